@@ -1,0 +1,67 @@
+# The verbs of the house. `make` alone lists them. Only python3 (3.11 or later, with venv) and make are needed.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The folder that the `files.read` tool reads from; unset, it refuses.
+export ROLECALL_FILES_DIR ?= examples/documents
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run serve work migrate test check format bench generate ci clean
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+
+run: $(VENV)/run.stamp ## run the example orchestration from nothing: database, roles, live progress, brief
+	@$(BIN)/rolecall run examples/research-brief.yaml --input @examples/research-brief.input.json
+
+serve: $(VENV)/run.stamp ## API and worker in one process on 127.0.0.1:8787
+	@$(BIN)/rolecall up
+
+work: $(VENV)/run.stamp ## a worker alone
+	@$(BIN)/rolecall work
+
+migrate: $(VENV)/run.stamp ## bring the database to the newest schema
+	@$(BIN)/rolecall migrate
+
+test: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## the whole test suite
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports
+	@$(BIN)/python -m tests.node pyright
+
+format: $(VENV)/dev.stamp ## rewrite the sources in the house format
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+generate: $(VENV)/run.stamp ## write openapi/ anew from the procedure registry
+	@$(BIN)/rolecall generate
+
+bench: $(VENV)/dev.stamp ## measure; each script states its claim
+	@for script in bench/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+ci: check test ## what CI runs
+
+clean: ## forget the virtual environment and node packages, not the data
+	rm -rf $(VENV) tests/node/node_modules
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rolecall needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Say: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.stamp: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) …"
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/run.txt
+	@$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: requirements/dev.txt $(VENV)/run.stamp
+	@$(BIN)/pip install --quiet --require-hashes --requirement requirements/dev.txt
+	@command -v node >/dev/null || $(BIN)/pip install --quiet --require-hashes --requirement requirements/node.txt
+	@touch $@
+
+tests/node/node_modules/.package-lock.json: tests/node/package-lock.json tests/node/package.json $(VENV)/dev.stamp
+	@$(BIN)/python -m tests.node install
+	@touch $@
