@@ -1,0 +1,64 @@
+"""What a service may refuse to do.
+
+* ServiceError
+  - Unauthenticated   we do not know who asks
+  - Forbidden         known, but not allowed
+  - NotFound          no such thing, as far as this caller may know
+  - Invalid           well-formed but unacceptable; says where
+  - Conflict          not in the state it is in
+  - LimitExceeded     too much or too fast; says when to come back
+  - Unavailable       something we depend on did not answer
+"""
+
+from collections.abc import Sequence
+
+from services.problem import Problem
+
+
+class ServiceError(Exception):
+    """A refusal. The message names the thing, what is the case, and what would have been fine."""
+
+
+class Unauthenticated(ServiceError):
+    """We do not know who asks."""
+
+
+class Forbidden(ServiceError):
+    """The caller is known and may not do this."""
+
+
+class NotFound(ServiceError):
+    """There is no such thing, as far as this caller may know."""
+
+    def __init__(self, noun: str, id: object, *, hint: str | None = None) -> None:
+        super().__init__(f"there is no {noun} {id!r}" + (f"; {hint}" if hint else ""))
+        self.noun = noun
+
+
+class Invalid(ServiceError):
+    """Well-formed, but unacceptable: every problem that was found, each with its place."""
+
+    def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
+        super().__init__("; ".join([message, *(f"{p.path or '/'}: {p.message}" for p in problems)]))
+        self.problems = tuple(problems)
+
+
+class Conflict(ServiceError):
+    """The thing exists, but its state does not allow this."""
+
+    def __init__(self, noun: str, id: object, *, state: str, allowed: str) -> None:
+        super().__init__(f"{noun} {id!r} {state}; this needs {allowed}")
+        self.state = state
+        self.allowed = allowed
+
+
+class LimitExceeded(ServiceError):
+    """Too much, or too fast."""
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class Unavailable(ServiceError):
+    """Something we depend on did not answer; the same request may work later."""

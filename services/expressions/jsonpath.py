@@ -1,0 +1,158 @@
+"""JSONPath: jsonpath-ng, behind an adapter that accepts only what it evaluates as RFC 9535 says."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import takewhile
+from typing import Final, cast
+
+from jsonpath_ng.jsonpath import JSONPath
+from jsonpath_ng.parser import parse
+
+from services.expressions.errors import EvaluationError, ExpressionError
+from services.expressions.jsonpath_syntax import MAX_QUERY, Selection, Selector, Slice, Wildcard, parse_query
+from services.expressions.paths import Missing, Reference, Scope, descend, explain, path_of
+from services.json import Json
+
+# As many as a map takes items, and as many lists and objects as `..` may look into.
+MAX_RESULTS: Final = 10_000
+MAX_VISITED: Final = 20_000
+
+Select = Callable[[Json], list[Json]]
+
+
+class JsonPath:
+    """A compiled query. A `singular` one selects one value at most; any other gives a list."""
+
+    __slots__ = ("_path", "_steps", "references", "singular", "text")
+
+    def __init__(self, text: str, selections: tuple[Selection, ...]) -> None:
+        singles = [selection.single for selection in selections]
+        names = list(takewhile(lambda single: single is not None, singles))
+        self.text = text
+        self.singular = len(names) == len(selections)
+        self._path = path_of(name for name in names if name is not None)
+        self._steps = [] if self.singular else [(each, _select(each)) for each in selections]
+        self.references = (
+            (Reference(path=self._path, required=self.singular),) if names and isinstance(names[0], str) else ()
+        )
+
+    def find(self, document: Json | Scope) -> Json | Missing:
+        """The value, or `MISSING`, of a singular query; the list of values of any other.
+
+        >>> compile_jsonpath("$.context.hits[*].url").find({"context": {"hits": [{"url": "a"}, {}]}})
+        ['a']
+
+        Raises:
+            EvaluationError: MAPPING_ERROR, when it selects or visits too many values.
+        """
+        start = _as_json(document)
+        if self.singular:
+            return descend(start, self._path.segments)
+        values: list[Json] = [start]
+        for selection, select in self._steps:
+            below = _with_descendants(values) if selection.descendant else values
+            values = list(self._selected(below, selection.selectors, select))
+        return values
+
+    def missing(self, scope: Scope) -> str:
+        """Why a singular query gives nothing, with the keys that are near."""
+        return explain(self.text, "$", dict(scope), self._path.segments)
+
+    def _selected(self, values: Iterable[Json], selectors: tuple[Selector, ...], select: Select) -> Iterator[Json]:
+        room = MAX_RESULTS
+        for value in values:
+            # Counted first: to select from a long list is slow.
+            room -= _most(selectors, value)
+            if room < 0:
+                raise EvaluationError("MAPPING_ERROR", f"{self.text} selects more than {MAX_RESULTS} values")
+            found = select(value)
+            room += _most(selectors, value) - len(found)
+            yield from found
+
+
+@lru_cache(maxsize=1024)
+def compile_jsonpath(text: str) -> JsonPath:
+    """The query that `text` spells.
+
+    Raises:
+        ExpressionError: JSONPATH_INVALID, or JSONPATH_UNSUPPORTED for what RFC 9535 knows and this language does not.
+    """
+    try:
+        return JsonPath(text, parse_query(text))
+    except ExpressionError as error:
+        shown = text if len(text) <= 80 else text[:79] + "…"
+        reason = f"{shown!r} is not a JSONPath this language accepts: {error.message}"
+        raise ExpressionError(error.code, reason, position=error.position) from None
+
+
+def read_as_jsonpath(text: str) -> JsonPath | None:
+    """The query that `text` spells, or None when it is no JSONPath and so just a text.
+
+    Raises:
+        ExpressionError: JSONPATH_UNSUPPORTED; it is a query, and to take it as text would hide that.
+    """
+    try:
+        return compile_jsonpath(text)
+    except ExpressionError as error:
+        if error.code == "JSONPATH_UNSUPPORTED" and len(text) <= MAX_QUERY:
+            raise
+        return None
+
+
+def _select(selection: Selection) -> Select:
+    """What one segment selects from one value, by jsonpath-ng."""
+    find = _parsed(_written(selection.selectors)).find
+    return lambda value: [cast(Json, datum.value) for datum in find(value)]
+
+
+def _most(selectors: tuple[Selector, ...], value: Json) -> int:
+    """How many values the selectors select from one value, at most."""
+    match selectors[0]:
+        case Wildcard():
+            return len(value) if isinstance(value, (list, dict)) else 0
+        case Slice(start=start, end=end, step=step):
+            return len(range(len(value))[start:end:step]) if isinstance(value, list) and step != 0 else 0
+        case _:
+            return len(selectors)
+
+
+@lru_cache(maxsize=1024)
+def _parsed(selectors: str) -> JSONPath:
+    return parse(selectors)
+
+
+def _written(selectors: tuple[Selector, ...]) -> str:
+    """A bracketed selection in the one spelling that jsonpath-ng and RFC 9535 read alike."""
+    return f"[{','.join(map(_written_one, selectors))}]"
+
+
+def _written_one(selector: Selector) -> str:
+    match selector:
+        case str(name):
+            # jsonpath-ng takes whatever follows a backslash as it is and knows no other escape.
+            escaped = name.replace("\\", "\\\\").replace("'", "\\'")
+            return f"'{escaped}'"
+        case int(index):
+            return str(index)
+        case Slice(start=start, end=end, step=step):
+            return ":".join("" if part is None else str(part) for part in (start, end, step))
+        case Wildcard():
+            return "*"
+
+
+def _with_descendants(values: list[Json]) -> Iterator[Json]:
+    """The lists and objects at and below `values`, parents first and in document order; others select nothing."""
+    visited = 0
+    pending = [value for value in reversed(values) if isinstance(value, (list, dict))]
+    while pending:
+        value = pending.pop()
+        visited += 1
+        if visited > MAX_VISITED:
+            raise EvaluationError("MAPPING_ERROR", f"'..' looks into more than {MAX_VISITED} lists and objects")
+        yield value
+        children = value if isinstance(value, list) else list(value.values())
+        pending.extend(child for child in reversed(children) if isinstance(child, (list, dict)))
+
+
+def _as_json(document: Json | Scope) -> Json:
+    return dict(document) if isinstance(document, Mapping) and not isinstance(document, dict) else document

@@ -1,0 +1,49 @@
+"""Why an attempt did not work: a value, to be stored, shown and decided on."""
+
+import msgspec
+
+# Tried again by default; every other code is deterministic or a decision (DEFINITION §7).
+RETRYABLE = frozenset(
+    {"TIMEOUT", "RATE_LIMITED", "MODEL_ERROR", "TOOL_ERROR", "HTTP_5XX", "WORKER_LOST", "OUTPUT_INVALID"}
+)
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why an attempt did not work.
+
+    `retryable` says whether the same call may work later; `retry_after_seconds` is the earliest time the other side
+    named.
+    """
+
+    code: str
+    message: str
+    retryable: bool
+    retry_after_seconds: float | None = None
+
+
+class Failed(Exception):
+    """Carries a `Failure` to the one place that turns exceptions into failures."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.code}: {failure.message}")
+        self.failure = failure
+
+
+def failed(
+    code: str, message: str, *, retryable: bool | None = None, retry_after_seconds: float | None = None
+) -> Failed:
+    """A `Failed` whose retryability is the code's default unless given.
+
+    >>> failed("RATE_LIMITED", "slow down", retry_after_seconds=2.0).failure.retryable
+    True
+    >>> failed("TEMPLATE_ERROR", "no such key").failure.retryable
+    False
+    """
+    return Failed(
+        Failure(
+            code=code,
+            message=message,
+            retryable=code in RETRYABLE if retryable is None else retryable,
+            retry_after_seconds=retry_after_seconds,
+        )
+    )

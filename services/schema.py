@@ -1,0 +1,76 @@
+"""JSON Schema 2020-12 over JSON values, through jsonschema-rs.
+
+Patterns run on a linear-time engine, so a schema that somebody typed cannot hang the server; remote references are
+never fetched.
+"""
+
+from functools import lru_cache
+
+import jsonschema_rs
+import msgspec
+
+from services.json import Json
+from services.problem import Problem
+
+_SHOWN_MESSAGE = 500
+
+
+def problems_of_schema(schema: Json, path: str = "") -> list[Problem]:
+    """What keeps `schema` from being a JSON Schema; empty when it is one.
+
+    >>> [problem.path for problem in problems_of_schema({"type": "objekt"}, "/input")]
+    ['/input/type']
+    """
+    try:
+        _validator(msgspec.json.encode(schema))
+    except jsonschema_rs.ValidationError as error:
+        return [
+            Problem(code="SCHEMA_INVALID", path=path + _pointer(error.instance_path), message=_shown(error.message))
+        ]
+    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        return [Problem(code="SCHEMA_INVALID", path=path, message=_shown(str(error)))]
+    return []
+
+
+def problems_of_value(schema: Json, value: Json, path: str = "") -> list[Problem]:
+    """Where `value` does not fit `schema`; empty when it does.
+
+    >>> problems_of_value({"type": "object", "required": ["topic"]}, {})[0].message
+    '"topic" is a required property'
+    """
+    return [
+        Problem(code="SCHEMA_MISMATCH", path=path + _pointer(error.instance_path), message=_shown(error.message))
+        for error in _validator(msgspec.json.encode(schema)).iter_errors(value)
+    ]
+
+
+def with_defaults(schema: Json, value: Json) -> Json:
+    """`value` with the top-level `default`s of an object schema filled in.
+
+    >>> with_defaults({"properties": {"n": {"default": 3}, "m": {}}}, {"m": 1})
+    {'n': 3, 'm': 1}
+    """
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    if not isinstance(value, dict) or not isinstance(properties, dict):
+        return value
+    defaults = {
+        name: member["default"]
+        for name, member in properties.items()
+        if isinstance(member, dict) and "default" in member
+    }
+    return {**defaults, **value}
+
+
+@lru_cache(maxsize=1024)
+def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
+    return jsonschema_rs.Draft202012Validator(
+        msgspec.json.decode(schema), pattern_options=jsonschema_rs.RegexOptions(), offline=True
+    )
+
+
+def _pointer(path: list[str | int]) -> str:
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def _shown(message: str) -> str:
+    return message if len(message) <= _SHOWN_MESSAGE else message[: _SHOWN_MESSAGE - 1] + "…"
