@@ -1,0 +1,139 @@
+"""What every provider of models can do, and how its refusals become failures."""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+import msgspec
+
+from services.failure import Failed, failed
+from services.models.messages import Answer, Request
+
+_SHOWN_DETAIL = 400
+_RETRYABLE_STATUSES = frozenset({408, 409, 425})
+
+
+class Provider(Protocol):
+    """Somebody who runs models."""
+
+    name: str
+
+    async def complete(self, request: Request) -> Answer:
+        """The model's answer; its price is left open.
+
+        Raises:
+            Failed: RATE_LIMITED, MODEL_ERROR, TIMEOUT or OUTPUT_INVALID.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Give back connections; closing twice is fine."""
+        ...
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Where an endpoint's settings came from, so that a failure can name the one to look at."""
+
+    key: str
+    url: str
+    model: str
+
+
+def failure_of_status(
+    status: int, detail: str, headers: Mapping[str, str], *, model: str, settings: Settings, now: datetime | None = None
+) -> Failed:
+    """The failure that an HTTP error status means.
+
+    `model` is "provider/name". Out-of-quota answers come as 429, but waiting does not help: they are not retried.
+    """
+    said = f"{model} answered {status}: {detail or 'nothing'}"
+    wait = retry_after_seconds(headers, now or datetime.now(UTC))
+    if status == 429 and "insufficient_quota" not in detail:
+        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
+    if status >= 500 or status in _RETRYABLE_STATUSES:
+        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
+    hint = {
+        401: f"look at {settings.key}",
+        402: f"look at the billing of the account behind {settings.key}",
+        403: f"look at {settings.key} and what it is allowed",
+        404: f"look at {settings.model} and {settings.url}",
+        413: "the conversation is too large for this model",
+        429: f"look at the quota of the account behind {settings.key}",
+    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
+    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
+
+
+def unreachable(model: str, settings: Settings, cause: object) -> Failed:
+    """The failure of a connection that could not be made or broke."""
+    return failed("MODEL_ERROR", f"{model} could not be reached ({cause}); look at {settings.url}", retryable=True)
+
+
+def timed_out(model: str, timeout_seconds: float) -> Failed:
+    """The failure of a call that took longer than it may."""
+    return failed("TIMEOUT", f"{model} did not answer within {timeout_seconds:g} s")
+
+
+def not_understood(model: str, settings: Settings, cause: object) -> Failed:
+    """The failure of a 200 whose body is not what this endpoint should send."""
+    return failed(
+        "MODEL_ERROR",
+        f"{model} answered with a body that is no completion ({cause}); look at {settings.url}",
+        retryable=True,
+    )
+
+
+def empty_answer(model: str, *, at_limit: bool) -> Failed:
+    """The failure of an answer with neither text nor tool calls."""
+    why = "it ran into the output limit first; raise maxOutputTokens" if at_limit else "neither text nor a tool call"
+    return failed("OUTPUT_INVALID", f"{model} gave an empty answer: {why}")
+
+
+def refused(model: str, explanation: str) -> Failed:
+    """The failure of a model that declines to answer; asking the same again would not help."""
+    return failed("MODEL_ERROR", f"{model} declined to answer: {explanation or 'no reason given'}", retryable=False)
+
+
+def shown(detail: str, *, secret: str) -> str:
+    """`detail` fit for a message: short, on one line, without `secret`.
+
+    >>> shown("bad key  sk-123\\n", secret="sk-123")
+    'bad key ***'
+    """
+    clean = " ".join((detail.replace(secret, "***") if secret else detail).split())
+    return clean if len(clean) <= _SHOWN_DETAIL else clean[: _SHOWN_DETAIL - 1] + "…"
+
+
+def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
+    """Seconds until the other side wants to hear from us again; None when it did not say.
+
+    >>> then = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> retry_after_seconds({"retry-after": "1.5"}, then)
+    1.5
+    >>> retry_after_seconds({"retry-after": "Thu, 01 Jan 2026 00:00:07 GMT"}, then)
+    7.0
+    >>> retry_after_seconds({"retry-after-ms": "250", "retry-after": "1"}, then)
+    0.25
+    """
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name)
+        if text is None:
+            continue
+        seconds = _number(text)
+        if seconds is not None:
+            return max(0.0, seconds * unit)
+        try:
+            at = parsedate_to_datetime(text)
+        except ValueError:
+            continue
+        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+    return None
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

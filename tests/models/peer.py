@@ -1,0 +1,126 @@
+"""A model endpoint on 127.0.0.1 that replays what a test scripted and remembers what it was asked."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import msgspec
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What the peer sends.
+
+    With `never` it takes the request and stays silent until the test is over; with `missing_bytes` it promises more
+    than it sends and hangs up.
+    """
+
+    status: int = 200
+    body: Any = None
+    headers: dict[str, str] = {}
+    never: bool = False
+    missing_bytes: int = 0
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What the peer received."""
+
+    path: str
+    body: Any
+    authorization: str
+
+
+class Peer:
+    """Replies in the order of the script; the last reply is repeated."""
+
+    def __init__(self, url: str, script: tuple[Reply, ...]) -> None:
+        self.url = url
+        self.asked: list[Asked] = []
+        self.is_over = threading.Event()
+        self._script = list(script)
+        self._lock = threading.Lock()
+
+    def next_reply(self, asked: Asked) -> Reply:
+        with self._lock:
+            self.asked.append(asked)
+            return self._script.pop(0) if len(self._script) > 1 else self._script[0]
+
+
+@contextmanager
+def peer_with(*script: Reply) -> Iterator[Peer]:
+    """A listening peer; it and its connections are gone afterwards."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(lambda: peer))
+    peer = Peer(f"http://127.0.0.1:{server.server_address[1]}", script)
+    listening = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    listening.start()
+    try:
+        yield peer
+    finally:
+        peer.is_over.set()
+        server.shutdown()
+        server.server_close()
+        listening.join()
+
+
+def completion(
+    content: str | None = None, *, finish: str = "stop", calls: tuple[tuple[str, str, str], ...] = ()
+) -> Reply:
+    """A chat completion; `calls` are (id, name, arguments)."""
+    message: dict[str, Any] = {"role": "assistant", "content": content}
+    if calls:
+        message["tool_calls"] = [
+            {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+            for id, name, arguments in calls
+        ]
+    choice = {"index": 0, "message": message, "finish_reason": finish}
+    return Reply(body={"id": "c", "object": "chat.completion", "choices": [choice], "usage": _COUNTED})
+
+
+def message(*content: dict[str, Any], stop: str = "end_turn") -> Reply:
+    """One of Anthropic's messages."""
+    usage = {"input_tokens": 90, "cache_read_input_tokens": 10, "output_tokens": 20}
+    return Reply(
+        body={
+            "id": "m",
+            "type": "message",
+            "role": "assistant",
+            "model": "claude",
+            "content": list(content),
+            "stop_reason": stop,
+            "usage": usage,
+        }
+    )
+
+
+_COUNTED = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
+
+
+def _handler(peer: Callable[[], Peer]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["Content-Length"])
+            self._reply(json.loads(self.rfile.read(length)))
+
+        def do_GET(self) -> None:
+            self._reply(None)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Tests read the journal, not the console."""
+
+        def _reply(self, body: Any) -> None:
+            authorization = self.headers.get("Authorization") or self.headers.get("X-Api-Key") or ""
+            reply = peer().next_reply(Asked(self.path, body, authorization))
+            if reply.never:
+                peer().is_over.wait()
+                return
+            payload = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            self.send_response(reply.status)
+            for name, value in {"Content-Type": "application/json", **reply.headers}.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(payload) + reply.missing_bytes))
+            self.end_headers()
+            self.wfile.write(payload)
+
+    return Handler
