@@ -1,0 +1,173 @@
+"""The attempts of one execution that are under way: started, delayed, performed and stopped."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from services.definitions.document import Step
+from services.engine.core.commands import StartStep
+from services.engine.core.events import StepNoted, Usage
+from services.engine.performer import Attempt, Performer, failure_of
+from services.failure import Failed, Failure
+from services.json import Json
+from services.principal import Principal
+
+MAX_OUTPUT_BYTES = 1024 * 1024
+
+# An escaped NUL, but not an escaped backslash before the letters u0000.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """An attempt that is wanted, and from when on (by the monotonic clock; 0.0 for at once)."""
+
+    command: StartStep
+    due: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of an attempt: its output, or why there is none."""
+
+    command: StartStep
+    output: Json = None
+    failure: Failure | None = None
+    usage: Usage | None = None
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Something that a performer wants kept; `committed` is done once it is."""
+
+    event: StepNoted
+    committed: asyncio.Future[None]
+
+
+Post: TypeAlias = Callable[[Answer | Note], None]
+
+
+class Attempts:
+    """The tasks of one execution, by the path of their step; `post` takes what they have to say."""
+
+    def __init__(
+        self,
+        execution: UUID,
+        initiator: Principal,
+        *,
+        performers: Mapping[str, Performer],
+        slots: asyncio.Semaphore,
+        post: Post,
+    ) -> None:
+        self._execution = execution
+        self._initiator = initiator
+        self._performers = performers
+        self._slots = slots
+        self._post = post
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopped: set[asyncio.Task[None]] = set()
+        self.due: dict[str, float] = {}
+        """Those that have not begun yet, and from when on they may."""
+
+    @property
+    def any_begun(self) -> bool:
+        """Whether some performer is at work."""
+        return len(self._tasks) > len(self.due)
+
+    def start(self, start: Start, step: Step, role_version: UUID | None) -> None:
+        """Perform an attempt, in a task of its own, when it is due and there is a free slot."""
+        path = start.command.path
+        self.due[path] = start.due
+        task = self._perform(start, step, role_version)
+        self._tasks[path] = asyncio.create_task(task, name=f"{self._execution}/{path}")
+
+    def answered(self, path: str) -> None:
+        """The answer of `path` has been read; its task is over."""
+        self._tasks.pop(path, None)
+
+    def stop(self, path: str) -> None:
+        """Stop the attempt at `path`, if one is under way; it posts nothing more."""
+        self.due.pop(path, None)
+        if (task := self._tasks.pop(path, None)) is not None:
+            task.cancel()
+            self._stopped.add(task)
+
+    async def stop_all(self) -> None:
+        """Stop everything and wait until it has stopped."""
+        for path in list(self._tasks):
+            self.stop(path)
+        await asyncio.gather(*self._stopped, return_exceptions=True)
+
+    async def _perform(self, start: Start, step: Step, role_version: UUID | None) -> None:
+        command = start.command
+        await asyncio.sleep(start.due - time.monotonic())
+        async with self._slots:
+            self.due.pop(command.path, None)
+            attempt = Attempt(
+                execution=self._execution,
+                step=step,
+                number=command.attempt,
+                input=command.input,
+                role_version=role_version,
+                initiator=self._initiator,
+                notes=list(command.notes),
+                keep=partial(self._keep, command),
+            )
+            began = time.monotonic()
+            output, failure = await self._outcome(attempt)
+        self._post(
+            Answer(
+                command=command,
+                output=output,
+                failure=failure,
+                usage=attempt.usage,
+                duration_ms=round((time.monotonic() - began) * 1000),
+            )
+        )
+
+    async def _outcome(self, attempt: Attempt) -> tuple[Json, Failure | None]:
+        try:
+            async with asyncio.timeout(attempt.step.timeout / 1000):
+                output = await self._performers[attempt.step.kind](attempt)
+        except asyncio.CancelledError as error:
+            if self._tasks.get(attempt.step.name) is not asyncio.current_task():
+                raise  # we have stopped it
+            return None, failure_of(error, attempt)
+        except Exception as error:
+            return None, failure_of(error, attempt)
+        return output, unstorable(output)
+
+    async def _keep(self, command: StartStep, note: Json) -> None:
+        if (failure := unstorable(note)) is not None:
+            raise Failed(failure)
+        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        event = StepNoted(path=command.path, attempt=command.attempt, note=note)
+        self._post(Note(event=event, committed=committed))
+        await committed
+
+
+def unstorable(value: Json) -> Failure | None:
+    """Why Postgres could not keep `value`, if it could not.
+
+    >>> unstorable({"text": "fine"}) is None
+    True
+    """
+    try:
+        encoded = msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        return Failure(code="OUTPUT_INVALID", message=f"the output is not JSON: {error}", retryable=False)
+    if _NUL.search(encoded):
+        message = "the output holds a NUL character, which Postgres cannot store"
+        return Failure(code="OUTPUT_INVALID", message=message, retryable=True)
+    if len(encoded) > MAX_OUTPUT_BYTES:
+        message = f"the output has {len(encoded):,} bytes; up to {MAX_OUTPUT_BYTES:,} are kept"
+        return Failure(code="CONTEXT_TOO_LARGE", message=message, retryable=False)
+    return None

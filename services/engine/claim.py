@@ -1,0 +1,103 @@
+"""Owning executions: claiming what is due, freeing what a dead worker owned, reading the inboxes of what is owned."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from services.engine import journal
+from services.engine.sql import statement
+from services.json import Json
+from services.principal import Principal
+
+# The first key of the advisory lock by which a worker's connection says that the worker lives.
+LIVENESS = 0x726F6C65
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A row of an inbox: something that happened outside the worker. `wake_seq` is the count that covers it."""
+
+    id: int
+    execution: UUID
+    kind: str
+    payload: Json
+    sender: str
+    wake_seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """An execution that a worker now owns, with all that is needed to go on with it."""
+
+    id: UUID
+    epoch: int
+    version: UUID
+    wake_seq: int
+    initiator: Principal
+    history: journal.History
+    inbox: tuple[Message, ...]
+
+
+async def take(connection: asyncpg.Connection, worker: UUID, limit: int) -> list[Claimed]:
+    """Up to `limit` of the longest due executions, owned by `worker` from now on."""
+    return await _with_histories(connection, worker, await connection.fetch(statement("claim"), worker, limit))
+
+
+async def owned(connection: asyncpg.Connection, worker: UUID) -> list[Claimed]:
+    """Everything that `worker` owns: the truth after a claim whose answer was lost."""
+    return await _with_histories(connection, worker, await connection.fetch(statement("owned"), worker))
+
+
+async def inbox(connection: asyncpg.Connection, worker: UUID) -> list[Message]:
+    """Everything that waits for the executions that `worker` owns."""
+    return [
+        Message(
+            id=row["id"],
+            execution=row["execution_id"],
+            kind=row["kind"],
+            payload=msgspec.json.decode(row["payload"]),
+            sender=row["sender"],
+            wake_seq=row["wake_seq"],
+        )
+        for row in await connection.fetch(statement("inbox"), worker)
+    ]
+
+
+async def next_due(connection: asyncpg.Connection) -> float | None:
+    """Seconds until the next execution is due; None when none waits for a time."""
+    return await connection.fetchval(statement("next_due"))
+
+
+async def reap(connection: asyncpg.Connection, worker: UUID) -> int:
+    """Free what other, dead workers owned; how many executions became due.
+
+    The dead worker's row is locked first, so whatever it is still writing is either committed before this or refused.
+    """
+    async with connection.transaction():
+        dead = [row["id"] for row in await connection.fetch(statement("lapsed"), worker, LIVENESS)]
+        if not dead:
+            return 0
+        freed = await connection.execute(statement("free"), dead)
+        await connection.execute("DELETE FROM worker WHERE id = ANY($1::uuid[])", dead)
+    return int(freed.rpartition(" ")[2])
+
+
+async def _with_histories(connection: asyncpg.Connection, worker: UUID, rows: list[asyncpg.Record]) -> list[Claimed]:
+    if not rows:
+        return []
+    histories = await journal.load(connection, [row["id"] for row in rows])
+    messages = await inbox(connection, worker)
+    return [
+        Claimed(
+            id=row["id"],
+            epoch=row["epoch"],
+            version=row["version_id"],
+            wake_seq=row["wake_seq"],
+            initiator=msgspec.json.decode(row["started_by"], type=Principal),
+            history=histories[row["id"]],
+            inbox=tuple(message for message in messages if message.execution == row["id"]),
+        )
+        for row in rows
+    ]

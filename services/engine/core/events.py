@@ -1,0 +1,127 @@
+"""What happened in an execution: the journal's vocabulary."""
+
+from decimal import Decimal
+from typing import TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from services.failure import Failure
+from services.json import Json, JsonObject
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the model calls of one attempt took. `cost_usd` is null where the model's price is not known."""
+
+    model: str
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None = None
+
+
+class Event(msgspec.Struct, frozen=True, rename="camel", tag_field="event", omit_defaults=True):
+    """Something that happened, named in the past tense."""
+
+
+class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"):
+    """The first event. `roles` pins the version of each role that the steps name."""
+
+    input: Json
+    roles: dict[str, UUID] = {}
+
+
+class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
+    """An attempt was handed to a performer. Progress, not history: a worker that dies leaves no trace of it."""
+
+    path: str
+    attempt: int
+    input: Json = None
+
+
+class StepNoted(Event, frozen=True, kw_only=True, tag="step_noted"):
+    """A performer's own entry inside a step, such as one model answer; given back to it after a crash or a retry."""
+
+    path: str
+    attempt: int
+    note: Json
+
+
+class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
+    """A step has its output. `writes` are the keys of an output mapping; without one the step's name is the key."""
+
+    path: str
+    attempt: int
+    output: Json = None
+    writes: JsonObject | None = None
+    usage: Usage | None = None
+    duration_ms: int = 0
+
+
+class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
+    """An attempt did not work. Whether there is another one follows from the plan."""
+
+    path: str
+    attempt: int
+    failure: Failure
+    usage: Usage | None = None
+    duration_ms: int = 0
+
+
+class StepSkipped(Event, frozen=True, kw_only=True, tag="step_skipped"):
+    """A step's condition was false."""
+
+    path: str
+    reason: str
+
+
+class StepCancelled(Event, frozen=True, kw_only=True, tag="step_cancelled"):
+    """A step was stopped before it was settled."""
+
+    path: str
+    attempt: int = 0
+
+
+class CancelRequested(Event, frozen=True, kw_only=True, tag="cancel_requested"):
+    """Somebody asked for the execution to end; that cannot be taken back."""
+
+    by: str
+    reason: str = ""
+
+
+class ExecutionCompleted(Event, frozen=True, kw_only=True, tag="execution_completed"):
+    """Every step is settled; the output is final."""
+
+    output: Json = None
+
+
+class ExecutionFailed(Event, frozen=True, kw_only=True, tag="execution_failed"):
+    """The execution ended without its output. `path` names the step that failed, when one did."""
+
+    failure: Failure
+    path: str | None = None
+
+
+class ExecutionCancelled(Event, frozen=True, kw_only=True, tag="execution_cancelled"):
+    """The execution ended because somebody asked for it."""
+
+    reason: str = ""
+
+
+AnyEvent: TypeAlias = (
+    ExecutionStarted
+    | StepStarted
+    | StepNoted
+    | StepCompleted
+    | StepFailed
+    | StepSkipped
+    | StepCancelled
+    | CancelRequested
+    | ExecutionCompleted
+    | ExecutionFailed
+    | ExecutionCancelled
+)
+
+
+def is_history(event: AnyEvent) -> bool:
+    """Whether the journal keeps `event`; the rest is progress."""
+    return not isinstance(event, StepStarted)

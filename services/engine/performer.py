@@ -1,0 +1,76 @@
+"""What performs a step, and what it is given."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeAlias
+from uuid import UUID
+
+from msgspec.structs import replace
+
+from services.definitions.document import Step
+from services.engine.core.events import Usage
+from services.failure import Failed, Failure
+from services.json import Json
+from services.principal import Principal
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempt:
+    """One try at one step.
+
+    `notes` are what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns
+    when it is committed. What is spent is recorded whether the attempt works or not.
+    """
+
+    execution: UUID
+    step: Step
+    number: int
+    input: Json
+    role_version: UUID | None
+    initiator: Principal
+    notes: list[Json]
+    keep: Callable[[Json], Awaitable[None]]
+    usage: Usage | None = field(default=None, init=False)
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every attempt at this step, so that the other side can tell a repetition."""
+        return f"{self.execution}/{self.step.name}"
+
+    def spend(self, usage: Usage) -> None:
+        """Add the cost of one model call; an unknown price makes the whole unknown."""
+        before = self.usage or Usage(model=usage.model, input_tokens=0, output_tokens=0, cost_usd=Decimal(0))
+        known = before.cost_usd is not None and usage.cost_usd is not None
+        self.usage = Usage(
+            model=usage.model,
+            input_tokens=before.input_tokens + usage.input_tokens,
+            output_tokens=before.output_tokens + usage.output_tokens,
+            cost_usd=before.cost_usd + usage.cost_usd if known else None,  # type: ignore[operator]
+        )
+
+
+# The step's output; a failure is raised as `Failed`.
+Performer: TypeAlias = Callable[[Attempt], Awaitable[Json]]
+
+
+def failure_of(error: BaseException, attempt: Attempt) -> Failure:
+    """The one place where an exception becomes a failure. What nobody foresaw is logged, not shown."""
+    match error:
+        case Failed(failure=failure):
+            return replace(failure, message=_storable(failure.message))
+        case TimeoutError():
+            message = f"the attempt took longer than its timeout of {attempt.step.timeout} ms"
+            return Failure(code="TIMEOUT", message=message, retryable=True)
+        case _:
+            _log.error("step %s failed unexpectedly", attempt.idempotency_key, exc_info=error)
+            message = f"an unexpected {type(error).__name__}; the server's log has the details"
+            return Failure(code="INTERNAL", message=message, retryable=False)
+
+
+def _storable(text: str) -> str:
+    """The text without what Postgres or UTF-8 cannot hold: a message may quote what somebody else has sent."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,218 @@
+"""One execution in its worker: from the claim until it is finished or parked.
+
+Whatever happens arrives in one mailbox and is folded in turns: advance (pure), checkpoint, then start what follows. A
+step's successor starts only after the step's result has committed.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Literal, TypeAlias
+from uuid import UUID
+
+from services.engine.attempts import Answer, Attempts, Note, Start
+from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
+from services.engine.claim import Claimed, Message
+from services.engine.core.commands import StopStep
+from services.engine.core.decide import Turn, advance, replay, resume
+from services.engine.core.events import (
+    AnyEvent,
+    CancelRequested,
+    ExecutionFailed,
+    StepFailed,
+    is_history,
+)
+from services.engine.core.plan import Plan
+from services.engine.core.settle import complete
+from services.engine.core.state import FINISHED, Phase, State
+from services.engine.performer import Performer
+from services.failure import Failure
+
+_STATUS: dict[Phase, Literal["completed", "failed", "cancelled"]] = {
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+class _Nudge:
+    """Nothing happened; look again at what is to be done."""
+
+
+_Mail: TypeAlias = Answer | Note | Message | _Nudge
+ReadInbox: TypeAlias = Callable[[UUID], Awaitable[list[Message]]]
+
+
+class Run:
+    """An owned execution and its attempts under way."""
+
+    def __init__(
+        self,
+        claimed: Claimed,
+        plan: Plan,
+        *,
+        performers: Mapping[str, Performer],
+        checkpoint: Checkpoint,
+        slots: asyncio.Semaphore,
+        read_inbox: ReadInbox,
+    ) -> None:
+        self._claimed = claimed
+        self._plan = plan
+        self._checkpoint = checkpoint
+        self._read_inbox = read_inbox
+        self._state = replay(plan, claimed.history.events)
+        self._seq = len(claimed.history.events)
+        self._wake_seq = claimed.wake_seq
+        self._mailbox: asyncio.Queue[_Mail] = asyncio.Queue()
+        self._attempts = Attempts(
+            claimed.id, claimed.initiator, performers=performers, slots=slots, post=self._mailbox.put_nowait
+        )
+        self._failed_ages = dict(claimed.history.failed_ages)
+        self._read: set[int] = set()
+        self._is_draining = False
+
+    def deliver(self, message: Message) -> None:
+        """Put a row of the inbox into the mailbox."""
+        self._mailbox.put_nowait(message)
+
+    def drain(self) -> None:
+        """Start nothing more: let what is under way finish, then give the execution back."""
+        self._is_draining = True
+        self._mailbox.put_nowait(_Nudge())
+
+    async def drive(self) -> None:
+        """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
+        try:
+            goes_on = await self._take_turn(resume(self._plan, self._state), self._claimed.inbox)
+            while goes_on:
+                mail = [await self._mailbox.get()]
+                while not self._mailbox.empty():
+                    mail.append(self._mailbox.get_nowait())
+                goes_on = await self._handle(mail)
+        except Refused as error:
+            await self._give_up(str(error))
+        finally:
+            await self._attempts.stop_all()
+
+    async def _handle(self, mail: list[_Mail]) -> bool:
+        notes = [item for item in mail if isinstance(item, Note)]
+        events = [item.event for item in notes]
+        events += [event for item in mail if isinstance(item, Answer) and (event := self._event_of(item)) is not None]
+        turn = advance(self._plan, self._state, *events)
+        goes_on = await self._take_turn(turn, tuple(item for item in mail if isinstance(item, Message)))
+        for item in notes:
+            if goes_on and not item.committed.done():
+                item.committed.set_result(None)
+        return goes_on
+
+    def _event_of(self, answer: Answer) -> AnyEvent | None:
+        path, attempt = answer.command.path, answer.command.attempt
+        step = self._state.steps.get(path)
+        if step is None or step.status != "running" or step.attempt != attempt:
+            return None  # stopped meanwhile: a late answer is not used
+        self._attempts.answered(path)
+        if answer.failure is not None:
+            return StepFailed(
+                path=path, attempt=attempt, failure=answer.failure, usage=answer.usage, duration_ms=answer.duration_ms
+            )
+        return complete(
+            self._plan.steps[path],
+            self._state,
+            attempt=attempt,
+            input=step.input,
+            output=answer.output,
+            usage=answer.usage,
+            duration_ms=answer.duration_ms,
+        )
+
+    async def _take_turn(self, turn: Turn, messages: tuple[Message, ...]) -> bool:
+        """Commit a turn and start what it wants; whether there is more to do here.
+
+        A commit whose receipt shows a new message reads that first: nothing starts after a cancel has committed.
+        """
+        wanted = self._stop_and_collect(turn, {})
+        events = turn.events
+        while True:
+            turn = advance(self._plan, turn.state, *self._events_of(messages))
+            wanted = self._stop_and_collect(turn, wanted)
+            receipt = await self._commit((*events, *turn.events), messages, self._leaving(turn.state, wanted))
+            self._state = turn.state
+            if not receipt.held or receipt.has_left:
+                return False
+            if receipt.wake_seq <= self._wake_seq:
+                break
+            self._wake_seq = receipt.wake_seq
+            events, messages = (), tuple(await self._read_inbox(self._claimed.id))
+        for path, start in wanted.items():
+            step = self._plan.steps[path].definition
+            self._attempts.start(start, step, self._state.roles.get(step.role_name) if step.role_name else None)
+        return True
+
+    def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:
+        for command in turn.commands:
+            if isinstance(command, StopStep):
+                wanted.pop(command.path, None)
+                self._attempts.stop(command.path)
+            else:
+                # The part of a delay that went by before the claim is over already.
+                delay = command.delay_ms / 1000 - self._failed_ages.pop(command.path, 0.0)
+                wanted[command.path] = Start(command, time.monotonic() + delay if command.delay_ms else 0.0)
+        return {} if self._is_draining else wanted
+
+    def _events_of(self, messages: tuple[Message, ...]) -> list[AnyEvent]:
+        events: list[AnyEvent] = []
+        for message in messages:
+            self._wake_seq = max(self._wake_seq, message.wake_seq)
+            if message.id not in self._read and message.kind == "cancel":
+                reason = message.payload.get("reason") if isinstance(message.payload, dict) else None
+                events.append(CancelRequested(by=message.sender, reason=str(reason or "")))
+            self._read.add(message.id)
+        return events
+
+    def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
+        """How the execution leaves this worker now, if nothing keeps it here."""
+        if state.phase in FINISHED:
+            return Leaving(status=_STATUS[state.phase], output=state.output, error=_error(state))
+        due = {**self._attempts.due, **{path: start.due for path, start in wanted.items()}}
+        now = time.monotonic()
+        if self._attempts.any_begun or any(time <= now for time in due.values()):
+            return None
+        if self._is_draining:
+            return Leaving(status="queued", delay_seconds=0.0, wake_seq=self._wake_seq)
+        if due:
+            # Whatever waits for its retry holds no worker: the execution is due again when the first delay is over.
+            delay = max(0.0, min(due.values()) - now)
+            return Leaving(status="waiting", delay_seconds=delay, wake_seq=self._wake_seq)
+        return None
+
+    async def _commit(
+        self, events: tuple[AnyEvent, ...], messages: tuple[Message, ...], leaving: Leaving | None
+    ) -> Receipt:
+        kept = tuple(event for event in events if is_history(event))
+        if not kept and not messages and leaving is None:
+            return Receipt(held=True, wake_seq=self._wake_seq)
+        receipt = await self._checkpoint.write(
+            Entry(
+                execution=self._claimed.id,
+                epoch=self._claimed.epoch,
+                seq=self._seq + 1,
+                events=kept,
+                consumed=tuple(message.id for message in messages),
+                leaving=leaving,
+            )
+        )
+        self._seq += len(kept)
+        return receipt
+
+    async def _give_up(self, reason: str) -> None:
+        """End an execution whose entry Postgres refuses; it would be refused again for ever."""
+        message = f"the database refused what the execution wrote: {reason}"
+        event = ExecutionFailed(failure=Failure(code="INTERNAL", message=message, retryable=False))
+        state = replay(self._plan, [event], self._state)
+        await self._commit((event,), (), self._leaving(state, {}))
+
+
+def _error(state: State) -> Failure | None:
+    if state.phase == "cancelled":
+        return Failure(code="CANCELLED", message=state.reason or "cancelled", retryable=False)
+    return state.failure

@@ -1,0 +1,9 @@
+-- Put a message into the inbox of execution $1 and make sure that it is read: bump the wake count, end any parking.
+WITH woken AS (
+  UPDATE execution
+  SET wake_seq = wake_seq + 1, available_at = CASE WHEN owner IS NULL THEN clock_timestamp() END
+  WHERE id = $1 AND finished_at IS NULL
+  RETURNING id
+)
+INSERT INTO inbox (execution_id, kind, payload, sender) SELECT id, $2, $3::text::jsonb, $4 FROM woken
+RETURNING id

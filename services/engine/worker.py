@@ -1,0 +1,249 @@
+"""The worker: claims due executions, drives them, and frees what dead workers owned.
+
+A worker lives as long as its row. When others have taken it for dead its row is gone; it drops everything, since every
+write it could still make would be refused, and starts again under a new id.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeAlias
+from uuid import UUID
+
+import asyncpg
+from uuid_utils.compat import uuid7
+
+from services.engine import claim
+from services.engine.checkpoint import TRANSIENT, Checkpoint, Connect, Entry, Leaving, Reaped
+from services.engine.claim import Claimed, Message
+from services.engine.core.plan import Plan
+from services.engine.performer import Performer
+from services.engine.run import Run
+from services.engine.sql import statement
+
+_log = logging.getLogger(__name__)
+
+PlanOf: TypeAlias = Callable[[UUID], Awaitable[Plan]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How much a worker takes on and how fast the others notice its death."""
+
+    executions: int = 200
+    attempts: int = 100
+    claim_at_once: int = 50
+    lease_seconds: int = 15
+    heartbeat_seconds: float = 5.0
+    poll_seconds: float = 1.0
+    grace_seconds: float = 25.0
+    retry_seconds: float = 1.0
+    put_off_seconds: float = 10.0
+
+
+_Tenure: TypeAlias = tuple[UUID, int]
+
+
+@dataclass(slots=True)
+class _Life:
+    """What a worker holds between registering and being reaped or stopped."""
+
+    id: UUID
+    checkpoint: Checkpoint
+    # By execution and epoch: one that parked may be claimed again before its earlier task has ended.
+    tasks: dict[_Tenure, asyncio.Task[None]] = field(default_factory=dict[_Tenure, asyncio.Task[None]])
+    runs: dict[_Tenure, Run] = field(default_factory=dict[_Tenure, Run])
+    reaps_at: float = 0.0
+
+
+class Worker:
+    """Runs executions until it is stopped."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        plan_of: PlanOf,
+        performers: Mapping[str, Performer],
+        settings: WorkerSettings | None = None,
+    ) -> None:
+        self._connect = connect
+        self._plan_of = plan_of
+        self._performers = performers
+        self._settings = settings or WorkerSettings()
+        self._slots = asyncio.Semaphore(self._settings.attempts)
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._live = False
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the worker is registered and claiming."""
+        return self._live
+
+    def wake(self) -> None:
+        """Look at once for what is due and what has arrived."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Claim nothing more, let attempts finish for the grace time, hand the rest back; then `run` returns."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until stopped. A database that is away is waited for."""
+        while not self._is_stopping:
+            try:
+                await self._live_once()
+            except* Reaped:
+                _log.warning("others took this worker for dead; it starts again under a new id")
+            except* TRANSIENT as group:
+                _log.warning("the database is away, trying again: %r", group.exceptions[0])
+                await asyncio.sleep(self._settings.retry_seconds)
+            finally:
+                self._live = False
+
+    async def _live_once(self) -> None:
+        heartbeat = await self._connect()
+        try:
+            id = await self._register(heartbeat)
+            await self._work(_Life(id, Checkpoint(id, self._connect)), heartbeat)
+        finally:
+            heartbeat.terminate()
+
+    async def _register(self, heartbeat: asyncpg.Connection) -> UUID:
+        """A new worker's id. The lock comes before the row: a row without a lock looks like a dead worker's."""
+        id: UUID = uuid7()
+        # Two ids may share a hash; then another id is tried, for waiting would be for ever.
+        while not await heartbeat.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", claim.LIVENESS, str(id)):
+            id = uuid7()
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        lease = self._settings.lease_seconds
+        await heartbeat.execute("INSERT INTO worker (id, name, lease_seconds) VALUES ($1, $2, $3)", id, name, lease)
+        return id
+
+    async def _work(self, life: _Life, heartbeat: asyncpg.Connection) -> None:
+        async with asyncio.TaskGroup() as group:
+            services = [
+                group.create_task(life.checkpoint.run(), name="checkpoint"),
+                group.create_task(self._beat(life, heartbeat), name="heartbeat"),
+            ]
+            self._live = True
+            await self._claim_until_stopped(life, group)
+            await self._hand_back(life)
+            for service in services:
+                service.cancel()
+        # What did not end in time becomes due again together with the end of the worker's row.
+        with suppress(*TRANSIENT):
+            async with heartbeat.transaction():
+                await heartbeat.execute(statement("free"), [life.id])
+                await heartbeat.execute("DELETE FROM worker WHERE id = $1", life.id)
+
+    async def _beat(self, life: _Life, connection: asyncpg.Connection) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_seconds)
+            beaten = await connection.execute(
+                "UPDATE worker SET heartbeat_at = clock_timestamp() WHERE id = $1", life.id
+            )
+            if beaten == "UPDATE 0":
+                raise Reaped
+
+    async def _claim_until_stopped(self, life: _Life, group: asyncio.TaskGroup) -> None:
+        while not self._is_stopping:
+            connection: asyncpg.Connection | None = None
+            try:
+                connection = await self._connect()
+                # After a claim whose answer was lost, some of what is owned is not known here yet.
+                self._begin(life, group, await claim.owned(connection, life.id))
+                while not self._is_stopping:
+                    self._wake.clear()
+                    delay = await self._claim_once(life, group, connection)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(delay):
+                            await self._wake.wait()
+            except TRANSIENT as error:
+                _log.warning("claiming will be tried again: %r", error)
+                await asyncio.sleep(self._settings.retry_seconds)
+            finally:
+                if connection is not None:
+                    connection.terminate()
+
+    async def _claim_once(self, life: _Life, group: asyncio.TaskGroup, connection: asyncpg.Connection) -> float:
+        """Take what is due and deliver what has arrived; seconds until it is worth looking again."""
+        settings = self._settings
+        runs = {id: run for (id, _), run in life.runs.items()}
+        for message in await claim.inbox(connection, life.id):
+            if (run := runs.get(message.execution)) is not None:
+                run.deliver(message)
+        if (now := asyncio.get_running_loop().time()) >= life.reaps_at:
+            life.reaps_at = now + settings.poll_seconds
+            await claim.reap(connection, life.id)
+        free = min(settings.executions - len(life.tasks), settings.claim_at_once)
+        if free <= 0:
+            return settings.poll_seconds
+        claimed = await claim.take(connection, life.id, free)
+        self._begin(life, group, claimed)
+        if len(claimed) == free:
+            return 0.0
+        next_due = await claim.next_due(connection)
+        return settings.poll_seconds if next_due is None else min(settings.poll_seconds, max(0.0, next_due))
+
+    def _begin(self, life: _Life, group: asyncio.TaskGroup, claimed: list[Claimed]) -> None:
+        for execution in claimed:
+            tenure = (execution.id, execution.epoch)
+            if tenure not in life.tasks:
+                task = group.create_task(self._drive(life, execution), name=str(execution.id))
+                life.tasks[tenure] = task
+                task.add_done_callback(partial(self._ended, life, tenure))
+
+    def _ended(self, life: _Life, tenure: _Tenure, _task: asyncio.Task[None]) -> None:
+        life.tasks.pop(tenure, None)
+        life.runs.pop(tenure, None)
+        if len(life.tasks) >= self._settings.executions - 1:
+            self._wake.set()  # there is room again
+
+    async def _drive(self, life: _Life, execution: Claimed) -> None:
+        """Drive one execution; nothing that goes wrong with it reaches another."""
+        try:
+            run = Run(
+                execution,
+                await self._plan_of(execution.version),
+                performers=self._performers,
+                checkpoint=life.checkpoint,
+                slots=self._slots,
+                read_inbox=partial(self._read_inbox, life.id),
+            )
+            life.runs[execution.id, execution.epoch] = run
+            if self._is_stopping:
+                run.drain()
+            await run.drive()
+        except Exception:
+            _log.exception("execution %s is put off", execution.id)
+            await self._give_back(life, execution, delay_seconds=self._settings.put_off_seconds)
+
+    async def _read_inbox(self, worker: UUID, execution: UUID) -> list[Message]:
+        connection = await self._connect()
+        try:
+            return [message for message in await claim.inbox(connection, worker) if message.execution == execution]
+        finally:
+            connection.terminate()
+
+    async def _give_back(self, life: _Life, execution: Claimed, *, delay_seconds: float = 0.0) -> None:
+        leaving = Leaving(status="queued", delay_seconds=delay_seconds)
+        entry = Entry(execution=execution.id, epoch=execution.epoch, seq=0, events=(), leaving=leaving)
+        await life.checkpoint.write(entry)
+
+    async def _hand_back(self, life: _Life) -> None:
+        """Let what is under way finish, as far as the grace time goes, and give every execution back."""
+        for run in life.runs.values():
+            run.drain()
+        tasks = set(life.tasks.values())
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=self._settings.grace_seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)

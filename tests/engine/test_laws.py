@@ -1,0 +1,146 @@
+"""What holds for every plan and every order of answers (DESIGN §3)."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.definitions.bound import max_step_runs
+from services.definitions.document import Document
+from services.engine import journal
+from services.engine.core.commands import StartStep
+from services.engine.core.decide import Turn, advance, decide, replay, resume
+from services.engine.core.events import AnyEvent, ExecutionStarted, StepFailed, is_history
+from services.engine.core.plan import Plan, plan_of
+from services.engine.core.settle import complete
+from services.engine.core.state import FINISHED, NEW, State
+from services.failure import Failure
+from services.json import Json
+from tests.definitions.documents import documents
+
+
+class Simulation:
+    """Answers what the core asks for, in an order and with results that the data chooses."""
+
+    def __init__(self, document: Document, data: Any, *, may_fail: bool = True) -> None:
+        self.plan: Plan = plan_of(document)
+        self.state: State = NEW
+        self.history: list[AnyEvent] = []
+        self.asked: dict[str, StartStep] = {}
+        self.starts = 0
+        self._data = data
+        self._may_fail = may_fail
+        self.feed(advance(self.plan, NEW, ExecutionStarted(input={"n": data.draw(st.integers(0, 3))})))
+
+    def feed(self, turn: Turn) -> None:
+        self.state = turn.state
+        self.history += [event for event in turn.events if is_history(event)]
+        for command in turn.commands:
+            if isinstance(command, StartStep):
+                self.asked[command.path] = command
+                self.starts += 1
+            else:
+                self.asked.pop(command.path, None)
+
+    def step(self) -> None:
+        path = self._data.draw(st.sampled_from(sorted(self.asked)))
+        self.feed(advance(self.plan, self.state, self.answer(self.asked.pop(path))))
+
+    def answer(self, command: StartStep) -> AnyEvent:
+        outcome = (
+            self._data.draw(st.sampled_from(["fail", "break", "work", "work", "work"])) if self._may_fail else "work"
+        )
+        if outcome != "work":
+            failure = Failure(code="TOOL_ERROR", message="no", retryable=outcome == "fail")
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
+        output: Json = {"of": command.path}
+        member = self.plan.steps[command.path]
+        return complete(member, self.state, attempt=command.attempt, input=command.input, output=output)
+
+    def run(self) -> None:
+        while self.state.phase not in FINISHED:
+            self.step()
+
+
+@given(documents(), st.data())
+def test_a_turn_leaves_nothing_to_decide_and_an_unfinished_execution_waits_for_something(
+    document: Document, data: Any
+) -> None:
+    simulation = Simulation(document, data)
+
+    while simulation.state.phase not in FINISHED:
+        assert decide(simulation.plan, simulation.state) == ()
+        assert simulation.asked
+        simulation.step()
+
+    assert decide(simulation.plan, simulation.state) == ()
+    assert simulation.asked == {}
+
+
+@given(documents(), st.data())
+def test_a_history_replays_to_the_same_state_from_any_cut(document: Document, data: Any) -> None:
+    simulation = Simulation(document, data)
+    for _ in range(data.draw(st.integers(0, 6))):
+        if simulation.state.phase not in FINISHED:
+            simulation.step()
+    cut = data.draw(st.integers(0, len(simulation.history)))
+
+    whole = replay(simulation.plan, simulation.history)
+    in_parts = replay(simulation.plan, simulation.history[cut:], replay(simulation.plan, simulation.history[:cut]))
+
+    assert in_parts == whole
+    # What was under way is asked for again, on the same input; then nothing tells the two apart.
+    turn = resume(simulation.plan, whole)
+    assert {it.path: (it.attempt, it.input) for it in turn.commands if isinstance(it, StartStep)} == {
+        path: (it.attempt, it.input) for path, it in simulation.asked.items()
+    }
+    assert not [event for event in turn.events if is_history(event)]
+    assert turn.state == simulation.state
+
+
+@given(documents(), st.data())
+def test_the_order_of_answers_does_not_change_the_output(document: Document, data: Any) -> None:
+    first = Simulation(document, data, may_fail=False)
+    second = Simulation.__new__(Simulation)
+    second.__dict__.update(first.__dict__, history=list(first.history), asked=dict(first.asked))
+
+    first.run()
+    second.run()
+
+    assert second.state.output == first.state.output
+    assert second.state.context == first.state.context
+    assert list(second.state.context) == list(first.state.context)
+
+
+@given(documents(), st.data())
+def test_no_execution_runs_more_steps_than_its_bound(document: Document, data: Any) -> None:
+    simulation = Simulation(document, data)
+
+    simulation.run()
+
+    transforms = sum(step.kind == "transform" for step in document.steps)
+    assert simulation.starts + transforms <= max_step_runs(document)
+
+
+@given(documents(), st.data())
+def test_a_history_survives_json(document: Document, data: Any) -> None:
+    simulation = Simulation(document, data)
+
+    simulation.run()
+
+    assert [journal.decode(journal.encode(event)) for event in simulation.history] == simulation.history
+
+
+@given(documents(), st.data())
+def test_a_late_answer_changes_nothing(document: Document, data: Any) -> None:
+    simulation = Simulation(document, data)
+    late: list[AnyEvent] = []
+    while simulation.state.phase not in FINISHED:
+        path = data.draw(st.sampled_from(sorted(simulation.asked)))
+        late.append(simulation.answer(simulation.asked[path]))
+        simulation.feed(advance(simulation.plan, simulation.state, simulation.answer(simulation.asked.pop(path))))
+
+    after = replay(simulation.plan, late, simulation.state)
+
+    assert msgspec.structs.asdict(after) == msgspec.structs.asdict(simulation.state)
