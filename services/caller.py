@@ -1,0 +1,31 @@
+"""On whose behalf a service is asked to do something."""
+
+from dataclasses import dataclass
+
+from services.errors import Forbidden
+from services.principal import SCOPES, Principal, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """The principal behind a call. Every service function takes one first and asks it for the scope that it needs."""
+
+    principal: Principal
+
+    @property
+    def name(self) -> str:
+        return self.principal.name
+
+    def require(self, scope: Scope) -> None:
+        """Nothing, when the caller holds `scope`.
+
+        Raises:
+            Forbidden: it does not; says which scopes it holds.
+        """
+        if scope not in self.principal.scopes:
+            held = ", ".join(self.principal.scopes) or "no scope"
+            raise Forbidden(f"{self.principal.kind} {self.name!r} holds {held}; this needs {scope}")
+
+
+# Whoever can start a process with the database's address already holds everything that the database holds.
+OPERATOR = Caller(Principal(kind="human", name="operator", scopes=SCOPES))

@@ -1,0 +1,45 @@
+"""The process's open database and its notifier: set once by the runtime, used by every service."""
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from db.connection import Database
+from services.engine.notifier import Notifier
+from services.errors import Unavailable
+
+
+@dataclass(slots=True)
+class _Process:
+    database: Database | None = None
+    notifier: Notifier | None = None
+
+
+_process = _Process()
+
+
+def use(database: Database | None, notifier: Notifier | None) -> None:
+    """Let the services of this process use `database`; None when it is closed."""
+    _process.database, _process.notifier = database, notifier
+
+
+def database() -> Database:
+    """The open database.
+
+    Raises:
+        Unavailable: none is open.
+    """
+    if _process.database is None:
+        raise Unavailable("the database is not open")
+    return _process.database
+
+
+def pool() -> asyncpg.Pool:
+    """The pool for statements of our own. jsonb is text both ways."""
+    return database().pool
+
+
+def hint() -> None:
+    """Tell the workers, here and elsewhere, that there is something to do."""
+    if _process.notifier is not None:
+        _process.notifier.hint()

@@ -1,0 +1,266 @@
+"""Orchestrations: workflows by name. Each state of one is a version; a published version never changes."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
+from piccolo.columns.combination import Where
+from piccolo.query.functions import Max
+from piccolo.querystring import QueryString
+
+from db import tables
+from services import connections, roles
+from services.caller import Caller
+from services.definitions.bound import max_step_runs
+from services.definitions.catalog import Catalog
+from services.definitions.check import Checked, check
+from services.definitions.digest import digest
+from services.definitions.document import Document, as_json
+from services.definitions.rows import document_of, document_row, step_rows
+from services.errors import Conflict, Invalid, NotFound
+from services.json import Json, JsonObject
+from services.listing import Limit, id_in
+from services.problem import Problem
+from services.tools import registry
+
+
+class OrchestrationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An orchestration in a list."""
+
+    id: UUID
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    is_active: bool
+    version: int | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class Orchestration(OrchestrationSummary, frozen=True, kw_only=True, rename="camel"):
+    """An orchestration with the document of its active version."""
+
+    version_id: UUID
+    digest: str
+    max_step_runs: int
+    document: Document
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is wrong with a document. Without problems: its digest and the most steps that an execution can run."""
+
+    problems: tuple[Problem, ...]
+    digest: str | None = None
+    max_step_runs: int | None = None
+
+
+async def create(caller: Caller, *, document: Json) -> Orchestration:
+    """A new orchestration, published as version 1 and active.
+
+    Raises:
+        Invalid: the document has problems; names all of them.
+        Conflict: the name is taken.
+    """
+    caller.require("orchestrations.write")
+    checked, catalog = await _check(document)
+    good = _accepted(checked)
+    try:
+        async with connections.database().transaction():
+            row = tables.Orchestration(
+                name=good.name, description=good.description, tags=list(good.tags), created_by=caller.name
+            )
+            await row.save()
+            await _publish(caller, row.id, 1, good, catalog)
+    except UniqueViolationError:
+        raise Conflict(
+            "orchestration", good.name, state="exists already", allowed="another name, or an update"
+        ) from None
+    return await get(caller, orchestration=good.name)
+
+
+async def list_(
+    caller: Caller,
+    *,
+    tag: str | None = None,
+    is_active: bool | None = None,
+    limit: Limit = 100,
+    after: str | None = None,
+) -> list[OrchestrationSummary]:
+    """Orchestrations by name, those after the name `after`; all, or those with a tag or a state."""
+    caller.require("orchestrations.read")
+    table = tables.Orchestration
+    found = table.select(*table.all_columns(), table.active_version_id.number.as_alias("number")).order_by(table.name)
+    if tag is not None:
+        found = found.where(table.tags.any(tag))
+    if is_active is not None:
+        found = found.where(table.is_active.eq(is_active))
+    if after is not None:
+        found = found.where(table.name > after)
+    return [_summary(row) for row in await found.limit(limit)]
+
+
+async def get(caller: Caller, *, orchestration: str) -> Orchestration:
+    """The orchestration of that name or id, with its active version.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it has no active version.
+    """
+    caller.require("orchestrations.read")
+    row = await _row(orchestration)
+    if row["active_version_id"] is None:
+        raise Conflict("orchestration", row["name"], state="has no active version", allowed="a published version")
+    version = await _version(row["active_version_id"])
+    return Orchestration(
+        **msgspec.structs.asdict(_summary(row)),
+        version_id=row["active_version_id"],
+        digest=version["digest"],
+        max_step_runs=version["max_step_runs"],
+        document=await document(row["active_version_id"]),
+    )
+
+
+async def update(
+    caller: Caller, *, orchestration: str, changes: JsonObject | None = None, is_active: bool | None = None
+) -> Orchestration:
+    """The orchestration, changed. `changes` replaces fields of its document: a new version, active at once.
+
+    Executions that have started keep to their version.
+
+    Raises:
+        NotFound, Conflict, Invalid: as `get` and `create`.
+    """
+    caller.require("orchestrations.write")
+    before = await get(caller, orchestration=orchestration)
+    checked, catalog = await _check({**as_json(before.document), **(changes or {})})
+    good = _accepted(checked)
+    columns: dict[Any, Any] = {"name": good.name, "description": good.description, "tags": list(good.tags)}
+    try:
+        async with connections.database().transaction():
+            # Two updates at once would both count the same next version: the second waits here for the first.
+            table = tables.Orchestration
+            await table.select(table.id).where(table.id == before.id).lock_rows("NO KEY UPDATE")
+            await table.update({**columns, **({} if is_active is None else {"is_active": is_active})}).where(
+                table.id == before.id
+            )
+            if digest(good) != before.digest:
+                await _publish(caller, before.id, await _next_number(before.id), good, catalog)
+    except UniqueViolationError:
+        raise Conflict("orchestration", good.name, state="exists already", allowed="another name") from None
+    return await get(caller, orchestration=str(before.id))
+
+
+async def delete(caller: Caller, *, orchestration: str) -> OrchestrationSummary:
+    """The orchestration, which is gone now with its versions.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it was executed; its history stays.
+    """
+    caller.require("orchestrations.write")
+    row = await _row(orchestration)
+    try:
+        await tables.Orchestration.delete().where(tables.Orchestration.id == row["id"])
+    except (ForeignKeyViolationError, RestrictViolationError):  # which of them depends on the server's version
+        allowed = "one that never was; switch it off with isActive: false"
+        raise Conflict("orchestration", row["name"], state="was executed", allowed=allowed) from None
+    return _summary(row)
+
+
+async def validate(caller: Caller, *, document: Json) -> Validation:
+    """Every problem of a document; nothing is saved."""
+    caller.require("orchestrations.read")
+    checked, _ = await _check(document)
+    if checked.problems or checked.document is None:
+        return Validation(problems=checked.problems)
+    return Validation(problems=(), digest=digest(checked.document), max_step_runs=max_step_runs(checked.document))
+
+
+async def document(version: UUID) -> Document:
+    """The document of a version.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    row = await _version(version)
+    step = tables.OrchestrationStep
+    steps = await step.select().where(step.version_id == version).output(load_json=True)
+    return document_of(row["document"], steps)
+
+
+async def role_ids(version: UUID) -> dict[str, UUID]:
+    """The id of each role that the steps of a version name, by that name."""
+    step = tables.OrchestrationStep
+    rows = await step.select(step.role_name, step.role_id).where(step.version_id == version, step.role_id.is_not_null())
+    return {row["role_name"]: row["role_id"] for row in rows}
+
+
+async def _check(raw: Json) -> tuple[Checked, Catalog]:
+    catalog = Catalog(roles=await roles.ids_by_name(), tools=frozenset(registry.for_steps()))
+    return check(raw, catalog), catalog
+
+
+def _accepted(checked: Checked) -> Document:
+    if checked.problems or checked.document is None:
+        raise Invalid("the orchestration has problems", checked.problems)
+    return checked.document
+
+
+async def _publish(caller: Caller, orchestration: UUID, number: int, document: Document, catalog: Catalog) -> None:
+    version = tables.OrchestrationVersion(
+        orchestration_id=orchestration,
+        number=number,
+        document=msgspec.json.encode(document_row(document)).decode(),
+        created_by=caller.name,
+    )
+    await version.save()
+    steps = [tables.OrchestrationStep(**row, version_id=version.id) for row in step_rows(document, catalog.roles)]
+    await tables.OrchestrationStep.insert(*steps)
+    table = tables.OrchestrationVersion
+    await table.update(
+        {
+            table.status: "published",
+            table.digest: digest(document),
+            table.max_step_runs: max_step_runs(document),
+            table.published_at: QueryString("now()"),
+        }
+    ).where(table.id == version.id)
+    await tables.Orchestration.update({tables.Orchestration.active_version_id: version.id}).where(
+        tables.Orchestration.id == orchestration
+    )
+
+
+async def _next_number(orchestration: UUID) -> int:
+    table = tables.OrchestrationVersion
+    newest = await table.select(Max(table.number)).where(table.orchestration_id == orchestration)
+    return 1 + newest[0]["max"]
+
+
+async def _row(orchestration: str) -> dict[str, Any]:
+    table = tables.Orchestration
+    number = table.active_version_id.number.as_alias("number")
+    row = await table.select(*table.all_columns(), number).where(_is(orchestration)).first()
+    if row is None:
+        raise NotFound("orchestration", orchestration, hint="`orchestration.list` shows those there are")
+    return row
+
+
+async def _version(version: UUID) -> dict[str, Any]:
+    table = tables.OrchestrationVersion
+    row = await table.select().where(table.id == version).first().output(load_json=True)
+    if row is None:
+        raise NotFound("orchestration version", version)
+    return row
+
+
+def _is(orchestration: str) -> Where:
+    id = id_in(orchestration)
+    return tables.Orchestration.name == orchestration if id is None else tables.Orchestration.id == id
+
+
+def _summary(row: dict[str, Any]) -> OrchestrationSummary:
+    values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
+    return OrchestrationSummary(**{**values, "tags": tuple(row["tags"]), "version": row["number"]})

@@ -1,0 +1,24 @@
+"""Plans by version. A published version never changes, so its plan is compiled once in each process."""
+
+from uuid import UUID
+
+from services import orchestrations
+from services.engine.core.plan import Plan, plan_of
+
+_MAX_PLANS = 1_000
+_plans: dict[UUID, Plan] = {}
+
+
+async def of_version(version: UUID) -> Plan:
+    """The plan of a published version.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    plan = _plans.get(version)
+    if plan is None:
+        plan = plan_of(await orchestrations.document(version))
+        if len(_plans) >= _MAX_PLANS:
+            _plans.pop(next(iter(_plans)))
+        _plans[version] = plan
+    return plan

@@ -1,0 +1,217 @@
+"""Roles: who a model plays. A role is a row that people and agents edit; its every content is kept as a version."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
+from piccolo.columns.combination import Where
+
+from db import tables
+from services import connections
+from services.caller import Caller
+from services.definitions.document import Name, Text
+from services.errors import Conflict, Invalid, NotFound
+from services.json import Json
+from services.listing import Limit, id_in
+from services.models.selection import ModelConstraints
+from services.schema import problems_of_schema
+from services.tools import registry
+
+ToolName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What is passed to the model with each call. Unset: the provider's own default."""
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
+    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+
+
+class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with."""
+
+    id: UUID
+    name: str
+    description: str
+    base_prompt: str
+    tools: tuple[str, ...]
+    needs_tools: bool
+    model: ModelConstraints
+    parameters: Parameters
+    output_schema: Json
+    is_active: bool
+    version: int
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class RoleContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What a role was at one of its versions."""
+
+    name: str
+    base_prompt: str
+    tools: tuple[str, ...] = ()
+    needs_tools: bool = False
+    model: ModelConstraints = ModelConstraints()
+    parameters: Parameters = Parameters()
+    output_schema: Json = None
+
+
+class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What to change about a role; what is left out stays as it is."""
+
+    name: Name | msgspec.UnsetType = msgspec.UNSET
+    description: Text | msgspec.UnsetType = msgspec.UNSET
+    base_prompt: Text | msgspec.UnsetType = msgspec.UNSET
+    tools: tuple[ToolName, ...] | msgspec.UnsetType = msgspec.UNSET
+    needs_tools: bool | msgspec.UnsetType = msgspec.UNSET
+    model: ModelConstraints | msgspec.UnsetType = msgspec.UNSET
+    parameters: Parameters | msgspec.UnsetType = msgspec.UNSET
+    output_schema: Json | msgspec.UnsetType = msgspec.UNSET
+    is_active: bool | msgspec.UnsetType = msgspec.UNSET
+
+
+async def create(caller: Caller, *, name: Name, base_prompt: Text, changes: RoleChanges = RoleChanges()) -> Role:  # noqa: B008
+    """A new role.
+
+    Raises:
+        Invalid: a tool does not exist, or the output schema is none.
+        Conflict: the name is taken.
+    """
+    caller.require("roles.write")
+    columns = {"name": name, "base_prompt": base_prompt, **_columns(changes)}
+    row = tables.Role(**columns, created_by=caller.name)
+    try:
+        await row.save()
+    except UniqueViolationError:
+        raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
+    return await get(caller, role=name)
+
+
+async def list_(caller: Caller, *, tool: str | None = None, limit: Limit = 100, after: str | None = None) -> list[Role]:
+    """Roles by name, those after the name `after`; with `tool`, only those that list it."""
+    caller.require("roles.read")
+    found = tables.Role.select().order_by(tables.Role.name).limit(limit)
+    if after is not None:
+        found = found.where(tables.Role.name > after)
+    if tool is not None:
+        found = found.where(tables.Role.tools.any(tool))
+    return [_role(row) for row in await found.output(load_json=True)]
+
+
+async def get(caller: Caller, *, role: str) -> Role:
+    """The role of that name or id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    caller.require("roles.read")
+    row = await tables.Role.select().where(_is(role)).first().output(load_json=True)
+    if row is None:
+        raise NotFound("role", role, hint="`role.list` shows those there are")
+    return _role(row)
+
+
+async def update(caller: Caller, *, role: str, changes: RoleChanges) -> Role:
+    """The role, changed. Executions that have started keep to the content they started with.
+
+    Raises:
+        NotFound, Invalid, Conflict: as `get` and `create`.
+    """
+    caller.require("roles.write")
+    before = await get(caller, role=role)
+    columns = _columns(changes)
+    if columns:
+        try:
+            await tables.Role.update({**columns}).where(tables.Role.id == before.id)
+        except UniqueViolationError:
+            raise Conflict("role", changes.name, state="exists already", allowed="another name") from None
+    return await get(caller, role=str(before.id))
+
+
+async def delete(caller: Caller, *, role: str) -> Role:
+    """The role, which is gone now.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: a step of some orchestration's version uses it.
+    """
+    caller.require("roles.write")
+    before = await get(caller, role=role)
+    try:
+        await tables.Role.delete().where(tables.Role.id == before.id)
+    except (ForeignKeyViolationError, RestrictViolationError):  # which of them depends on the server's version
+        state, allowed = (
+            "is used by steps of orchestrations",
+            "no version to use it; switch it off with isActive: false",
+        )
+        raise Conflict("role", before.name, state=state, allowed=allowed) from None
+    return before
+
+
+async def ids_by_name() -> dict[str, UUID]:
+    """Every active role's id by its name: what a document may refer to."""
+    rows = await tables.Role.select(tables.Role.name, tables.Role.id).where(tables.Role.is_active.eq(True))
+    return {row["name"]: row["id"] for row in rows}
+
+
+async def newest_versions(ids: set[UUID]) -> dict[UUID, UUID]:
+    """The id of each role's newest version, by the role's id: what an execution that starts now keeps to."""
+    rows = await connections.pool().fetch(
+        "SELECT role.id AS role, role_version.id AS version FROM role"
+        " JOIN role_version ON role_version.role_id = role.id AND role_version.number = role.version"
+        " WHERE role.id = ANY($1::uuid[])",
+        list(ids),
+    )
+    return {row["role"]: row["version"] for row in rows}
+
+
+async def content(version: UUID) -> RoleContent:
+    """What a role was at a version.
+
+    Raises:
+        NotFound: there is no such version.
+    """
+    found = (
+        await tables.RoleVersion.select(tables.RoleVersion.content)
+        .where(tables.RoleVersion.id == version)
+        .first()
+        .output(load_json=True)
+    )
+    if found is None:
+        raise NotFound("role version", version)
+    return msgspec.convert(found["content"], RoleContent)
+
+
+def _is(role: str) -> Where:
+    id = id_in(role)
+    return tables.Role.name == role if id is None else tables.Role.id == id
+
+
+def _role(row: dict[str, Any]) -> Role:
+    values = {field: row[field] for field in Role.__struct_fields__}
+    values["model"] = msgspec.convert(row["model"], ModelConstraints)
+    values["parameters"] = msgspec.convert(row["parameters"], Parameters)
+    return Role(**{**values, "tools": tuple(row["tools"])})
+
+
+def _columns(changes: RoleChanges) -> dict[str, Any]:
+    """The columns that `changes` sets, checked."""
+    given = {
+        name: value for name in changes.__struct_fields__ if (value := getattr(changes, name)) is not msgspec.UNSET
+    }
+    problems = (
+        problems_of_schema(given["output_schema"], "/outputSchema") if given.get("output_schema") is not None else []
+    )
+    problems += registry.problems_of_names(given.get("tools", ()), "/tools")
+    if problems:
+        raise Invalid("the role cannot be saved", problems)
+    for name in ("model", "parameters", "output_schema"):
+        if given.get(name) is not None:
+            given[name] = msgspec.json.encode(given[name]).decode()
+    if "tools" in given:
+        given["tools"] = list(given["tools"])
+    return given

@@ -1,0 +1,68 @@
+"""The running parts of a process, wired: database, notifier, models, tools and, where it works, a worker."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from db.connection import Database
+from services import connections, plans
+from services.engine.notifier import Notifier
+from services.engine.performer import Performer
+from services.engine.worker import Worker, WorkerSettings
+from services.models.catalog import Models
+from services.settings import Settings
+from services.steps import agent, llm, tool
+from services.tools import files, registry
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a process has open."""
+
+    settings: Settings
+    database: Database
+    notifier: Notifier
+    models: Models
+
+    def worker(self) -> Worker:
+        """A worker over this runtime; it works once it is run."""
+        settings = WorkerSettings(
+            executions=self.settings.executions,
+            attempts=self.settings.attempts,
+            lease_seconds=self.settings.lease_seconds,
+            heartbeat_seconds=self.settings.heartbeat_seconds,
+        )
+        worker = Worker(self.database.connect, plans.of_version, self._performers(), settings)
+        self.notifier.listen(worker.wake)
+        return worker
+
+    def _performers(self) -> Mapping[str, Performer]:
+        # A transform needs nobody: the core gives its resolved input back.
+        return {
+            "agent": partial(agent.perform, self.models),
+            "llm": partial(llm.perform, self.models),
+            "tool": tool.perform,
+        }
+
+
+@asynccontextmanager
+async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[Runtime]:
+    """A runtime over the migrated database at `url`, closed at the end.
+
+    Raises:
+        CannotOpen: nobody answers at `url`, or it is too old.
+    """
+    registry.register(*files.tools(settings.files_dir))
+    async with await Database.open(url) as database:
+        notifier = Notifier(database.connect)
+        connections.use(database, notifier)
+        hints = asyncio.create_task(notifier.run(), name="notifier")
+        try:
+            yield Runtime(settings, database, notifier, models)
+        finally:
+            connections.use(None, None)
+            hints.cancel()
+            await asyncio.gather(hints, return_exceptions=True)
+            await models.close()

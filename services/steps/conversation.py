@@ -1,0 +1,86 @@
+"""What a role is asked and what its answer means: shared by the steps that call models."""
+
+import msgspec
+
+from services.engine.core.events import Usage
+from services.engine.performer import Attempt
+from services.failure import failed
+from services.json import Json
+from services.models.catalog import Models
+from services.models.messages import Answer, Message, Request, ToolSpec, UserMessage
+from services.roles import RoleContent
+from services.schema import problems_of_value
+
+_SHOWN_PROBLEMS = 5
+
+
+def opening(attempt: Attempt) -> UserMessage:
+    """The first message: the step's prompt, if it has one, then its input."""
+    data = attempt.input
+    text = data if isinstance(data, str) else msgspec.json.format(msgspec.json.encode(data)).decode()
+    return UserMessage(f"{attempt.step.prompt}\n\n{text}" if attempt.step.prompt else text)
+
+
+def request(
+    role: RoleContent, attempt: Attempt, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...] = ()
+) -> Request:
+    """The next model call of a conversation; the engine bounds its time."""
+    return Request(
+        model="",
+        system=role.base_prompt,
+        messages=messages,
+        tools=tools,
+        output_schema=_schema(role, attempt),
+        temperature=role.parameters.temperature,
+        max_output_tokens=role.parameters.max_output_tokens,
+        timeout_seconds=attempt.step.timeout / 1000,
+    )
+
+
+async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Request) -> Answer:
+    """The model's answer, its cost put on the attempt.
+
+    Raises:
+        Failed: the provider failed, or the answer was cut off at its length limit.
+    """
+    constraints = role.model
+    if (request.tools or role.needs_tools) and "tools" not in constraints.capabilities:
+        constraints = msgspec.structs.replace(constraints, capabilities=(*constraints.capabilities, "tools"))
+    answer = await models.complete(constraints, request)
+    used = answer.usage
+    attempt.spend(
+        Usage(
+            model=answer.model,
+            input_tokens=used.input_tokens,
+            output_tokens=used.output_tokens,
+            cost_usd=used.cost_usd,
+        )
+    )
+    if answer.stop == "length":
+        message = f"{answer.model} ran into its output limit; raise the role's parameters.maxOutputTokens"
+        raise failed("OUTPUT_INVALID", message, retryable=False)
+    return answer
+
+
+def result(role: RoleContent, attempt: Attempt, answer: Answer) -> Json:
+    """What the step gives back: the text, or the JSON that the schema asks for.
+
+    Raises:
+        Failed: OUTPUT_INVALID, when the answer does not fit the schema.
+    """
+    schema = _schema(role, attempt)
+    if schema is None:
+        return answer.text
+    try:
+        value: Json = msgspec.json.decode(answer.text)
+    except msgspec.DecodeError as error:
+        raise failed("OUTPUT_INVALID", f"{answer.model} did not answer with JSON: {error}") from None
+    if problems := problems_of_value(schema, value):
+        said = "; ".join(f"{problem.path or '/'}: {problem.message}" for problem in problems[:_SHOWN_PROBLEMS])
+        raise failed("OUTPUT_INVALID", f"the answer of {answer.model} does not fit the schema: {said}")
+    return value
+
+
+def _schema(role: RoleContent, attempt: Attempt) -> dict[str, Json] | None:
+    schema = attempt.step.output_schema if attempt.step.output_schema is not None else role.output_schema
+    return schema if isinstance(schema, dict) else None

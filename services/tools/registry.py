@@ -1,0 +1,59 @@
+"""The tools of this process, and which of them a role may call."""
+
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+
+from services.definitions.structure import pointer
+from services.expressions.errors import suggestion
+from services.problem import Problem
+from services.tools.tool import Tool
+
+_tools: dict[str, Tool] = {}
+
+
+def register(*tools: Tool) -> None:
+    """Make tools known to this process, before it serves or works. A later one takes the place of its namesake."""
+    _tools.update({tool.name: tool for tool in tools})
+
+
+def granted(names: Iterable[str]) -> dict[str, Tool]:
+    """The tools that a role with these names, patterns (`files.*`) and tags (`meta`) may call, by name.
+
+    A tool that carries a tag is reached by its tag alone: `system.*` does not grant what only `meta` does.
+    """
+    wanted = tuple(names)
+    return {name: tool for name, tool in sorted(_tools.items()) if any(_is_granted(tool, wish) for wish in wanted)}
+
+
+def for_steps() -> dict[str, Tool]:
+    """The tools that a tool step may call: those without a tag."""
+    return {name: tool for name, tool in sorted(_tools.items()) if not tool.tags}
+
+
+def find(name: str) -> Tool | None:
+    """The tool of that name, whoever may call it."""
+    return _tools.get(name)
+
+
+def problems_of_names(names: Iterable[str], path: str) -> list[Problem]:
+    """Which of a role's tool names grant nothing."""
+    known = sorted({name for name, tool in _tools.items() if not tool.tags} | _tags())
+    return [
+        Problem(
+            code="UNKNOWN_TOOL",
+            path=path + pointer(index),
+            message=f"no tool, pattern or tag {name[:100]!r} grants anything",
+            allowed=tuple(known),
+            suggestion=suggestion(name, known),
+        )
+        for index, name in enumerate(names)
+        if not granted([name])
+    ]
+
+
+def _tags() -> set[str]:
+    return {tag for tool in _tools.values() for tag in tool.tags}
+
+
+def _is_granted(tool: Tool, wish: str) -> bool:
+    return wish in tool.tags if tool.tags else fnmatchcase(tool.name, wish)

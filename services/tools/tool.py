@@ -1,0 +1,93 @@
+"""What a tool is: a name, a description, typed arguments and an effect."""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_type_hints
+
+import msgspec
+
+from services.caller import Caller
+from services.json import Json, JsonObject
+
+Effect: TypeAlias = Literal["pure", "idempotent", "unsafe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolContext:
+    """On whose behalf a tool runs. `role` is the agent's, None for a tool step; a repetition has the same key."""
+
+    caller: Caller
+    role: str | None
+    idempotency_key: str
+
+
+class ToolError(Exception):
+    """The tool did not work; the message is for the model or the person that called it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """Something that a role or a step may call. `tags` are names that a role can list instead of the tool's own."""
+
+    name: str
+    description: str
+    arguments: type[msgspec.Struct]
+    call: Callable[[ToolContext, msgspec.Struct], Awaitable[Any]]
+    effect: Effect
+    tags: frozenset[str] = frozenset()
+
+    @property
+    def input_schema(self) -> JsonObject:
+        """The JSON Schema of the arguments, self-contained."""
+        (schema,), components = msgspec.json.schema_components([self.arguments], ref_template="#/$defs/{name}")
+        own = components.pop(self.arguments.__name__, schema)
+        return {**own, "$defs": components} if components else own
+
+    async def run(self, context: ToolContext, arguments: Json) -> Json:
+        """The tool's result as JSON.
+
+        Raises:
+            ToolError: the arguments do not fit, or the tool says why it did not work.
+        """
+        try:
+            read = msgspec.convert(arguments, self.arguments, strict=False)
+        except msgspec.ValidationError as error:
+            accepted = ", ".join(field.encode_name for field in msgspec.structs.fields(self.arguments)) or "nothing"
+            raise ToolError(f"the arguments of {self.name} do not fit: {error}; it takes {accepted}") from None
+        return msgspec.to_builtins(await self.call(context, read))
+
+
+def tool(name: str, *, effect: Effect, tags: tuple[str, ...] = ()) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
+    """Make a tool of `async def f(context, *, argument: type = default)`.
+
+    The signature is the schema of its arguments, the first paragraph of the docstring its description.
+    """
+
+    def decorate(function: Callable[..., Awaitable[Any]]) -> Tool:
+        async def call(context: ToolContext, arguments: msgspec.Struct) -> Any:
+            return await function(
+                context, **{field: getattr(arguments, field) for field in arguments.__struct_fields__}
+            )
+
+        description = " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
+        return Tool(
+            name=name,
+            description=description,
+            arguments=_arguments(name, function),
+            call=call,
+            effect=effect,
+            tags=frozenset(tags),
+        )
+
+    return decorate
+
+
+def _arguments(name: str, function: Callable[..., Awaitable[Any]]) -> type[msgspec.Struct]:
+    types = get_type_hints(function, include_extras=True)
+    _, *parameters = inspect.signature(function).parameters.values()
+    fields = [
+        (it.name, types[it.name], msgspec.NODEFAULT if it.default is it.empty else it.default) for it in parameters
+    ]
+    title = "".join(part.capitalize() for part in name.replace(".", "_").split("_"))
+    return msgspec.defstruct(title, fields, rename="camel", kw_only=True, frozen=True, forbid_unknown_fields=True)

@@ -1,0 +1,94 @@
+"""Starting executions: inputs, keys, pinned roles and refusals."""
+
+import asyncio
+from uuid import uuid4
+
+import pytest
+
+from db.connection import Database
+from services import executions, orchestrations, roles
+from services.caller import OPERATOR, Caller
+from services.engine import journal
+from services.engine.core.events import ExecutionStarted
+from services.errors import Conflict, Forbidden, Invalid, NotFound
+from services.principal import SCOPES, Principal
+from tests.services.test_orchestrations import FLOW
+
+
+@pytest.fixture(autouse=True)
+async def flow(opened: Database) -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+
+
+async def test_a_start_fills_in_defaults_and_pins_the_roles(opened: Database) -> None:
+    role = await roles.get(OPERATOR, role="Reader")
+    newest = await roles.newest_versions({role.id})
+
+    started = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"})
+
+    assert (started.status, started.input, started.started_by) == ("queued", {"topic": "x", "n": 3}, "operator")
+    (event,) = (await journal.load(opened.pool, [started.id]))[started.id].events
+    assert isinstance(event, ExecutionStarted)
+    assert event.roles["Reader"] == newest[role.id]
+
+
+async def test_an_input_that_does_not_fit_is_refused_at_its_place() -> None:
+    with pytest.raises(Invalid) as refusal:
+        await executions.start(OPERATOR, orchestration="flow", input={"topic": 3})
+
+    assert [(problem.code, problem.path) for problem in refusal.value.problems] == [("SCHEMA_MISMATCH", "/input/topic")]
+
+
+async def test_the_same_key_starts_once_also_at_the_same_time() -> None:
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(
+                executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
+            )
+            for _ in range(8)
+        ]
+
+    assert len({task.result().id for task in tasks}) == 1
+    with pytest.raises(Conflict, match="idempotency key 'k' was used for another request"):
+        await executions.start(OPERATOR, orchestration="flow", input={"topic": "y"}, idempotency_key="k")
+
+
+async def test_keys_of_different_callers_do_not_meet() -> None:
+    other = Caller(Principal(kind="service", name="other", scopes=SCOPES))
+
+    first = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
+    second = await executions.start(other, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
+
+    assert first.id != second.id
+
+
+async def test_an_inactive_orchestration_does_not_start() -> None:
+    await orchestrations.update(OPERATOR, orchestration="flow", is_active=False)
+
+    with pytest.raises(Conflict, match="orchestration 'flow' is inactive; this needs an active one"):
+        await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"})
+
+
+async def test_lists_are_newest_first_filtered_and_paged() -> None:
+    ids = [(await executions.start(OPERATOR, orchestration="flow", input={"topic": str(n)})).id for n in range(3)]
+
+    newest = await executions.list_(OPERATOR, orchestration="flow", status="queued", limit=2)
+
+    assert [found.id for found in newest] == [ids[2], ids[1]]
+    assert [found.id for found in await executions.list_(OPERATOR, before=ids[1])] == [ids[0]]
+    assert await executions.list_(OPERATOR, status="failed") == []
+
+
+async def test_what_is_not_there_is_not_found() -> None:
+    for ask in (executions.get, executions.steps, executions.cancel):
+        with pytest.raises(NotFound, match="there is no execution"):
+            await ask(OPERATOR, execution=uuid4())
+    with pytest.raises(NotFound):
+        await executions.start(OPERATOR, orchestration="nothing")
+
+
+async def test_who_lacks_the_scope_is_refused() -> None:
+    guest = Caller(Principal(kind="human", name="guest"))
+
+    with pytest.raises(Forbidden, match=r"holds no scope; this needs executions\.run"):
+        await executions.start(guest, orchestration="flow", input={"topic": "x"})

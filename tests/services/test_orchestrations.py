@@ -1,0 +1,84 @@
+"""Orchestrations: created and changed whole, in versions."""
+
+import asyncio
+
+import pytest
+
+from db.connection import Database
+from services import executions, orchestrations
+from services.caller import OPERATOR
+from services.errors import Conflict, Invalid, NotFound
+from services.json import JsonObject
+
+FLOW: JsonObject = {
+    "name": "flow",
+    "tags": ["demo"],
+    "input": {
+        "type": "object",
+        "required": ["topic"],
+        "properties": {"topic": {"type": "string"}, "n": {"default": 3}},
+    },
+    "steps": [{"name": "A", "kind": "llm", "roleName": "Reader"}, {"name": "B", "kind": "llm", "roleName": "Writer"}],
+}
+
+
+async def test_what_was_created_is_what_is_got() -> None:
+    created = await orchestrations.create(OPERATOR, document=FLOW)
+
+    assert await orchestrations.get(OPERATOR, orchestration="flow") == created
+    assert (created.version, created.max_step_runs, created.is_active) == (1, 2, True)
+    assert [step.name for step in created.document.steps] == ["A", "B"]
+    assert created.digest == (await orchestrations.validate(OPERATOR, document=FLOW)).digest
+
+
+async def test_a_document_with_problems_leaves_no_row(opened: Database) -> None:
+    broken: JsonObject = {**FLOW, "steps": [{"name": "A", "kind": "llm", "roleName": "Raeder"}, {"name": "A"}]}
+
+    with pytest.raises(Invalid) as refusal:
+        await orchestrations.create(OPERATOR, document=broken)
+
+    assert {problem.code for problem in refusal.value.problems} == {"UNKNOWN_ROLE", "DUPLICATE_NAME", "REQUIRED"}
+    for table in ("orchestration", "orchestration_version", "orchestration_step"):
+        assert await opened.pool.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_an_update_makes_a_version_only_when_something_changes() -> None:
+    before = await orchestrations.create(OPERATOR, document=FLOW)
+
+    same = await orchestrations.update(OPERATOR, orchestration="flow", changes={"tags": ["demo"]})
+    renamed = await orchestrations.update(OPERATOR, orchestration="flow", changes={"name": "river", "description": "d"})
+
+    assert same == before or same.version == 1
+    assert (renamed.name, renamed.description, renamed.version) == ("river", "d", 2)
+    with pytest.raises(NotFound):
+        await orchestrations.get(OPERATOR, orchestration="flow")
+
+
+async def test_updates_at_the_same_time_each_get_their_version() -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+
+    async with asyncio.TaskGroup() as group:
+        for text in ("one", "two", "three"):
+            group.create_task(orchestrations.update(OPERATOR, orchestration="flow", changes={"description": text}))
+
+    assert (await orchestrations.get(OPERATOR, orchestration="flow")).version == 4
+
+
+async def test_lists_filter_by_tag_and_state() -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+    await orchestrations.create(OPERATOR, document={**FLOW, "name": "other", "tags": []})
+    await orchestrations.update(OPERATOR, orchestration="other", is_active=False)
+
+    assert [it.name for it in await orchestrations.list_(OPERATOR)] == ["flow", "other"]
+    assert [it.name for it in await orchestrations.list_(OPERATOR, tag="demo")] == ["flow"]
+    assert [it.name for it in await orchestrations.list_(OPERATOR, is_active=False)] == ["other"]
+
+
+async def test_an_orchestration_that_was_executed_cannot_be_deleted() -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+    await orchestrations.create(OPERATOR, document={**FLOW, "name": "never"})
+    await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"})
+
+    with pytest.raises(Conflict, match="was executed"):
+        await orchestrations.delete(OPERATOR, orchestration="flow")
+    assert (await orchestrations.delete(OPERATOR, orchestration="never")).name == "never"

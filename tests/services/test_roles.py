@@ -1,0 +1,84 @@
+"""Roles: created, changed, versioned, deleted, refused."""
+
+import pytest
+
+from db.connection import Database
+from services import orchestrations, roles
+from services.caller import OPERATOR, Caller
+from services.errors import Conflict, Forbidden, Invalid, NotFound
+from services.models.selection import ModelConstraints
+from services.principal import Principal
+from services.roles import Parameters, RoleChanges
+
+
+async def test_a_role_is_found_by_name_and_by_id_as_it_was_created() -> None:
+    changes = RoleChanges(
+        tools=("files.read",),
+        model=ModelConstraints(preferred=("offline",)),
+        parameters=Parameters(temperature=0.5),
+        output_schema={"type": "object"},
+    )
+
+    created = await roles.create(OPERATOR, name="Critic", base_prompt="Be strict.", changes=changes)
+
+    assert await roles.get(OPERATOR, role="Critic") == created
+    assert await roles.get(OPERATOR, role=str(created.id)) == created
+    assert (created.version, created.tools, created.created_by) == (1, ("files.read",), "operator")
+    assert created.model == ModelConstraints(preferred=("offline",))
+
+
+async def test_each_change_of_content_is_a_version_and_others_are_not() -> None:
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="Read twice."))
+    changed = await roles.update(OPERATOR, role="Reader", changes=RoleChanges(is_active=False))
+
+    assert (changed.version, changed.base_prompt, changed.is_active) == (2, "Read twice.", False)
+
+
+async def test_versions_keep_what_a_role_was(opened: Database) -> None:
+    role = await roles.get(OPERATOR, role="Reader")
+    first = (await roles.newest_versions({role.id}))[role.id]
+
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="New."))
+
+    assert (await roles.content(first)).base_prompt == "You are the Reader."
+    second = (await roles.newest_versions({role.id}))[role.id]
+    assert (await roles.content(second)).base_prompt == "New."
+
+
+async def test_lists_go_by_name_and_page_by_name() -> None:
+    assert [role.name for role in await roles.list_(OPERATOR)] == ["Reader", "Writer"]
+    assert [role.name for role in await roles.list_(OPERATOR, after="Reader")] == ["Writer"]
+    assert await roles.list_(OPERATOR, tool="files.read") == []
+
+
+async def test_a_taken_name_is_a_conflict() -> None:
+    with pytest.raises(Conflict, match="role 'Reader' exists already; this needs another name"):
+        await roles.create(OPERATOR, name="Reader", base_prompt="")
+    with pytest.raises(Conflict):
+        await roles.update(OPERATOR, role="Writer", changes=RoleChanges(name="Reader"))
+
+
+async def test_a_tool_that_does_not_exist_is_refused_with_the_nearest_one() -> None:
+    with pytest.raises(Invalid) as refusal:
+        await roles.create(OPERATOR, name="Critic", base_prompt="", changes=RoleChanges(tools=("file.read",)))
+
+    (problem,) = refusal.value.problems
+    assert (problem.path, problem.suggestion) == ("/tools/0", "files.read")
+
+
+async def test_a_role_that_a_step_uses_cannot_be_deleted() -> None:
+    document = {"name": "flow", "steps": [{"name": "A", "kind": "llm", "roleName": "Reader"}]}
+    await orchestrations.create(OPERATOR, document=document)
+
+    with pytest.raises(Conflict, match="is used by steps of orchestrations"):
+        await roles.delete(OPERATOR, role="Reader")
+    assert (await roles.delete(OPERATOR, role="Writer")).name == "Writer"
+    with pytest.raises(NotFound):
+        await roles.get(OPERATOR, role="Writer")
+
+
+async def test_who_lacks_the_scope_is_refused() -> None:
+    guest = Caller(Principal(kind="human", name="guest", scopes=("roles.read",)))
+
+    with pytest.raises(Forbidden, match=r"human 'guest' holds roles\.read; this needs roles\.write"):
+        await roles.create(guest, name="Critic", base_prompt="")
