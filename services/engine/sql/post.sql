@@ -1,7 +1,7 @@
 -- Put a message into the inbox of execution $1 and make sure that it is read: bump the wake count, end any parking.
 WITH woken AS (
   UPDATE execution
-  SET wake_seq = wake_seq + 1, available_at = CASE WHEN owner IS NULL THEN clock_timestamp() END
+  SET wake_seq = wake_seq + 1, available_at = CASE WHEN status IN ('queued', 'waiting') THEN clock_timestamp() END
   WHERE id = $1 AND finished_at IS NULL
   RETURNING id
 )

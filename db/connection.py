@@ -1,0 +1,190 @@
+"""Connections: Piccolo's engine for everyday queries, a bare asyncpg pool for the engine's hot paths."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import asyncpg
+from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+
+from db.tables import TABLES
+
+OLDEST_MAJOR_VERSION = 14
+
+# The server gives up first, so that a slow statement ends with an error and not with a connection in doubt.
+STATEMENT_TIMEOUT_SECONDS = 30
+COMMAND_TIMEOUT_SECONDS = 35
+CONNECT_TIMEOUT_SECONDS = 10
+CLOSE_TIMEOUT_SECONDS = 5
+
+SESSION: Mapping[str, str] = {
+    "application_name": "rolecall",
+    "timezone": "UTC",
+    "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
+    "lock_timeout": "10s",
+    "idle_in_transaction_session_timeout": "60s",
+}
+
+
+class CannotOpen(Exception):
+    """The database cannot be used; the message says which, why, and what would do."""
+
+
+class SchemaEngine(PostgresEngine):
+    """Piccolo's engine for one URL. Making it touches no server; `Database.open` checks the version."""
+
+    def __init__(self, url: str, *, server_settings: Mapping[str, str] = SESSION, **config: Any) -> None:
+        super().__init__(config={"dsn": checked(url), "server_settings": dict(server_settings), **config})
+
+    async def check_version(self) -> None:
+        """Piccolo would connect here, from its constructor."""
+
+    async def prep_database(self) -> None:
+        """No extensions are needed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """An open database.
+
+    `engine` is Piccolo's, bound to every table. `pool` is for statements of our own: nothing is reset when a connection
+    goes back, which saves a round trip, so never LISTEN or SET on it; jsonb is text both ways.
+    """
+
+    url: str
+    engine: SchemaEngine
+    pool: asyncpg.Pool
+
+    @classmethod
+    async def open(cls, url: str, *, pool_size: int = 8, table_pool_size: int = 8) -> Self:
+        """Connect, and bind every table to this database until it is closed or another is opened.
+
+        Raises:
+            CannotOpen: the URL is malformed, nobody answers there, or PostgreSQL is older than 14.
+        """
+        await _check_version(url)
+        engine = SchemaEngine(url, command_timeout=COMMAND_TIMEOUT_SECONDS, timeout=CONNECT_TIMEOUT_SECONDS)
+        await engine.start_connection_pool(min_size=1, max_size=table_pool_size)
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=pool_size,
+                reset=_keep_as_it_is,
+                command_timeout=COMMAND_TIMEOUT_SECONDS,
+                timeout=CONNECT_TIMEOUT_SECONDS,
+                server_settings=dict(SESSION),
+            )
+        except BaseException:
+            await _close_or_terminate(engine.pool)
+            raise
+        for table in TABLES:
+            table._meta.db = engine
+        return cls(url=url, engine=engine, pool=pool)
+
+    async def connect(self, *, command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> asyncpg.Connection:
+        """A connection of the caller's own, who closes it: for what must not wait: heartbeat and listener."""
+        return await connect(self.url, command_timeout_seconds=command_timeout_seconds)
+
+    def transaction(self) -> PostgresTransaction:
+        """What is done with tables inside `async with` happens together or not at all. Start no tasks in there."""
+        return self.engine.transaction()
+
+    async def close(self) -> None:
+        """Close every connection but those from `connect`; statements still running after five seconds are cut off."""
+        for table in TABLES:
+            if table._meta._db is self.engine:
+                table._meta._db = None
+        engine_pool, self.engine.pool = self.engine.pool, None
+        await _close_or_terminate(self.pool)
+        await _close_or_terminate(engine_pool)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def connect(
+    url: str, *, session: Mapping[str, str] = SESSION, command_timeout_seconds: float | None = COMMAND_TIMEOUT_SECONDS
+) -> asyncpg.Connection:
+    """A single connection. The caller closes it.
+
+    Raises:
+        CannotOpen: the URL is malformed, nobody answers there, or they refuse.
+    """
+    try:
+        return await asyncpg.connect(
+            checked(url),
+            command_timeout=command_timeout_seconds,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            server_settings=dict(session),
+        )
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, ValueError) as problem:
+        reason = str(problem) or type(problem).__name__
+        raise CannotOpen(f"cannot open the database {shown(url)}: {reason}") from problem
+
+
+def checked(url: str) -> str:
+    """`url`, if it can be one of a PostgreSQL database.
+
+    >>> checked("postgresql://rolecall@localhost/rolecall")
+    'postgresql://rolecall@localhost/rolecall'
+    >>> checked("postgresql+asyncpg://localhost/rolecall")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    db.connection.CannotOpen: 'postgresql+asyncpg://localhost/rolecall' is not the URL of a PostgreSQL database; ...
+    """
+    try:
+        parts = urlsplit(url)
+        # Of several hosts, each may have a port of its own; asyncpg reads those.
+        wrong = parts.scheme not in ("postgresql", "postgres") or ("," not in parts.netloc and parts.port == 0)
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise CannotOpen(
+            f"{shown(url)!r} is not the URL of a PostgreSQL database; write "
+            "postgresql://user:password@host:port/database or postgresql:///database?host=/directory/of/the/socket"
+        )
+    return url
+
+
+def shown(url: str) -> str:
+    """`url` without its password, for messages.
+
+    >>> shown("postgresql://anna:secret@db:5432/rolecall")
+    'postgresql://anna:***@db:5432/rolecall'
+    """
+    url = re.sub(r"(//[^:@/?]*:)[^/?]*@", r"\1***@", url)
+    return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
+
+
+async def _check_version(url: str) -> None:
+    connection = await connect(url)
+    try:
+        version = connection.get_server_version()
+    finally:
+        await connection.close()
+    if version.major < OLDEST_MAJOR_VERSION:
+        raise CannotOpen(
+            f"{shown(url)} is PostgreSQL {version.major}.{version.minor}; "
+            f"Rolecall needs {OLDEST_MAJOR_VERSION} or later"
+        )
+
+
+async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
+    """Asyncpg would send a reset, a round trip at every release."""
+
+
+async def _close_or_terminate(pool: asyncpg.Pool | None) -> None:
+    if pool is None:
+        return
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT_SECONDS)
+    except TimeoutError:
+        pool.terminate()

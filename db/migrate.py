@@ -1,0 +1,84 @@
+"""Bring a database to the newest schema."""
+
+import asyncio
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+from piccolo.apps.migrations.auto.migration_manager import MigrationManager
+from piccolo.apps.migrations.commands.base import BaseMigrationManager
+from piccolo.apps.migrations.tables import Migration
+from piccolo.conf.apps import Finder, MigrationModule
+
+from db import migrations
+from db.connection import SchemaEngine, connect
+from db.piccolo_app import APP_CONFIG
+
+# Any number will do, as long as nobody else takes it.
+LOCK = int.from_bytes(b"rolecall")
+
+# Migrations may take long and wait long for locks; the timeouts of everyday sessions are not for them.
+SESSION = {"application_name": "rolecall migrate", "timezone": "UTC"}
+
+# Piccolo's migration code finds its engine in a module, so there is one migration at a time in a process.
+_one_at_a_time: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
+
+
+async def migrate(url: str) -> list[str]:
+    """Run the migrations that the database has not had yet and return their ids, oldest first.
+
+    Each runs in a transaction together with the record that it ran. Processes that do this at the same time wait for
+    each other, and the later ones find nothing to do.
+
+    Raises:
+        CannotOpen: the URL is malformed, nobody answers there, or they refuse.
+    """
+    engine = SchemaEngine(url, server_settings=SESSION)
+    async with _one_at_a_time.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
+        connection = await connect(url, session=SESSION, command_timeout_seconds=None)
+        try:
+            await connection.execute("SELECT pg_advisory_lock($1)", LOCK)
+            with _piccolo_uses(engine), redirect_stdout(io.StringIO()):
+                return await _run_pending(engine)
+        finally:
+            await connection.close()  # which gives the lock back
+
+
+async def _run_pending(engine: SchemaEngine) -> list[str]:
+    await BaseMigrationManager().create_migration_table()
+    modules = _modules()
+    done = await Migration.get_migrations_which_ran(app_name=APP_CONFIG.app_name)
+    pending = sorted(modules.keys() - set(done))
+    for id in pending:
+        async with engine.transaction():
+            manager = await modules[id].forwards()
+            if isinstance(manager, MigrationManager):
+                await manager.run()
+            await Migration.insert(Migration(name=id, app_name=APP_CONFIG.app_name))
+    return pending
+
+
+def _modules() -> dict[str, MigrationModule]:
+    # Piccolo's own loader would put the folder on sys.path, once more each time.
+    names = [module.name for module in iter_modules(migrations.__path__)]
+    modules = [cast(MigrationModule, import_module(f"{migrations.__name__}.{name}")) for name in names]
+    return {module.ID: module for module in modules}
+
+
+@contextmanager
+def _piccolo_uses(engine: SchemaEngine) -> Iterator[None]:
+    configuration = cast(Any, Finder().get_piccolo_conf_module())
+    before = vars(configuration).get("DB")
+    configuration.DB = Migration._meta.db = engine
+    try:
+        yield
+    finally:
+        Migration._meta._db = None
+        if before is None:
+            del configuration.DB
+        else:
+            configuration.DB = before

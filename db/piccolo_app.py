@@ -1,0 +1,15 @@
+"""What Piccolo knows of us: the tables and where their migrations are."""
+
+from pathlib import Path
+
+from piccolo.conf.apps import AppConfig
+
+from db.tables import TABLES
+
+APP_CONFIG = AppConfig(
+    app_name="rolecall",
+    migrations_folder_path=str(Path(__file__).parent / "migrations"),
+    table_classes=list(TABLES),
+    migration_dependencies=[],
+    commands=[],
+)

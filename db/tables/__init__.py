@@ -1,0 +1,36 @@
+"""Every table that Rolecall has, one module per noun."""
+
+from db.tables.execution import Execution
+from db.tables.inbox import Inbox
+from db.tables.journal import Journal
+from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
+from db.tables.role import Role, RoleVersion
+from db.tables.token import Token
+from db.tables.worker import Worker
+
+TABLES = (
+    Role,
+    RoleVersion,
+    Orchestration,
+    OrchestrationVersion,
+    OrchestrationStep,
+    Worker,
+    Execution,
+    Journal,
+    Inbox,
+    Token,
+)
+
+__all__ = [
+    "TABLES",
+    "Execution",
+    "Inbox",
+    "Journal",
+    "Orchestration",
+    "OrchestrationStep",
+    "OrchestrationVersion",
+    "Role",
+    "RoleVersion",
+    "Token",
+    "Worker",
+]

@@ -1,0 +1,52 @@
+"""Executions: the runs of published versions."""
+
+from enum import StrEnum
+
+from piccolo.columns import JSONB, UUID, BigInt, ForeignKey, OnDelete, Timestamptz, Varchar
+from piccolo.table import Table
+from uuid_utils.compat import uuid7
+
+from db.tables.clock import DatabaseClock
+from db.tables.orchestration import OrchestrationVersion
+from db.tables.worker import Worker
+
+
+class Status(StrEnum):
+    """Running and cancelling have an owner; the last four are final."""
+
+    queued = "queued"
+    running = "running"
+    waiting = "waiting"
+    paused = "paused"
+    cancelling = "cancelling"
+    completed = "completed"
+    failed = "failed"
+    timed_out = "timed_out"
+    cancelled = "cancelled"
+
+
+class Execution(Table, tablename="execution"):
+    """One run of one published orchestration version.
+
+    An execution is due once `available_at` has passed. A claim sets `owner`, raises `epoch` and clears `available_at`;
+    everything the owner writes is fenced by both. When it parks or its worker dies, the owner is cleared again.
+    """
+
+    id = UUID(primary_key=True, default=uuid7)
+    version_id = ForeignKey(OrchestrationVersion, null=False, default=None, on_delete=OnDelete.restrict)
+    status = Varchar(length=None, null=False, default=Status.queued, choices=Status)
+    input = JSONB(null=False, default=None)
+    output = JSONB(null=True, default=None)
+    error = JSONB(null=True, default=None)
+    started_by = JSONB(null=False, default=None, help_text="The principal: kind, name, scopes.")
+    idempotency_key = Varchar(length=200, null=True, default=None, help_text="Unique for each starter.")
+    request_digest = Varchar(length=None, null=True, default=None, help_text="Tells the same key with another request.")
+    available_at = Timestamptz(
+        null=True, default=DatabaseClock(), help_text="Start time or timer; null while owned, paused or finished."
+    )
+    owner = ForeignKey(Worker, null=True, default=None, on_delete=OnDelete.restrict)
+    epoch = BigInt(null=False, default=0, help_text="Rises with each claim; a write under an older one is refused.")
+    wake_seq = BigInt(null=False, default=0, help_text="Rises with each message; parking compares it.")
+    created_at = Timestamptz(null=False, default=DatabaseClock())
+    started_at = Timestamptz(null=True, default=None)
+    finished_at = Timestamptz(null=True, default=None)

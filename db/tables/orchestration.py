@@ -1,0 +1,106 @@
+"""Orchestrations: workflows by name, their versions and the steps of each version."""
+
+from enum import StrEnum
+
+from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns.reference import LazyTableReference
+from piccolo.table import Table
+from uuid_utils.compat import uuid7
+
+from db.tables.role import Role
+
+
+class VersionStatus(StrEnum):
+    """From left to right, and never back."""
+
+    draft = "draft"
+    published = "published"
+    archived = "archived"
+
+
+class StepKind(StrEnum):
+    """What a step does; `agent` when a document does not say."""
+
+    agent = "agent"
+    llm = "llm"
+    tool = "tool"
+    code = "code"
+    transform = "transform"
+    wait = "wait"
+    approval = "approval"
+    webhook = "webhook"
+    orchestration = "orchestration"
+    branch = "branch"
+    loop = "loop"
+    map = "map"
+    group = "group"
+    fail = "fail"
+    stop = "stop"
+
+
+class Orchestration(Table, tablename="orchestration"):
+    """A workflow by name. What it does stands in its versions; executions start from the active one.
+
+    The active version is a published one of this orchestration. That is checked at commit, so both can be written in
+    one transaction in any order. Deleting an orchestration takes its versions and steps along, unless one was ever
+    executed.
+    """
+
+    id = UUID(primary_key=True, default=uuid7)
+    name = Varchar(length=100, null=False, default=None, unique=True)
+    description = Text(null=False, default="")
+    tags = Array(base_column=Varchar(length=None), null=False, default=list)
+    is_active = Boolean(null=False, default=True, help_text="Inactive: nothing new starts; what runs goes on.")
+    active_version_id = ForeignKey(
+        LazyTableReference("OrchestrationVersion", module_path="db.tables.orchestration"),
+        null=True,
+        default=None,
+        on_delete=OnDelete.restrict,
+        help_text="The version that executions start from.",
+    )
+    created_by = Text(null=False, default=None)
+    created_at = Timestamptz(null=False)
+    updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
+
+
+class OrchestrationVersion(Table, tablename="orchestration_version"):
+    """One state of an orchestration. Drafts are edited; published ones are what executions run, and never change."""
+
+    id = UUID(primary_key=True, default=uuid7)
+    orchestration_id = ForeignKey(Orchestration, null=False, default=None, on_delete=OnDelete.cascade)
+    number = Integer(null=False, default=None)
+    status = Varchar(length=None, null=False, default=VersionStatus.draft, choices=VersionStatus)
+    document = JSONB(null=False, default=None, help_text="Everything but the steps: schemas, output, limits, groups.")
+    digest = Varchar(length=71, null=True, default=None, help_text="sha256 of the canonical document, steps included.")
+    max_step_runs = Integer(null=True, default=None, help_text="No execution runs more steps than this.")
+    message = Text(null=False, default="", help_text="Why this version was made.")
+    created_by = Text(null=False, default=None)
+    created_at = Timestamptz(null=False)
+    published_at = Timestamptz(null=True, default=None)
+
+
+class OrchestrationStep(Table, tablename="orchestration_step"):
+    """A step of a version; the steps form a tree by `parent_id` and `slot`. Read-only once the version is published."""
+
+    id = UUID(primary_key=True, default=uuid7)
+    version_id = ForeignKey(OrchestrationVersion, null=False, default=None, on_delete=OnDelete.cascade)
+    parent_id = ForeignKey("self", null=True, default=None, on_delete=OnDelete.cascade)
+    slot = Varchar(
+        length=None,
+        null=False,
+        default="main",
+        help_text="Top level: main, onFailure, finally. In a step: body, case:<name>, else, catch:<n>, compensate.",
+    )
+    name = Varchar(length=100, null=False, default=None, help_text="The key of its output in the context.")
+    order = Integer(null=False, default=None, help_text="Among its siblings; equal only inside one parallel group.")
+    kind = Varchar(length=None, null=False, default=None, choices=StepKind)
+    parallel_group = Varchar(length=None, null=True, default=None)
+    role_id = ForeignKey(Role, null=True, default=None, on_delete=OnDelete.restrict)
+    role_name = Varchar(length=None, null=True, default=None, help_text="Resolved to `role_id` when published.")
+    condition = JSONB(null=True, default=None)
+    input_mapping = JSONB(null=True, default=None, help_text="Absent: the step sees the whole context.")
+    output_mapping = JSONB(null=True, default=None, help_text="Absent: the output is stored under the step's name.")
+    config = JSONB(null=False, default="{}", help_text="What only this kind of step has.")
+    max_retries = Integer(null=False, default=0, help_text="Attempts after the first.")
+    retry_delay_ms = Integer(null=False, default=1000)
+    timeout_ms = Integer(null=False, default=300_000, help_text="Of each attempt.")

@@ -1,0 +1,45 @@
+"""Roles: who a model plays, and what each role was before."""
+
+from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.table import Table
+from uuid_utils.compat import uuid7
+
+
+class Role(Table, tablename="role"):
+    """Who a model plays: a prompt, tools and a wish for a model.
+
+    Edit freely: a trigger counts `version` and keeps every content in `role_version`. Saving an object that somebody
+    has changed since it was read is refused, because its `version` is no longer the row's.
+    """
+
+    id = UUID(primary_key=True, default=uuid7)
+    name = Varchar(length=100, null=False, default=None, unique=True)
+    description = Text(null=False, default="")
+    base_prompt = Text(
+        null=False, default=None, help_text="The system prompt of every call."
+    )
+    tools = Array(
+        base_column=Varchar(length=None),
+        null=False,
+        default=list,
+        help_text="Names of tools, patterns such as `files.*`, and tags such as `meta`.",
+    )
+    needs_tools = Boolean(null=False, default=False, help_text="Only models that can call tools will do.")
+    model = JSONB(null=False, default="{}", help_text="Constraints on the model: provider, capabilities, price, …")
+    parameters = JSONB(null=False, default="{}", help_text="Passed to the model: temperature, maxTokens, …")
+    output_schema = JSONB(null=True, default=None, help_text="JSON Schema that an answer has to satisfy.")
+    is_active = Boolean(null=False, default=True)
+    version = Integer(null=False, default=1, help_text="Counted by the database whenever the content changes.")
+    created_by = Text(null=False, default=None)
+    created_at = Timestamptz(null=False)
+    updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
+
+
+class RoleVersion(Table, tablename="role_version"):
+    """What a role was at one of its versions. Written by a trigger on `role`; gone only when its role is."""
+
+    id = UUID(primary_key=True, default=uuid7)
+    role_id = ForeignKey(Role, null=False, default=None, on_delete=OnDelete.cascade)
+    number = Integer(null=False, default=None)
+    content = JSONB(null=False, default=None, help_text="The role's content, keys as its columns.")
+    created_at = Timestamptz(null=False)

@@ -1,0 +1,78 @@
+"""A small populated world to attack: every kind of row, in every state, made the way the product makes them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from db.connection import connect
+
+# Roles: Coder is used by steps, Spare is not. Orchestrations: Brief was executed; Idle never was. Both have an active
+# version 1; Brief also has an archived 2 and a draft 3. Executions are found by their key, which is their status.
+WORLD = """
+INSERT INTO role (name, base_prompt, created_by) VALUES
+  ('Coder', 'You write code.', 'anna'), ('Spare', 'Rest.', 'anna');
+INSERT INTO orchestration (name, created_by) VALUES ('Brief', 'anna'), ('Idle', 'anna'), ('Asleep', 'anna');
+INSERT INTO orchestration_version (orchestration_id, number, document, created_by)
+  SELECT id, number, '{}', 'anna' FROM orchestration, generate_series(1, 3) AS number
+  WHERE name = 'Brief' OR number = 1;
+INSERT INTO orchestration_step (version_id, name, "order", kind, role_id)
+  SELECT version.id, 'Write', 0, 'agent', role.id FROM orchestration_version AS version, role WHERE role.name = 'Coder';
+INSERT INTO orchestration_step (version_id, name, "order", kind)
+  SELECT id, 'Review', 1, 'loop' FROM orchestration_version;
+INSERT INTO orchestration_step (version_id, parent_id, slot, name, "order", kind)
+  SELECT version_id, id, 'body', 'Critic', 0, 'transform' FROM orchestration_step WHERE name = 'Review';
+UPDATE orchestration_version
+  SET status = 'published', digest = 'sha256:' || repeat('a', 64), max_step_runs = 3, published_at = now()
+  WHERE number < 3;
+UPDATE orchestration_version SET status = 'archived' WHERE number = 2;
+UPDATE orchestration SET active_version_id = version.id FROM orchestration_version AS version
+  WHERE version.orchestration_id = orchestration.id AND version.number = 1;
+UPDATE orchestration SET is_active = false WHERE name = 'Asleep';
+
+INSERT INTO worker (id, name) VALUES
+  ('00000000-0000-7000-8000-000000000001', 'first'), ('00000000-0000-7000-8000-000000000002', 'second');
+INSERT INTO execution (id, version_id, input, started_by, idempotency_key)
+  SELECT gen_random_uuid(), active_version_id, '{"topic": "tea"}',
+    '{"kind": "human", "name": "anna", "scopes": []}', key
+  FROM orchestration, unnest(ARRAY['queued', 'running', 'waiting', 'paused', 'cancelling',
+    'completed', 'failed', 'timed_out', 'cancelled']) AS key WHERE name = 'Brief';
+UPDATE execution SET status = 'running', owner = worker.id, epoch = 1, wake_seq = 5, available_at = NULL,
+  started_at = clock_timestamp() FROM worker WHERE worker.name = 'first' AND idempotency_key <> 'queued';
+UPDATE execution SET status = idempotency_key WHERE idempotency_key = 'cancelling';
+UPDATE execution SET status = idempotency_key, owner = NULL WHERE idempotency_key IN ('waiting', 'paused');
+UPDATE execution SET status = idempotency_key, owner = NULL, finished_at = clock_timestamp(),
+  output = CASE idempotency_key WHEN 'completed' THEN '{}'::jsonb END,
+  error = CASE WHEN idempotency_key <> 'completed' THEN '{"code": "TIMEOUT"}'::jsonb END
+  WHERE idempotency_key IN ('completed', 'failed', 'timed_out', 'cancelled');
+INSERT INTO journal (execution_id, seq, kind, payload)
+  SELECT id, 1, 'ExecutionStarted', '{"input": {}}' FROM execution WHERE idempotency_key <> 'queued';
+INSERT INTO inbox (execution_id, kind, sender)
+  SELECT id, 'cancel', 'anna' FROM execution WHERE idempotency_key = 'cancelling';
+INSERT INTO token (prefix, hash, name, kind) VALUES ('rc_1', decode(repeat('00', 32), 'hex'), 'anna', 'human');
+"""
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def world_url(copy_of: Callable[[str], AbstractAsyncContextManager[str]], template: str) -> AsyncIterator[str]:
+    """A database with the world in it, for tests that leave it as they found it."""
+    async with copy_of(template) as url:
+        connection = await connect(url)
+        await connection.execute(WORLD)
+        await connection.close()
+        yield url
+
+
+@pytest.fixture
+async def world(world_url: str) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the world, in a transaction that is rolled back."""
+    connection = await connect(world_url)
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+    await connection.close()

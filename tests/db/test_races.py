@@ -1,0 +1,83 @@
+"""Two editors at once: the guards lock what they look at, so two can break nothing that one could not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from db.connection import connect
+from db.refusal import refusal_of
+
+BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
+DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
+PUBLISH = (
+    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT}"
+)
+ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"
+ACTIVATE = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief'"
+ADD_STEP = f"INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({DRAFT}, 'Extra', 2, 'tool')"
+
+BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
+
+
+@pytest.mark.parametrize(
+    ("before", "first", "second", "rule"),
+    [
+        (PUBLISH, ARCHIVE, ACTIVATE, "orchestration__active_version_is_its_own"),
+        (PUBLISH, ACTIVATE, ARCHIVE, "orchestration_version__active_is_published"),
+        ("SELECT", PUBLISH, ADD_STEP, "orchestration_step__is_read_only"),
+    ],
+    ids=["activate while it is archived", "archive while it is activated", "edit while it is published"],
+)
+async def test_the_second_editor_waits_and_is_refused(
+    editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection],
+    before: str,
+    first: str,
+    second: str,
+    rule: str,
+) -> None:
+    one, other, observer = editors
+    await one.execute(before)
+    await one.execute(f"BEGIN; {first}; SET CONSTRAINTS ALL IMMEDIATE")
+
+    waiting = asyncio.create_task(other.execute(second))
+    while not await observer.fetchval(BLOCKED, other.get_server_pid()):
+        assert not waiting.done()
+    await one.execute("COMMIT")
+
+    with pytest.raises(asyncpg.PostgresError) as refusal:
+        await waiting
+    assert refusal_of(refusal.value).rule == rule
+
+
+async def test_a_publication_waits_for_the_edit_before_it(
+    editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection],
+) -> None:
+    one, other, observer = editors
+    await one.execute(f"BEGIN; {ADD_STEP}")
+
+    waiting = asyncio.create_task(other.execute(PUBLISH))
+    while not await observer.fetchval(BLOCKED, other.get_server_pid()):
+        assert not waiting.done()
+    await one.execute("COMMIT")
+    await waiting
+
+    assert await observer.fetchval(f"SELECT count(*) FROM orchestration_step WHERE version_id = {DRAFT}") == 4
+
+
+@pytest.fixture
+async def editors(
+    copy_of: Callable[[str], AbstractAsyncContextManager[str]], world_url: str
+) -> AsyncIterator[tuple[asyncpg.Connection, ...]]:
+    """Three connections to a world of the test's own."""
+    async with copy_of(urlsplit(world_url).path.removeprefix("/")) as url:
+        connections = [await connect(url) for _ in range(3)]
+        yield tuple(connections)
+        for connection in connections:
+            await connection.close()
