@@ -1,0 +1,29 @@
+"""tRPC v11 served from Python: procedures, routers, the ASGI application and the documents generated from them.
+
+Knows nothing of what it serves.
+"""
+
+from api.rpc.codes import Code, RpcError
+from api.rpc.http import RequestInfo, RpcApp
+from api.rpc.inputs import read_input
+from api.rpc.openapi import openapi
+from api.rpc.problems import Problem
+from api.rpc.procedure import Kind, Procedure, mutation, query
+from api.rpc.router import Router
+from api.rpc.typescript import typescript
+
+__all__ = [
+    "Code",
+    "Kind",
+    "Problem",
+    "Procedure",
+    "RequestInfo",
+    "Router",
+    "RpcApp",
+    "RpcError",
+    "mutation",
+    "openapi",
+    "query",
+    "read_input",
+    "typescript",
+]

@@ -1,0 +1,65 @@
+"""A real server for the toy router, for the length of the session."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.client import HTTPConnection
+
+import msgspec
+import pytest
+import uvicorn
+
+from tests.rpc.toy import app
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A response as it came: no header or byte has been touched."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Server(msgspec.Struct, frozen=True):
+    """Where the toy router is served."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """What a tRPC link is given."""
+        return f"http://127.0.0.1:{self.port}/trpc"
+
+    def ask(self, method: str, target: str, body: bytes | None = None, /, **headers: str) -> Reply:
+        """The reply to one request; `content_type="x"` sends that header."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            named = {name.replace("_", "-"): value for name, value in headers.items()}
+            connection.request(method, target, body, named)
+            response = connection.getresponse()
+            kept = {name.lower(): value for name, value in response.getheaders()}
+            return Reply(response.status, kept, response.read())
+        finally:
+            connection.close()
+
+    def get(self, target: str, /, **headers: str) -> Reply:
+        """The reply to a GET below the prefix."""
+        return self.ask("GET", f"/trpc/{target}", **headers)
+
+    def post(self, target: str, body: bytes = b"", /, **headers: str) -> Reply:
+        """The reply to a POST of JSON below the prefix."""
+        return self.ask("POST", f"/trpc/{target}", body, **{"content_type": "application/json", **headers})
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The toy router behind uvicorn on a free port of this machine."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
+    process = uvicorn.Server(config)
+    thread = threading.Thread(target=process.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield Server(port=listener.getsockname()[1])
+    process.should_exit = True
+    thread.join()
+    listener.close()
