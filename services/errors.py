@@ -40,6 +40,7 @@ class Invalid(ServiceError):
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__("; ".join([message, *(f"{p.path or '/'}: {p.message}" for p in problems)]))
+        self.message = message
         self.problems = tuple(problems)
 
 

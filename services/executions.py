@@ -20,7 +20,7 @@ from services.engine.sql import statement
 from services.errors import Conflict, Invalid, NotFound
 from services.failure import Failure
 from services.json import Json
-from services.listing import Limit, id_in
+from services.listing import Limit
 from services.schema import problems_of_value, with_defaults
 
 Status = Literal[
@@ -92,7 +92,7 @@ async def start(
         Invalid: `input` does not fit the orchestration's input schema.
     """
     caller.require("executions.run")
-    found = await orchestrations.get(caller, orchestration=orchestration)
+    found = await orchestrations.find(orchestration)
     if not found.is_active:
         raise Conflict(
             "orchestration", found.name, state="is inactive", allowed="an active one; update it with isActive: true"
@@ -117,7 +117,7 @@ async def list_(
 ) -> list[Execution]:
     """Executions, the newest first; those older than the execution `before`."""
     caller.require("executions.read")
-    wanted = None if orchestration is None else await _orchestration_id(caller, orchestration)
+    wanted = None if orchestration is None else (await orchestrations.find(orchestration)).id
     rows = await connections.pool().fetch(
         f"{_SELECT} WHERE ($1::uuid IS NULL OR orchestration.id = $1) AND ($2::text IS NULL OR execution.status = $2)"
         " AND ($3::uuid IS NULL OR execution.id < $3) ORDER BY execution.id DESC LIMIT $4",
@@ -241,10 +241,6 @@ async def _pinned(version: UUID, names: set[str]) -> dict[str, UUID]:
     ids = await orchestrations.role_ids(version)
     newest = await roles.newest_versions(set(ids.values()))
     return {name: newest[id] for name, id in ids.items()}
-
-
-async def _orchestration_id(caller: Caller, orchestration: str) -> UUID:
-    return id_in(orchestration) or (await orchestrations.get(caller, orchestration=orchestration)).id
 
 
 async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:

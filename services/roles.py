@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
-from piccolo.columns.combination import Where
+from piccolo.columns.combination import Or, Where
 
 from db import tables
 from services import connections
@@ -88,7 +88,7 @@ async def create(caller: Caller, *, name: Name, base_prompt: Text, changes: Role
         await row.save()
     except UniqueViolationError:
         raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
-    return await get(caller, role=name)
+    return await _get(name)
 
 
 async def list_(caller: Caller, *, tool: str | None = None, limit: Limit = 100, after: str | None = None) -> list[Role]:
@@ -109,10 +109,7 @@ async def get(caller: Caller, *, role: str) -> Role:
         NotFound: there is none.
     """
     caller.require("roles.read")
-    row = await tables.Role.select().where(_is(role)).first().output(load_json=True)
-    if row is None:
-        raise NotFound("role", role, hint="`role.list` shows those there are")
-    return _role(row)
+    return await _get(role)
 
 
 async def update(caller: Caller, *, role: str, changes: RoleChanges) -> Role:
@@ -122,14 +119,14 @@ async def update(caller: Caller, *, role: str, changes: RoleChanges) -> Role:
         NotFound, Invalid, Conflict: as `get` and `create`.
     """
     caller.require("roles.write")
-    before = await get(caller, role=role)
+    before = await _get(role)
     columns = _columns(changes)
     if columns:
         try:
             await tables.Role.update({**columns}).where(tables.Role.id == before.id)
         except UniqueViolationError:
             raise Conflict("role", changes.name, state="exists already", allowed="another name") from None
-    return await get(caller, role=str(before.id))
+    return await _get(str(before.id))
 
 
 async def delete(caller: Caller, *, role: str) -> Role:
@@ -140,7 +137,7 @@ async def delete(caller: Caller, *, role: str) -> Role:
         Conflict: a step of some orchestration's version uses it.
     """
     caller.require("roles.write")
-    before = await get(caller, role=role)
+    before = await _get(role)
     try:
         await tables.Role.delete().where(tables.Role.id == before.id)
     except (ForeignKeyViolationError, RestrictViolationError):  # which of them depends on the server's version
@@ -186,9 +183,17 @@ async def content(version: UUID) -> RoleContent:
     return msgspec.convert(found["content"], RoleContent)
 
 
-def _is(role: str) -> Where:
+async def _get(role: str) -> Role:
+    row = await tables.Role.select().where(_is(role)).first().output(load_json=True)
+    if row is None:
+        raise NotFound("role", role, hint="`role.list` shows those there are")
+    return _role(row)
+
+
+def _is(role: str) -> Where | Or:
+    by_name = tables.Role.name == role
     id = id_in(role)
-    return tables.Role.name == role if id is None else tables.Role.id == id
+    return by_name if id is None else by_name | (tables.Role.id == id)
 
 
 def _role(row: dict[str, Any]) -> Role:

@@ -38,20 +38,19 @@ async def perform(models: Models, attempt: Attempt) -> Json:
     specs = tuple(ToolSpec(tool.name, tool.description, tool.input_schema) for tool in tools.values())
     messages: list[Message] = [opening(attempt), *(msgspec.convert(note, _Note) for note in attempt.notes)]
     while True:
-        if not (calls := _unanswered(messages)):
-            _check_turns(attempt, messages)
-            answer = await ask(models, attempt, role, request(role, attempt, tuple(messages), specs))
-            if not answer.tool_calls:
-                return result(role, attempt, answer)
-            calls = answer.tool_calls
-            await _keep(attempt, messages, AssistantMessage(answer.text, calls))
-        for call in calls:
-            await _keep(attempt, messages, await _call(call, tools, role, attempt))
+        for place, call in _unanswered(messages):
+            context = _context(role, attempt, messages, place)
+            await _keep(attempt, messages, await _call(call, tools, role, context))
+        _check_turns(attempt, messages)
+        answer = await ask(models, attempt, role, request(role, attempt, tuple(messages), specs))
+        if not answer.tool_calls:
+            return result(role, attempt, answer)
+        await _keep(attempt, messages, AssistantMessage(answer.text, answer.tool_calls))
 
 
 def _check_turns(attempt: Attempt, messages: list[Message]) -> None:
     max_turns = attempt.step.max_turns or DEFAULT_MAX_TURNS
-    if sum(isinstance(message, AssistantMessage) for message in messages) >= max_turns:
+    if _turns(messages) >= max_turns:
         message = f"the agent was not done after {max_turns} model calls; raise maxTurns or narrow its task"
         raise failed("STEP_LIMIT", message)
 
@@ -65,15 +64,16 @@ def _tools(role: RoleContent, attempt: Attempt) -> dict[str, Tool]:
     return {name: tool for name, tool in granted.items() if name in narrowed or name in attempt.step.tools}
 
 
-def _unanswered(messages: list[Message]) -> tuple[ToolCall, ...]:
-    """The tool calls of the last model answer that have no result yet."""
-    answered: set[str] = set()
-    for message in reversed(messages):
-        if isinstance(message, ToolMessage):
-            answered.add(message.call_id)
-        elif isinstance(message, AssistantMessage):
-            return tuple(call for call in message.tool_calls if call.id not in answered)
-    return ()
+def _turns(messages: list[Message]) -> int:
+    return sum(isinstance(message, AssistantMessage) for message in messages)
+
+
+def _unanswered(messages: list[Message]) -> list[tuple[int, ToolCall]]:
+    """The tool calls of the last model answer that have no result yet, with their places; results come in order."""
+    for answered, message in enumerate(reversed(messages)):
+        if isinstance(message, AssistantMessage):
+            return list(enumerate(message.tool_calls))[answered:]
+    return []
 
 
 async def _keep(attempt: Attempt, messages: list[Message], message: _Note) -> None:
@@ -81,19 +81,22 @@ async def _keep(attempt: Attempt, messages: list[Message], message: _Note) -> No
     messages.append(message)
 
 
-async def _call(call: ToolCall, tools: dict[str, Tool], role: RoleContent, attempt: Attempt) -> ToolMessage:
+async def _call(call: ToolCall, tools: dict[str, Tool], role: RoleContent, context: ToolContext) -> ToolMessage:
     """The result of a tool call. What goes wrong is told to the model, which may do better."""
     tool = tools.get(call.name)
     if tool is None:
         return ToolMessage(call.id, call.name, _refusal(call.name, role, tools), is_error=True)
-    context = ToolContext(
-        caller=_caller(role, attempt), role=role.name, idempotency_key=f"{attempt.idempotency_key}/{call.id}"
-    )
     try:
         value = await tool.run(context, call.arguments)
     except ToolError as error:
         return ToolMessage(call.id, call.name, str(error), is_error=True)
     return ToolMessage(call.id, call.name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+
+
+def _context(role: RoleContent, attempt: Attempt, messages: list[Message], place: int) -> ToolContext:
+    # Some endpoints use the same call ids in every answer, so the key counts turns and places instead.
+    key = f"{attempt.idempotency_key}/{_turns(messages)}.{place}"
+    return ToolContext(caller=_caller(role, attempt), role=role.name, idempotency_key=key)
 
 
 def _caller(role: RoleContent, attempt: Attempt) -> Caller:

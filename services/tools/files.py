@@ -44,14 +44,21 @@ def read_below(folder: Path, path: str) -> str:
         descriptor = _open_below(folder, parts)
     except OSError as error:
         raise ToolError(f"{path!r} cannot be read: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        # A hard link may lead to a file from elsewhere that merely has a name here.
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-            raise ToolError(f"{path!r} is not a regular file with one name")
-        if found.st_size > MAX_BYTES:
-            raise ToolError(f"{path!r} has {found.st_size:,} bytes; up to {MAX_BYTES:,} are read")
-        content = file.read(MAX_BYTES + 1)
+    try:
+        return _text(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _text(descriptor: int, path: str) -> str:
+    found = os.fstat(descriptor)
+    # A hard link may lead to a file from elsewhere that merely has a name here.
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        raise ToolError(f"{path!r} is not a regular file with one name")
+    if found.st_size > MAX_BYTES:
+        raise ToolError(f"{path!r} has {found.st_size:,} bytes; up to {MAX_BYTES:,} are read")
+    with open(descriptor, "rb", closefd=False) as file:
+        content = file.read(MAX_BYTES)
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:

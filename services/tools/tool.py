@@ -55,7 +55,7 @@ class Tool:
         except msgspec.ValidationError as error:
             accepted = ", ".join(field.encode_name for field in msgspec.structs.fields(self.arguments)) or "nothing"
             raise ToolError(f"the arguments of {self.name} do not fit: {error}; it takes {accepted}") from None
-        return msgspec.to_builtins(await self.call(context, read))
+        return msgspec.json.decode(msgspec.json.encode(await self.call(context, read)))
 
 
 def tool(name: str, *, effect: Effect, tags: tuple[str, ...] = ()) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:

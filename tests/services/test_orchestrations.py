@@ -6,9 +6,10 @@ import pytest
 
 from db.connection import Database
 from services import executions, orchestrations
-from services.caller import OPERATOR
+from services.caller import OPERATOR, Caller
 from services.errors import Conflict, Invalid, NotFound
 from services.json import JsonObject
+from services.principal import Principal
 
 FLOW: JsonObject = {
     "name": "flow",
@@ -82,3 +83,13 @@ async def test_an_orchestration_that_was_executed_cannot_be_deleted() -> None:
     with pytest.raises(Conflict, match="was executed"):
         await orchestrations.delete(OPERATOR, orchestration="flow")
     assert (await orchestrations.delete(OPERATOR, orchestration="never")).name == "never"
+
+
+async def test_who_may_write_and_not_read_still_writes_whole() -> None:
+    writer = Caller(Principal(kind="service", name="writer", scopes=("orchestrations.write",)))
+
+    created = await orchestrations.create(writer, document=FLOW)
+    changed = await orchestrations.update(writer, orchestration="flow", changes={"description": "d"})
+    deleted = await orchestrations.delete(writer, orchestration="flow")
+
+    assert (created.version, changed.version, deleted.name) == (1, 2, "flow")

@@ -82,3 +82,13 @@ async def test_who_lacks_the_scope_is_refused() -> None:
 
     with pytest.raises(Forbidden, match=r"human 'guest' holds roles\.read; this needs roles\.write"):
         await roles.create(guest, name="Critic", base_prompt="")
+
+
+async def test_who_may_write_and_not_read_still_writes_whole() -> None:
+    writer = Caller(Principal(kind="service", name="writer", scopes=("roles.write",)))
+
+    created = await roles.create(writer, name="Critic", base_prompt="")
+    changed = await roles.update(writer, role="Critic", changes=RoleChanges(description="d"))
+    deleted = await roles.delete(writer, role="Critic")
+
+    assert (created.version, changed.description, deleted.name) == (1, "d", "Critic")
