@@ -1,0 +1,74 @@
+"""`@system_tool`: a tool in the namespace `system.`, for roles tagged `meta`, whose refusals an agent can act on."""
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any
+
+import msgspec
+from asyncpg import DataError
+
+from services import errors
+from services.errors import Forbidden, Invalid, LimitExceeded, ServiceError
+from services.problem import Problem
+from services.tools.tool import Effect, Tool, ToolError, tool
+
+META = "meta"
+PREFIX = "system."
+
+_MAX_PROBLEMS = 50
+_CODES: dict[type[ServiceError], str] = {
+    errors.Unauthenticated: "UNAUTHENTICATED",
+    errors.NotFound: "NOT_FOUND",
+    errors.Invalid: "INVALID",
+    errors.Conflict: "CONFLICT",
+    errors.LimitExceeded: "LIMIT_EXCEEDED",
+    errors.Unavailable: "UNAVAILABLE",
+}
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """Why a call did nothing, as the agent reads it. `problems` say where and what would have been right."""
+
+    code: str
+    message: str
+    problems: tuple[Problem, ...] = ()
+    retry_after_seconds: float | None = None
+
+
+def system_tool(name: str, *, effect: Effect) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
+    """As `tool`, but named `system.<name>`, tagged `meta`, and with service errors turned into tool errors."""
+
+    def decorate(function: Callable[..., Awaitable[Any]]) -> Tool:
+        @wraps(function)
+        async def translated(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except ServiceError as error:
+                raise ToolError(told(error)) from None
+            except DataError as error:  # a NUL character, above all: models write them now and then
+                raise ToolError(told(Invalid(f"the database cannot keep these arguments: {error}"))) from None
+
+        return tool(PREFIX + name, effect=effect, tags=(META,))(translated)
+
+    return decorate
+
+
+def told(error: ServiceError) -> str:
+    """A service error as an agent reads it: `FORBIDDEN: …` when it may not, otherwise the JSON of a `Refusal`.
+
+    >>> told(errors.Forbidden("only people may"))
+    'FORBIDDEN: only people may'
+    >>> told(errors.NotFound("role", "Reader"))
+    '{"code":"NOT_FOUND","message":"there is no role \\'Reader\\'"}'
+    """
+    if isinstance(error, Forbidden):
+        return f"FORBIDDEN: {error}"
+    problems = error.problems[:_MAX_PROBLEMS] if isinstance(error, Invalid) else ()
+    refusal = Refusal(
+        code=_CODES.get(type(error), "REFUSED"),
+        # The message of an Invalid tells its problems once more, without what is allowed.
+        message="nothing was done; mend these problems and call again" if problems else str(error),
+        problems=problems,
+        retry_after_seconds=error.retry_after_seconds if isinstance(error, LimitExceeded) else None,
+    )
+    return msgspec.json.encode(refusal).decode()
