@@ -27,7 +27,7 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     nearest of these, when one is near.
     """
 
-    code: Literal["UNKNOWN_FIELD", "REQUIRED", "WRONG_VALUE"]
+    code: str
     path: str
     message: str
     allowed: tuple[str, ...] = ()

@@ -1,0 +1,42 @@
+"""What a procedure knows of its request: who calls, and the process that answers."""
+
+from dataclasses import dataclass, field
+
+from api.auth import caller_of
+from api.rpc import RequestInfo
+from services.caller import Caller
+from services.engine.worker import Worker
+from services.models.catalog import Models
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Made once for each request."""
+
+    request_id: str
+    models: Models
+    worker: Worker | None
+    found: Caller | Exception = field(repr=False)
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls.
+
+        Raises:
+            Unauthenticated: no valid token came with the request; says what is wrong with it.
+        """
+        if isinstance(self.found, Exception):
+            raise self.found
+        return self.found
+
+
+async def context_of(request: RequestInfo, models: Models, worker: Worker | None) -> Context:
+    """The context of a request. Not to know the caller is no error here: public procedures do not ask."""
+    return Context(request.request_id, models, worker, await _found(request.headers.get("authorization")))
+
+
+async def _found(authorization: str | None) -> Caller | Exception:
+    try:
+        return await caller_of(authorization)
+    except Exception as error:  # also that of a database that is away: `system.health` has to say so
+        return error

@@ -1,0 +1,69 @@
+"""execution.*: start, watch and cancel the runs of orchestrations."""
+
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+from api.context import Context
+from api.procedures.orchestrations import OrchestrationReference
+from api.rpc import mutation, query
+from services import executions
+from services.executions import Execution, ExecutionDetail, Status, StepLog
+from services.json import Json
+from services.listing import Limit
+
+ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
+Key = Annotated[str, Meta(min_length=1, max_length=200, description="The same key starts the same execution.")]
+Reason = Annotated[str, Meta(max_length=1_000)]
+
+
+@mutation
+async def start(
+    ctx: Context, *, orchestration: OrchestrationReference, input: Json = None, idempotency_key: Key | None = None
+) -> Execution:
+    """An execution of the orchestration's active version, which runs in the background from now on. The same
+    `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not
+    fit the input schema; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was
+    used with another input. Needs executions.run.
+    """
+    return await executions.start(ctx.caller, orchestration=orchestration, input=input, idempotency_key=idempotency_key)
+
+
+@query
+async def get(ctx: Context, *, execution: ExecutionId) -> ExecutionDetail:
+    """An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is
+    none. Needs executions.read.
+    """
+    return await executions.get(ctx.caller, execution=execution)
+
+
+@query
+async def list_(
+    ctx: Context,
+    *,
+    orchestration: OrchestrationReference | None = None,
+    status: Status | None = None,
+    limit: Limit = 50,
+    before: ExecutionId | None = None,
+) -> list[Execution]:
+    """Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs
+    executions.read.
+    """
+    return await executions.list_(ctx.caller, orchestration=orchestration, status=status, limit=limit, before=before)
+
+
+@query
+async def steps(ctx: Context, *, execution: ExecutionId) -> list[StepLog]:
+    """What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times,
+    model and cost. NOT_FOUND when there is no such execution. Needs executions.read.
+    """
+    return await executions.steps(ctx.caller, execution=execution)
+
+
+@mutation
+async def cancel(ctx: Context, *, execution: ExecutionId, reason: Reason = "") -> Execution:
+    """The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is
+    none; CONFLICT when it has finished. Needs executions.run.
+    """
+    return await executions.cancel(ctx.caller, execution=execution, reason=reason)

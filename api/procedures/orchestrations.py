@@ -1,0 +1,82 @@
+"""orchestration.*: workflows by name."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from api.context import Context
+from api.rpc import mutation, query
+from services import orchestrations
+from services.definitions.document import Name
+from services.json import Json, JsonObject
+from services.listing import Limit
+from services.orchestrations import Orchestration, OrchestrationSummary, Validation
+
+OrchestrationReference = Annotated[
+    str, Meta(min_length=1, max_length=100, description="An orchestration's name or id.")
+]
+OrchestrationName = Annotated[str, Meta(max_length=100)]
+
+
+@query
+async def list_(
+    ctx: Context,
+    *,
+    tag: Name | None = None,
+    is_active: bool | None = None,
+    limit: Limit = 100,
+    after: OrchestrationName | None = None,
+) -> list[OrchestrationSummary]:
+    """Orchestrations by name, without their documents; `tag` and `isActive` narrow, `after` goes on behind a name.
+    Needs orchestrations.read.
+    """
+    return await orchestrations.list_(ctx.caller, tag=tag, is_active=is_active, limit=limit, after=after)
+
+
+@query
+async def get(ctx: Context, *, orchestration: OrchestrationReference) -> Orchestration:
+    """The orchestration of that name or id, with the document of its active version. NOT_FOUND when there is none;
+    CONFLICT when no version of it is active. Needs orchestrations.read.
+    """
+    return await orchestrations.get(ctx.caller, orchestration=orchestration)
+
+
+@mutation
+async def create(ctx: Context, *, document: Json) -> Orchestration:
+    """A new orchestration from a document, published as version 1 and active at once. BAD_REQUEST with every one of
+    its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. Needs
+    orchestrations.write.
+    """
+    return await orchestrations.create(ctx.caller, document=document)
+
+
+@mutation
+async def update(
+    ctx: Context,
+    *,
+    orchestration: OrchestrationReference,
+    changes: JsonObject | None = None,
+    is_active: bool | None = None,
+) -> Orchestration:
+    """The orchestration, changed: `changes` replaces whole fields of its document, which makes a new version, active
+    at once; `isActive` lets executions start or not. What runs keeps to its version. NOT_FOUND, CONFLICT and
+    BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.write.
+    """
+    return await orchestrations.update(ctx.caller, orchestration=orchestration, changes=changes, is_active=is_active)
+
+
+@mutation
+async def delete(ctx: Context, *, orchestration: OrchestrationReference) -> OrchestrationSummary:
+    """The orchestration, which is gone now with its versions. NOT_FOUND when there is none; CONFLICT when it was ever
+    executed. Needs orchestrations.write.
+    """
+    return await orchestrations.delete(ctx.caller, orchestration=orchestration)
+
+
+@query
+async def validate(ctx: Context, *, document: Json) -> Validation:
+    """Every problem of a document, each with its place and what may stand there; when there are none, its digest and
+    the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent
+    with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read.
+    """
+    return await orchestrations.validate(ctx.caller, document=document)

@@ -1,0 +1,22 @@
+"""system.*: is it up, and who am I?"""
+
+from api.auth import Public
+from api.context import Context
+from api.rpc import query
+from services import health as health_service
+from services.health import Health
+from services.principal import Principal
+
+
+@query(meta=Public())
+async def health(ctx: Context) -> Health:
+    """Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with
+    the version, the worker of this process and the default model. Needs no token and never fails.
+    """
+    return await health_service.check(ctx.models, ctx.worker)
+
+
+@query
+async def whoami(ctx: Context) -> Principal:
+    """The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token."""
+    return ctx.caller.principal

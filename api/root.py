@@ -1,0 +1,33 @@
+"""The router: every procedure path on one screen."""
+
+from api.procedures import executions, orchestrations, roles, system
+from api.rpc import Router
+
+router = Router(
+    role=Router(
+        list=roles.list_,
+        get=roles.get,
+        create=roles.create,
+        update=roles.update,
+        delete=roles.delete,
+    ),
+    orchestration=Router(
+        list=orchestrations.list_,
+        get=orchestrations.get,
+        create=orchestrations.create,
+        update=orchestrations.update,
+        delete=orchestrations.delete,
+        validate=orchestrations.validate,
+    ),
+    execution=Router(
+        start=executions.start,
+        get=executions.get,
+        list=executions.list_,
+        steps=executions.steps,
+        cancel=executions.cancel,
+    ),
+    system=Router(
+        health=system.health,
+        whoami=system.whoami,
+    ),
+)

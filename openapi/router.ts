@@ -1,0 +1,283 @@
+// Generated from the procedures; do not edit.
+// Types only: `import type { AppRouter }` and hand it to `createTRPCClient<AppRouter>()`.
+import type {
+  TRPCBuiltRouter,
+  TRPCDefaultErrorData,
+  TRPCErrorShape,
+  TRPCMutationProcedure,
+  TRPCQueryProcedure,
+} from "@trpc/server";
+
+export type Query<I, O> = TRPCQueryProcedure<{ input: I; output: O; meta: object }>;
+export type Mutation<I, O> = TRPCMutationProcedure<{ input: I; output: O; meta: object }>;
+
+/** Whatever JSON can hold. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** One orchestration: what it takes, its steps in their order, what it gives back. */
+export type Document = {
+  rolecall: 1;
+  name: string;
+  description: string;
+  tags: string[];
+  input: Json;
+  steps: Step[];
+  output: { [key: string]: Json } | null;
+  outputSchema: Json;
+};
+
+/** One run of one version of an orchestration. */
+export type Execution = {
+  id: string;
+  orchestration: string;
+  version: number;
+  status: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting";
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  startedBy: string;
+  idempotencyKey: string | null;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+};
+
+/** An execution with what its steps have left so far. `costUsd` is null when the price of some call is not known. */
+export type ExecutionDetail = {
+  id: string;
+  orchestration: string;
+  version: number;
+  status: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting";
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  startedBy: string;
+  idempotencyKey: string | null;
+  createdAt: string;
+  startedAt: string | null;
+  finishedAt: string | null;
+  context: { [key: string]: Json };
+  stepsTotal: number;
+  stepsSettled: number;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string | null;
+};
+
+/** Why an attempt did not work. */
+export type Failure = {
+  code: string;
+  message: string;
+  retryable: boolean;
+  retryAfterSeconds?: number | null | undefined;
+};
+
+/** Whether calls are answered and executions run. */
+export type Health = {
+  status: "degraded" | "ok";
+  version: string;
+  database: "down" | "up";
+  worker: "down" | "live" | "none";
+  workers: number;
+  defaultModel: string;
+};
+
+/** What a role asks of its model. */
+export type ModelConstraints = {
+  preferred?: string[] | undefined;
+  capabilities?: ("json" | "tools" | "vision")[] | undefined;
+  minContextTokens?: number | null | undefined;
+};
+
+/** An orchestration with the document of its active version. */
+export type Orchestration = {
+  id: string;
+  name: string;
+  description: string;
+  tags: string[];
+  isActive: boolean;
+  version: number | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  versionId: string;
+  digest: string;
+  maxStepRuns: number;
+  document: Document;
+};
+
+/** An orchestration in a list. */
+export type OrchestrationSummary = {
+  id: string;
+  name: string;
+  description: string;
+  tags: string[];
+  isActive: boolean;
+  version: number | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+};
+
+/** What is passed to the model with each call. Unset: the provider's own default. */
+export type Parameters = {
+  temperature: number | null;
+  maxOutputTokens: number | null;
+};
+
+/** What is passed to the model with each call. Unset: the provider's own default. */
+export type ParametersInput = {
+  temperature?: number | null | undefined;
+  maxOutputTokens?: number | null | undefined;
+};
+
+/** A person, an agent or a service, with the scopes that it holds. */
+export type Principal = {
+  kind: "agent" | "human" | "service";
+  name: string;
+  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write")[];
+};
+
+/** What is wrong, where, and what would have been right. */
+export type Problem = {
+  code: string;
+  path: string;
+  message: string;
+  allowed?: string[] | undefined;
+  suggestion?: string | null | undefined;
+};
+
+/** A role as it is now. `version` counts its contents; an execution keeps to the one it started with. */
+export type Role = {
+  id: string;
+  name: string;
+  description: string;
+  basePrompt: string;
+  tools: string[];
+  needsTools: boolean;
+  model: ModelConstraints;
+  parameters: Parameters;
+  outputSchema: Json;
+  isActive: boolean;
+  version: number;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+};
+
+/** What to change about a role; what is left out stays as it is. */
+export type RoleChanges = {
+  name?: string | undefined;
+  description?: string | undefined;
+  basePrompt?: string | undefined;
+  tools?: string[] | undefined;
+  needsTools?: boolean | undefined;
+  model?: ModelConstraints | undefined;
+  parameters?: ParametersInput | undefined;
+  outputSchema?: Json | undefined;
+  isActive?: boolean | undefined;
+};
+
+/** One step. `order` is always set here: a document may leave it to the place in the list. */
+export type Step = {
+  name: string;
+  kind: "agent" | "llm" | "tool" | "transform";
+  order: number;
+  parallelGroup: string | null;
+  roleName: string | null;
+  tool: string | null;
+  prompt: string | null;
+  tools: string[] | null;
+  maxTurns: number | null;
+  condition: Json;
+  inputMapping: { [key: string]: Json } | null;
+  outputMapping: { [key: string]: Json } | null;
+  outputSchema: Json;
+  maxRetries: number;
+  retryDelay: number;
+  timeout: number;
+};
+
+/** What happened to one step. `stage` counts from 0; steps of one stage run together. */
+export type StepLog = {
+  name: string;
+  kind: string;
+  stage: number;
+  role: string | null;
+  status: "cancelled" | "completed" | "failed" | "pending" | "retrying" | "running" | "skipped";
+  attempts: number;
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  durationMs: number;
+  model: string | null;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string | null;
+};
+
+/** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
+export type Validation = {
+  problems: Problem[];
+  digest: string | null;
+  maxStepRuns: number | null;
+};
+
+/** What `error.data` holds: `problems` for a refused input, `suggestion` for an unknown procedure. */
+export type ErrorData = TRPCDefaultErrorData & {
+  problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
+  suggestion?: string | undefined;
+  requestId?: string | undefined;
+};
+
+export type AppRouter = TRPCBuiltRouter<
+  { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },
+  {
+    role: {
+      /** Roles by name; `tool` keeps those that list this tool, `after` goes on behind a name. Needs roles.read. */
+      list: Query<{ tool?: string | null | undefined; limit?: number | undefined; after?: string | null | undefined } | undefined, Role[]>;
+      /** The role of that name or id. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ role: string }, Role>;
+      /** A new role, at version 1. CONFLICT when the name is taken; BAD_REQUEST with `problems` when a tool does not exist or `outputSchema` is no JSON Schema. Needs roles.write. */
+      create: Mutation<{ name: string; basePrompt: string; description?: string | undefined; tools?: string[] | undefined; needsTools?: boolean | undefined; model?: ModelConstraints | undefined; parameters?: ParametersInput | undefined; outputSchema?: Json | undefined; isActive?: boolean | undefined }, Role>;
+      /** The role, changed; fields that `changes` leaves out stay. Executions that have started keep to the content they started with. NOT_FOUND, CONFLICT and BAD_REQUEST as `role.get` and `role.create`. Needs roles.write. */
+      update: Mutation<{ role: string; changes: RoleChanges }, Role>;
+      /** The role, which is gone now. NOT_FOUND when there is none; CONFLICT while a step of an orchestration uses it. Needs roles.write. */
+      delete: Mutation<{ role: string }, Role>;
+    };
+    orchestration: {
+      /** Orchestrations by name, without their documents; `tag` and `isActive` narrow, `after` goes on behind a name. Needs orchestrations.read. */
+      list: Query<{ tag?: string | null | undefined; isActive?: boolean | null | undefined; limit?: number | undefined; after?: string | null | undefined } | undefined, OrchestrationSummary[]>;
+      /** The orchestration of that name or id, with the document of its active version. NOT_FOUND when there is none; CONFLICT when no version of it is active. Needs orchestrations.read. */
+      get: Query<{ orchestration: string }, Orchestration>;
+      /** A new orchestration from a document, published as version 1 and active at once. BAD_REQUEST with every one of its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. Needs orchestrations.write. */
+      create: Mutation<{ document: Json }, Orchestration>;
+      /** The orchestration, changed: `changes` replaces whole fields of its document, which makes a new version, active at once; `isActive` lets executions start or not. What runs keeps to its version. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.write. */
+      update: Mutation<{ orchestration: string; changes?: { [key: string]: Json } | null | undefined; isActive?: boolean | null | undefined }, Orchestration>;
+      /** The orchestration, which is gone now with its versions. NOT_FOUND when there is none; CONFLICT when it was ever executed. Needs orchestrations.write. */
+      delete: Mutation<{ orchestration: string }, OrchestrationSummary>;
+      /** Every problem of a document, each with its place and what may stand there; when there are none, its digest and the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read. */
+      validate: Query<{ document: Json }, Validation>;
+    };
+    execution: {
+      /** An execution of the orchestration's active version, which runs in the background from now on. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another input. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; idempotencyKey?: string | null | undefined }, Execution>;
+      /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
+      get: Query<{ execution: string }, ExecutionDetail>;
+      /** Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
+      steps: Query<{ execution: string }, StepLog[]>;
+      /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
+      cancel: Mutation<{ execution: string; reason?: string | undefined }, Execution>;
+    };
+    system: {
+      /** Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with the version, the worker of this process and the default model. Needs no token and never fails. */
+      health: Query<void, Health>;
+      /** The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token. */
+      whoami: Query<void, Principal>;
+    };
+  }
+>;

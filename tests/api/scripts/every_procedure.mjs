@@ -1,0 +1,97 @@
+// Calls every procedure through one link of the real client; each line it prints is one call and what came back.
+import { createTRPCClient, httpBatchLink, httpLink, TRPCClientError } from '@trpc/client';
+
+const { ROLECALL_URL: url, ROLECALL_TOKEN: token, LINK: link } = process.env;
+const links = { httpLink, httpBatchLink };
+let requests = 0;
+
+const client = createTRPCClient({
+  links: [
+    links[link]({
+      url,
+      headers: { authorization: `Bearer ${token}` },
+      fetch: (...request) => ((requests += 1), fetch(...request)),
+    }),
+  ],
+});
+
+const say = (line) => console.log(JSON.stringify(line));
+
+async function tell(call, promise) {
+  try {
+    const data = await promise;
+    say({ call, data });
+    return data;
+  } catch (error) {
+    if (!(error instanceof TRPCClientError)) throw error;
+    say({ call, error: { message: error.message, ...error.data } });
+    return null;
+  }
+}
+
+async function untilFinished(execution) {
+  for (;;) {
+    const { status } = await client.execution.get.query({ execution });
+    if (['completed', 'failed', 'cancelled'].includes(status)) return;
+  }
+}
+
+const role = `Reader ${link}`;
+const orchestration = `Reading ${link}`;
+const slow = `Waiting ${link}`;
+const schema = { type: 'object', properties: { topic: { type: 'string' } }, required: ['topic'] };
+const reading = {
+  name: orchestration,
+  input: schema,
+  steps: [
+    { name: 'Quote', kind: 'transform', inputMapping: { said: '<<input.topic>>' } },
+    { name: 'Read', kind: 'llm', roleName: role, prompt: 'Sum up: <<context.Quote.said>>' },
+  ],
+  output: { brief: '<<context.Read>>' },
+};
+// No folder is open to roles, so this step fails and waits an hour for its next attempt.
+const waiting = {
+  name: slow,
+  steps: [{ name: 'Fetch', kind: 'tool', tool: 'files.read', inputMapping: { path: 'a' }, maxRetries: 1, retryDelay: 3600000 }],
+};
+
+await tell('system.health', client.system.health.query());
+await tell('system.whoami', client.system.whoami.query());
+
+await tell('role.create', client.role.create.mutate({ name: role, basePrompt: 'You read.', parameters: { temperature: 0 } }));
+await tell('role.update', client.role.update.mutate({ role, changes: { description: 'Reads.', basePrompt: 'You read closely.' } }));
+await tell('role.get', client.role.get.query({ role }));
+await tell('role.list', client.role.list.query());
+
+await tell('orchestration.validate', client.orchestration.validate.query({ document: reading }));
+await tell('orchestration.create', client.orchestration.create.mutate({ document: reading }));
+await tell('orchestration.update', client.orchestration.update.mutate({ orchestration, changes: { tags: ['brief'] } }));
+await tell('orchestration.get', client.orchestration.get.query({ orchestration }));
+await tell('orchestration.list', client.orchestration.list.query({ tag: 'brief', isActive: true }));
+
+const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled for it.' };
+const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
+await untilFinished(execution);
+await tell('execution.get', client.execution.get.query({ execution }));
+await tell('execution.steps', client.execution.steps.query({ execution }));
+await tell('execution.list', client.execution.list.query({ orchestration, status: 'completed' }));
+
+await client.orchestration.create.mutate({ document: waiting });
+const { id: held } = await client.execution.start.mutate({ orchestration: slow });
+await tell('execution.cancel', client.execution.cancel.mutate({ execution: held, reason: 'enough' }));
+await untilFinished(held);
+await tell('cancelled', client.execution.get.query({ execution: held }));
+
+await tell('role in use', client.role.delete.mutate({ role }));
+await client.role.create.mutate({ name: `Spare ${link}`, basePrompt: '' });
+await tell('role.delete', client.role.delete.mutate({ role: `Spare ${link}` }));
+await client.orchestration.create.mutate({ document: { ...reading, name: `Unused ${link}` } });
+await tell('orchestration.delete', client.orchestration.delete.mutate({ orchestration: `Unused ${link}` }));
+
+requests = 0;
+await Promise.all([
+  tell('together: whoami', client.system.whoami.query()),
+  tell('together: nobody', client.role.get.query({ role: 'Nobody' })),
+  tell('together: mistake', client.role.list.query({ limit: 0 })),
+]);
+say({ call: 'requests', data: requests });

@@ -1,0 +1,32 @@
+// Compiled, never run: what the router's types let a client say, and what they do not.
+import { createTRPCClient, httpBatchLink, TRPCClientError } from '@trpc/client';
+import type { AppRouter, Execution, Problem, Role } from './router';
+
+const client = createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: 'http://127.0.0.1:8787/trpc' })] });
+
+export async function wellTyped(): Promise<void> {
+  const role: Role = await client.role.create.mutate({ name: 'Critic', basePrompt: 'Judge.' });
+  await client.role.update.mutate({ role: role.id, changes: { model: { preferred: ['ollama'] } } });
+  const { problems } = await client.orchestration.validate.query({ document: { name: 'A', steps: [] } });
+  const first: Problem | undefined = problems[0];
+  const started: Execution = await client.execution.start.mutate({ orchestration: 'A', input: { topic: first?.message ?? null } });
+  const steps = await client.execution.steps.query({ execution: started.id });
+  const total: number = steps.reduce((sum, step) => sum + step.durationMs, 0);
+  const { status } = await client.system.health.query();
+  console.log(total, status === 'ok');
+}
+
+export async function illTyped(): Promise<void> {
+  // @ts-expect-error a role has no colour
+  await client.role.create.mutate({ name: 'Critic', basePrompt: 'Judge.', colour: 'red' });
+  // @ts-expect-error a prompt is needed
+  await client.role.create.mutate({ name: 'Critic' });
+  // @ts-expect-error there is no such status
+  await client.execution.list.query({ status: 'sleeping' });
+  // @ts-expect-error a query is not a mutation
+  await client.role.list.mutate();
+}
+
+export function told(error: unknown): string[] {
+  return error instanceof TRPCClientError ? [error.message] : [];
+}

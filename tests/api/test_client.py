@@ -1,0 +1,117 @@
+"""Every procedure through the real `@trpc/client`, link by link."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from api.root import router
+from services import executions, orchestrations, roles
+from services.caller import OPERATOR
+from services.health import VERSION
+from tests.api.client import Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+def as_json(value: Any) -> Any:
+    """What a client sees of a value."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+@pytest.mark.parametrize(("link", "requests"), [("httpLink", 3), ("httpBatchLink", 1)])
+async def test_the_client_calls_every_procedure(api: Api, link: str, requests: int) -> None:
+    lines = await api.node("every_procedure.mjs", LINK=link)
+
+    told = {line["call"]: line.get("data") for line in lines}
+    refused = {line["call"]: line["error"] for line in lines if "error" in line}
+    assert {name for name, _ in router} <= told.keys() - refused.keys()
+    await check_system(told)
+    await check_roles(told, f"Reader {link}")
+    await check_orchestrations(told, f"Reading {link}")
+    await check_executions(told, f"Reading {link}", link)
+    assert refused == {
+        "role in use": {
+            "message": f"role 'Reader {link}' is used by steps of orchestrations; this needs no version to use it;"
+            " switch it off with isActive: false",
+            "code": "CONFLICT",
+            "httpStatus": 409,
+            "path": "role.delete",
+        },
+        "together: nobody": {
+            "message": "there is no role 'Nobody'; `role.list` shows those there are",
+            "code": "NOT_FOUND",
+            "httpStatus": 404,
+            "path": "role.get",
+        },
+        "together: mistake": {
+            "message": "/limit: Expected `integer` >= 1",
+            "code": "BAD_REQUEST",
+            "httpStatus": 400,
+            "path": "role.list",
+            "problems": [
+                {
+                    "code": "WRONG_VALUE",
+                    "path": "/limit",
+                    "message": "Expected `integer` >= 1",
+                    "allowed": ["integer >= 1"],
+                }
+            ],
+        },
+    }
+    assert told["requests"] == requests
+
+
+async def check_system(told: dict[str, Any]) -> None:
+    assert told["system.health"] == {
+        "status": "ok",
+        "version": VERSION,
+        "database": "up",
+        "worker": "live",
+        "workers": 1,
+        "defaultModel": "offline/extractive",
+    }
+    assert told["system.whoami"] == told["together: whoami"]
+    assert (told["system.whoami"]["kind"], told["system.whoami"]["name"]) == ("human", "tester")
+
+
+async def check_roles(told: dict[str, Any], name: str) -> None:
+    changed = {"basePrompt": "You read closely.", "description": "Reads.", "version": 2}
+    stored = as_json(await roles.get(OPERATOR, role=name))
+    assert told["role.get"] == told["role.update"] == stored
+    assert {**told["role.create"], **changed, "updatedAt": stored["updatedAt"]} == stored
+    assert stored in told["role.list"]
+    assert told["role.delete"]["name"] == name.replace("Reader", "Spare")
+
+
+async def check_orchestrations(told: dict[str, Any], name: str) -> None:
+    stored = as_json(await orchestrations.get(OPERATOR, orchestration=name))
+    assert told["orchestration.get"] == told["orchestration.update"] == stored
+    assert (stored["version"], stored["tags"]) == (2, ["brief"])
+    assert told["orchestration.validate"] == {
+        "problems": [],
+        "digest": told["orchestration.create"]["digest"],
+        "maxStepRuns": 2,
+    }
+    assert [found for found in told["orchestration.list"] if found["name"] == name] == [
+        {field: stored[field] for field in told["orchestration.list"][0]}
+    ]
+    assert told["orchestration.delete"]["name"] == name.replace("Reading", "Unused")
+
+
+async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
+    started, finished = told["execution.start"], told["execution.get"]
+    assert (started["orchestration"], started["version"], started["idempotencyKey"]) == (name, 2, key)
+    found = await executions.get(OPERATOR, execution=msgspec.convert(started["id"], type=UUID))
+    assert finished == as_json(found)
+    assert finished["output"] == {"brief": finished["context"]["Read"]}
+    assert finished["context"]["Quote"] == {"said": finished["input"]["topic"]}
+    steps = [(step["name"], step["kind"], step["status"], step["output"]) for step in told["execution.steps"]]
+    assert steps == [
+        ("Quote", "transform", "completed", finished["context"]["Quote"]),
+        ("Read", "llm", "completed", finished["context"]["Read"]),
+    ]
+    assert [execution["id"] for execution in told["execution.list"]] == [started["id"]]
+    cancelled = told["cancelled"]
+    assert (cancelled["id"], cancelled["status"]) == (told["execution.cancel"]["id"], "cancelled")
