@@ -15,9 +15,7 @@ class Role(Table, tablename="role"):
     id = UUID(primary_key=True, default=uuid7)
     name = Varchar(length=100, null=False, default=None, unique=True)
     description = Text(null=False, default="")
-    base_prompt = Text(
-        null=False, default=None, help_text="The system prompt of every call."
-    )
+    base_prompt = Text(null=False, default=None, help_text="The system prompt of every call.")
     tools = Array(
         base_column=Varchar(length=None),
         null=False,

@@ -7,7 +7,8 @@ from services.definitions.catalog import Catalog
 from services.definitions.document import MAX_FAN_OUT, MAX_STEP_RUNS, MAX_STEPS, RESERVED_NAMES, Document, Step, stages
 from services.definitions.read import read_document
 from services.definitions.references import check_references
-from services.definitions.structure import nearest, pointer
+from services.definitions.structure import pointer
+from services.expressions.errors import suggestion
 from services.json import Json
 from services.problem import Problem
 from services.schema import problems_of_schema
@@ -134,7 +135,5 @@ def _named(what: str, field: str, name: str | None, known: tuple[str, ...], path
     message = f"there is no {what.lower()} {name!r}"
     if what == "TOOL" and name.startswith("system."):
         message = f"{name!r} is offered to roles tagged `meta` only: let an agent of such a role call it"
-    suggestion = nearest(name, known)
-    return [
-        Problem(code=f"UNKNOWN_{what}", path=f"{path}/{field}", message=message, allowed=known, suggestion=suggestion)
-    ]
+    near = suggestion(name, known)
+    return [Problem(code=f"UNKNOWN_{what}", path=f"{path}/{field}", message=message, allowed=known, suggestion=near)]

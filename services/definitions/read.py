@@ -5,7 +5,8 @@ from uuid import UUID
 
 from services.definitions.catalog import Catalog
 from services.definitions.document import FIELDS_OF_KIND, KINDS, Document, Step
-from services.definitions.structure import nearest, pointer, read_fields
+from services.definitions.structure import pointer, read_fields
+from services.expressions.errors import suggestion
 from services.json import Json
 from services.problem import Problem
 
@@ -72,11 +73,9 @@ def _check_step_type(raw: dict[str, Json], path: str, problems: list[Problem]) -
     allowed = tuple(_STEP_TYPES)
     if not isinstance(step_type, str) or step_type not in _STEP_TYPES:
         message = f"there is no step type {step_type!r}"
-        suggestion = nearest(str(step_type), allowed)
+        near = suggestion(str(step_type), allowed)
         problems.append(
-            Problem(
-                code="WRONG_VALUE", path=path + "/stepType", message=message, allowed=allowed, suggestion=suggestion
-            )
+            Problem(code="WRONG_VALUE", path=path + "/stepType", message=message, allowed=allowed, suggestion=near)
         )
     elif (needed := _STEP_TYPES[step_type]) is not None and raw.get(needed) is None:
         message = f"a step of the type `{step_type}` needs `{needed}`"

@@ -4,13 +4,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from services.definitions.document import Document, Step, stages
-from services.definitions.structure import nearest, pointer
+from services.definitions.structure import pointer
 from services.expressions import (
     ExpressionError,
     Reference,
     compile_condition,
     compile_template,
 )
+from services.expressions.errors import suggestion
 from services.json import Json
 from services.problem import Problem
 
@@ -127,8 +128,8 @@ def _input_field(root: str | int, rest: list[str | int]) -> str | None:
 
 
 def _problem(path: str, message: str, allowed: tuple[str, ...], name: str | None) -> Problem:
-    suggestion = nearest(name, allowed) if name else None
-    return Problem(code="UNKNOWN_REFERENCE", path=path, message=message, allowed=allowed, suggestion=suggestion)
+    near = suggestion(name, allowed) if name else None
+    return Problem(code="UNKNOWN_REFERENCE", path=path, message=message, allowed=allowed, suggestion=near)
 
 
 def _declared_fields(schema: Json) -> frozenset[str] | None:

@@ -4,11 +4,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from services.expressions.errors import suggestion as nearest
+from services.expressions.errors import suggestion
 from services.json import Json
 from services.problem import Problem
-
-__all__ = ["nearest", "pointer", "read_fields", "unknown_field"]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -25,8 +23,7 @@ def pointer(*parts: str | int) -> str:
 def read_fields(type_: type[T], raw: dict[str, Json], path: str, problems: list[Problem]) -> dict[str, Any]:
     """The fields of `raw` that `type_` accepts, by their Python names; what it does not accept goes to `problems`."""
     fields = {field.encode_name: field for field in msgspec.structs.fields(type_)}
-    for name in raw.keys() - fields.keys():
-        problems.append(unknown_field(name, path, tuple(fields)))
+    problems += [unknown_field(name, path, tuple(fields)) for name in raw if name not in fields]
     values: dict[str, Any] = {}
     for name, field in fields.items():
         if name in raw:
@@ -46,7 +43,7 @@ def unknown_field(name: str, path: str, allowed: tuple[str, ...]) -> Problem:
         path=path + pointer(name),
         message=f"there is no field `{name[:100]}` here",
         allowed=allowed,
-        suggestion=nearest(name, allowed),
+        suggestion=suggestion(name, allowed),
     )
 
 

@@ -4,10 +4,12 @@ PyYAML reads YAML 1.1, where `on`, `no` and `1:30` are not strings; its resolver
 (§10.3.2). Aliases let a few bytes grow to gigabytes, so they are refused, as are tags.
 """
 
+import json
 import math
 import re
 from typing import Any
 
+import msgspec
 import yaml
 
 from services.definitions.structure import pointer
@@ -34,12 +36,43 @@ def read(text: str | bytes) -> Json:
         raise Invalid(f"the document is {len(raw):,} bytes long; up to {MAX_BYTES:,} are read")
     try:
         decoded = raw.decode("utf-8")
+        if (found := _as_json(decoded)) is not None:
+            return found
         _refuse_aliases_and_depth(decoded)
-        return yaml.load(decoded, _Loader)  # noqa: S506 - a SafeLoader with fewer types
+        value: Json = yaml.load(decoded, _Loader)  # noqa: S506 - a SafeLoader with fewer types
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        raise Invalid("the document escapes half a character: \\ud800 to \\udfff stand for nothing alone") from None
     except UnicodeDecodeError as error:
         raise Invalid(f"the document is not UTF-8 (byte {error.start})") from None
     except yaml.YAMLError as error:
         raise Invalid(f"the document is not YAML: {_where(error)}") from None
+    return value
+
+
+def _as_json(text: str) -> Json:
+    """What `text` is as JSON; None when it is not, or has a fault that the reading as YAML will name.
+
+    JSON is YAML, but PyYAML reads `\\ud83d\\ude00`, which is how JSON spells an emoji, as two halves of a character.
+    """
+    if not text.lstrip().startswith(("{", "[")):
+        return None
+    try:
+        value = msgspec.json.decode(text)
+        json.loads(text, object_pairs_hook=_without_duplicates)
+    except (ValueError, RecursionError):
+        return None
+    return None if _is_deeper(value, MAX_DEPTH) else value
+
+
+def _without_duplicates(pairs: list[tuple[str, Json]]) -> None:
+    if len({key for key, _ in pairs}) < len(pairs):
+        raise ValueError("a key stands twice")
+
+
+def _is_deeper(value: Json, levels: int) -> bool:
+    members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return bool(members) and (levels == 0 or any(_is_deeper(member, levels - 1) for member in members))
 
 
 def _refuse_aliases_and_depth(text: str) -> None:

@@ -1,11 +1,14 @@
 """YAML is read as YAML 1.2 core, and what could hurt is refused."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.definitions.yaml12 import MAX_BYTES, read
 from services.errors import Invalid
+from services.json import Json
 
 
 def test_words_that_yaml_1_1_takes_for_booleans_are_text() -> None:
@@ -48,6 +51,34 @@ def test_numbers_are_those_of_the_core_schema() -> None:
 def test_what_could_hurt_is_refused_with_the_reason(text: str | bytes, said: str) -> None:
     with pytest.raises(Invalid, match=said):
         read(text)
+
+
+def test_json_is_read_as_json_spells_it() -> None:
+    assert read('{"a": "\\ud83d\\ude00 \x7f", "b": [1.5, null, true]}') == {
+        "a": "\N{GRINNING FACE} \x7f",
+        "b": [1.5, None, True],
+    }
+
+
+@pytest.mark.parametrize("text", ['{"a": 1, "a": 2}', "[" * 33 + "1" + "]" * 33, '["\\ud800"]', "[1e999]", '{"a": NaN'])
+def test_json_with_a_fault_is_refused_like_any_other_text(text: str) -> None:
+    with pytest.raises(Invalid):
+        read(text)
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**60), 2**60)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.lists(json_values, min_size=1))
+def test_whatever_json_can_say_is_read_as_it_was_written(value: Json) -> None:
+    assert read(json.dumps(value)) == value
 
 
 @given(st.text() | st.binary())
