@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from services.failure import Failed
 from services.models.messages import AssistantMessage, Message, Request, ToolCall, ToolMessage, ToolSpec, UserMessage
 from services.models.offline.provider import OfflineProvider, answer
-from services.models.offline.reading import SIGNATURE
-from services.models.offline.sentences import MAX_CHARACTERS
+from services.models.offline.reading import SIGNATURE, unsigned
+from services.models.offline.sentences import MAX_CHARACTERS, sentences_of
 
 LEASES = """# How workers share executions
 
@@ -368,3 +368,26 @@ async def test_the_provider_answers_as_offline_extractive() -> None:
     assert said == answer(asked(LEASES))
     assert said.model == "offline/extractive"
     assert said.usage.output_tokens == -(-len(said.text) // 4)
+
+
+def test_a_title_line_and_the_question_are_no_material() -> None:
+    notes = {"points": ["A lease lapses when its owner dies."], "terms": ["lease"]}
+    given_ = {"question": "What happens when its owner dies?", "sources": [{"name": "Leases", "notes": notes}]}
+
+    text = unsigned(answer(asked(given_)).text)
+
+    assert "## Question" not in text
+    assert sentences_of("Leases for workers\n\nA lease lapses.") == ["A lease lapses."]
+
+
+def test_a_revision_puts_what_is_missing_into_the_section_of_its_source() -> None:
+    draft = "# Workers\n\n## Leases\n\nA lease has an owner.\n\n## Keys\n\nA key names an effect."
+    notes = {"points": ["A fencing token stops a stale owner."], "terms": ["fencing"]}
+    sources = [{"name": "Leases", "notes": notes}, {"name": "Keys", "notes": {"points": ["A key is stable for all."]}}]
+
+    revised = answer(asked({"draft": draft, "feedback": "Say how.", "sources": sources})).text
+
+    assert unsigned(revised) == (
+        "# Workers\n\n## Leases\n\nA lease has an owner.\n\n- A fencing token stops a stale owner."
+        "\n\n## Keys\n\nA key names an effect."
+    )

@@ -192,7 +192,7 @@ class _Filler:
         kind = next(iter(kinds_of(resolved(rule, self._root, place.name))), "null")
         meaning = meaning_of(place.name, str(schema.get("description", "")))
         if kind == "string":
-            there_are = len(self._wording.terms) if meaning == "terms" else len(self._wording.keys)
+            there_are = len(self._wording.choices(meaning))
             return max(heads, min(_LIST_LENGTH.get(meaning, 5), there_are))
         return max(heads, min(3, len(self._wording.keys)) if kind == "object" else 1)
 

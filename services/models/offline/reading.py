@@ -8,6 +8,7 @@ import msgspec
 
 from services.json import Json
 from services.models.messages import AssistantMessage, JsonMapping, Message, ToolMessage, UserMessage
+from services.models.offline.naming import meaning_of
 from services.models.offline.sentences import capped
 
 # Ends the prose this model writes; not read again when one step's text is the next one's input.
@@ -15,6 +16,8 @@ SIGNATURE = "_Extracted by offline/extractive: sentences picked by word counts; 
 
 _MIN_TEXT_WORDS = 4
 _NAMING_KEYS = ("name", "title", "path", "source", "role", "topic", "id")
+# What the input is about, rather than material: never a source beside others.
+_TOPIC_KEYS = ("question", "topic", "subject", "title", "headline")
 _FEEDBACK_KEYS = ("feedback", "comment", "critique", "suggestion", "review", "remark")
 # Those that name a result come before those that name its material.
 _DRAFT_KEYS = ("draft", "brief", "summary", "answer", "report", "article", "text", "body", "content", "document")
@@ -36,7 +39,7 @@ class Reading(msgspec.Struct, frozen=True):
     """What there is to read: the input (empty for plain text) and its texts, in their order.
 
     `draft` is the text at hand, when the input names one, `feedback` what was said about it, and `references` is
-    everything else.
+    everything else. `topic` is what all is about; `terms` are words that the input itself lists as such.
     """
 
     input: JsonMapping
@@ -44,6 +47,8 @@ class Reading(msgspec.Struct, frozen=True):
     references: tuple[Source, ...]
     draft: str = ""
     feedback: str = ""
+    topic: str = ""
+    terms: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:
@@ -67,6 +72,8 @@ def read(messages: tuple[Message, ...]) -> Reading:
         references=tuple(source for source in sources if source.path[:1] not in ((draft_key,), (feedback_key,))),
         draft=_under(given, draft_key),
         feedback=_under(given, feedback_key),
+        topic=next((text for key in _TOPIC_KEYS if isinstance(text := given.get(key), str)), ""),
+        terms=_terms_in(given),
     )
 
 
@@ -124,10 +131,21 @@ def _in_input(given: JsonMapping, messages: tuple[Message, ...]) -> list[Source]
     errors = [
         f"{said.name} failed: {said.text}" for said in messages if isinstance(said, ToolMessage) and said.is_error
     ]
-    found = _merged(_leaves(given, ()))
+    material = {key: value for key, value in given.items() if key not in _TOPIC_KEYS}
+    found = _merged(_leaves(material, ())) or _merged(_leaves(given, ()))
     if errors and not any(_is_text(source.text) for source in found):
         return [Source("errors", "\n\n".join(errors), ("errors",))]
     return found
+
+
+def _terms_in(given: JsonMapping) -> tuple[str, ...]:
+    """The short strings of lists such as `terms` or `keywords`, wherever they stand, each once."""
+    listed = (
+        text
+        for path, text in _leaves(given, ())
+        if len(path) > 1 and path[-1].isdigit() and meaning_of(path[-2]) == "terms" and not _is_text(text)
+    )
+    return tuple(dict.fromkeys(listed))
 
 
 def _in_words(words: str) -> list[Source]:

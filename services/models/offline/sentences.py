@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 MAX_CHARACTERS = 400_000
 
@@ -12,7 +13,8 @@ _HEADING = re.compile(r"#{1,6}\s+(.+?)\s*#*$")
 _MARKER = re.compile(r"^(?:[-*+•]|\d{1,3}[.)])\s+")
 _SENTENCE_END = re.compile(r"(?:(?<=[.!?…])|(?<=[.!?…][\"'”’)\]]))\s+(?=[\"'“‘(\[]?[A-Z0-9À-Þ])")
 _ABBREVIATION = re.compile(r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|etc|cf|Fig|No|approx|e\.g|i\.e)|\b[A-Z])\.$")
-_MIN_WORDS, _MAX_WORDS = 5, 45
+_CLOSING = (".", "!", "?", "…", ":", ";", ".”", '."')
+_MIN_WORDS, _MAX_WORDS, _TITLE_WORDS = 5, 45, 12
 _STOP_WORD_LIST = """
 a about above after again against all also am an and any are as at be because been before being below between both
 but by can cannot could did do does doing down during each even every few for from further get had has have having
@@ -43,12 +45,17 @@ def headings_of(text: str) -> list[str]:
 def sentences_of(text: str) -> list[str]:
     """The sentences in order, each once; headings and fenced code are left out, a list item is a sentence.
 
+    A short line that stands alone and ends without a full stop is a heading too, where there is anything else to read.
+
+    >>> sentences_of("Queues\\n\\nThey wait.")
+    ['They wait.']
     >>> sentences_of("# Queues\\n\\nThey wait, e.g. in line. It holds.\\n\\n- one item\\n")
     ['They wait, e.g. in line.', 'It holds.', 'one item']
     """
+    paragraphs = list(_paragraphs(text))
     found: dict[str, None] = {}
-    for paragraph in _paragraphs(text):
-        found.update(dict.fromkeys(_split(paragraph)))
+    for paragraph in [it for it in paragraphs if it.is_item or not _is_title(it.text)] or paragraphs:
+        found.update(dict.fromkeys(_split(paragraph.text)))
     return list(found)
 
 
@@ -83,9 +90,12 @@ def key_sentences(text: str, limit: int) -> list[str]:
     return chosen
 
 
-def summary_of(text: str, limit: int) -> str:
-    """The `limit` key sentences in the order of the text, as one paragraph."""
-    chosen = set(key_sentences(text, limit))
+def summary_of(text: str, limit: int, topic: str = "") -> str:
+    """The `limit` key sentences in the order of the text, as one paragraph; with a topic those nearest to it."""
+    keys = key_sentences(text, 10 * limit if topic else limit)
+    near = set(words_of(topic))
+    # Sorting is stable, so of sentences equally near the one that says most comes first.
+    chosen = set(sorted(keys, key=lambda sentence: -len(near & set(words_of(sentence))))[:limit])
     return " ".join(_closed(sentence) for sentence in sentences_of(text) if sentence in chosen)
 
 
@@ -130,8 +140,17 @@ def capped(texts: Iterable[str]) -> list[str]:
     return kept
 
 
-def _paragraphs(text: str) -> Iterable[str]:
-    lines, fenced = list[str](), False
+class _Paragraph(NamedTuple):
+    text: str
+    is_item: bool
+
+
+def _is_title(paragraph: str) -> bool:
+    return not paragraph.endswith(_CLOSING) and word_count(paragraph) <= _TITLE_WORDS
+
+
+def _paragraphs(text: str) -> Iterable[_Paragraph]:
+    lines, fenced, is_item = list[str](), False, False
     for line in [*text.splitlines(), ""]:
         bare = line.strip().lstrip(">").strip()
         if bare.startswith("```"):
@@ -139,12 +158,14 @@ def _paragraphs(text: str) -> Iterable[str]:
             continue
         starts_anew = not bare or _HEADING.match(bare) or _MARKER.match(bare) or bare.startswith("|")
         if (starts_anew or fenced) and lines:
-            yield " ".join(lines)
+            yield _Paragraph(" ".join(lines), is_item)
             lines = []
+        if not lines:
+            is_item = bool(_MARKER.match(bare))
         if bare and not fenced and not _HEADING.match(bare) and not bare.startswith(("|", "---", "===")):
             lines.append(_MARKER.sub("", bare, count=1))
     if lines:
-        yield " ".join(lines)
+        yield _Paragraph(" ".join(lines), is_item)
 
 
 def _split(paragraph: str) -> list[str]:
@@ -176,7 +197,7 @@ def _overlap(some: set[str], others: set[str]) -> float:
 
 
 def _closed(sentence: str) -> str:
-    return sentence if sentence.endswith((".", "!", "?", "…", ":", ";", ".”", '."')) else f"{sentence}."
+    return sentence if sentence.endswith(_CLOSING) else f"{sentence}."
 
 
 def _meaningful(text: str) -> Iterable[str]:

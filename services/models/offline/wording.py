@@ -19,6 +19,7 @@ class Wording:
         self.sentences = sentences.sentences_of(reading.text)
         self.keys = sentences.key_sentences(reading.text, _KEYS)
         self.terms = sentences.key_terms(reading.text, _TERMS)
+        self.lacking = [sentence for sentence, _ in writing.lacking_sentences(reading)]
         self.score = writing.score_of(reading)
 
     def single(self, meaning: Meaning, words: str) -> str:
@@ -40,9 +41,15 @@ class Wording:
                 plain = " ".join(words_in(words))
                 return sentences.best_match(self.sentences, plain) or sentences.summary_of(self.reading.text, 1)
 
+    def choices(self, meaning: Meaning) -> list[str]:
+        """What a list of that meaning is taken from, best first."""
+        if meaning == "terms":
+            return self.terms
+        return self.lacking if meaning == "feedback" and self.reading.draft else self.keys
+
     def nth(self, meaning: Meaning, position: int, *, distinct: bool) -> str:
         """The text for a place in a list; with `distinct` never the same twice."""
-        choices = self.terms if meaning == "terms" else self.keys
+        choices = self.choices(meaning)
         text = choices[position % len(choices)] if choices else ""
         text = writing.beginning(text) if meaning == "title" else text
         # The number stands first, so that a length limit cannot make two the same again.

@@ -1,7 +1,7 @@
 """Prose out of what was read: a title, a text, a revised draft, and what to say about a draft."""
 
 from services.models.offline import sentences
-from services.models.offline.reading import Reading
+from services.models.offline.reading import Reading, Source
 
 _TERMS = 12
 _POINTS = 5
@@ -34,33 +34,23 @@ def text_of(reading: Reading) -> str:
     material = reading.references or reading.sources
     if len(material) == 1:
         return "\n\n".join([f"# {title_of(reading)}", *_passage(material[0].text, _POINTS), _terms_line(reading)])
-    overview = sentences.summary_of(reading.text, 3)
+    overview = sentences.summary_of(reading.text, 3, reading.topic)
     sections = [part for source in material for part in (f"## {source.name}", *_passage(source.text, 3))]
     return "\n\n".join(part for part in (f"# {title_of(reading)}", overview, *sections, _terms_line(reading)) if part)
 
 
 def revised(reading: Reading) -> str:
-    """The draft, followed by the references' sentences with key terms it lacks.
+    """The draft with the references' sentences that have key terms it lacks, each in its source's section.
 
     Without references the feedback itself is appended as open points.
     """
-    lacking = lacking_terms(reading)
-    candidates = [
-        sentence
-        for source in reading.references
-        for sentence in sentences.sentences_of(source.text)
-        if sentence not in reading.draft
-    ]
-    added: list[str] = []
-    while lacking and len(added) < _POINTS:
-        found = sentences.best_match(candidates, " ".join(lacking))
-        if found is None:
-            break
-        added.append(found)
-        candidates.remove(found)
-        lacking = sentences.missing(found, lacking)
+    added = lacking_sentences(reading)
     if added:
-        return f"{reading.draft}\n\n{' '.join(added)}"
+        draft, homeless = reading.draft, list[str]()
+        for sentence, source in added:
+            placed = _in_section(draft, source.name, sentence)
+            draft, homeless = (draft, [*homeless, sentence]) if placed is None else (placed, homeless)
+        return "\n\n".join([draft, *([" ".join(homeless)] if homeless else [])])
     open_points = [point for point in sentences.sentences_of(reading.feedback) if point not in reading.draft]
     if reading.references or not open_points:
         return reading.draft
@@ -73,6 +63,25 @@ def feedback_of(reading: Reading) -> str:
     if lacking:
         return f"Not mentioned yet: {', '.join(lacking)}."
     return f"All key terms are covered: {', '.join(_wanted_terms(reading)[:_POINTS])}."
+
+
+def lacking_sentences(reading: Reading) -> list[tuple[str, Source]]:
+    """The references' sentences that bring most of the terms the draft lacks, and where each comes from."""
+    lacking = lacking_terms(reading)
+    candidates = {
+        sentence: source
+        for source in reading.references
+        for sentence in sentences.sentences_of(source.text)
+        if sentence not in reading.draft
+    }
+    added: list[tuple[str, Source]] = []
+    while lacking and len(added) < _POINTS:
+        found = sentences.best_match(candidates, " ".join(lacking))
+        if found is None:
+            break
+        added.append((found, candidates.pop(found)))
+        lacking = sentences.missing(found, lacking)
+    return added
 
 
 def lacking_terms(reading: Reading) -> list[str]:
@@ -88,8 +97,26 @@ def score_of(reading: Reading) -> float:
 
 
 def _wanted_terms(reading: Reading) -> list[str]:
+    """The terms the input lists; where it lists none, those that its references use most."""
+    if reading.terms:
+        return list(reading.terms)
     material = "\n\n".join(source.text for source in reading.references) or reading.text
     return sentences.key_terms(material, _TERMS)
+
+
+def _in_section(draft: str, name: str, sentence: str) -> str | None:
+    """The draft with `sentence` as the last bullet of the section with that name; None when it has no such section."""
+    before, heading, after = draft.partition(f"## {name}\n")
+    if not heading:
+        return None
+    blocks = after.split("\n\n")
+    end = next((n for n, block in enumerate(blocks) if block.startswith(("## ", "Key terms: "))), len(blocks))
+    last = max((n for n in range(end) if blocks[n].startswith("- ")), default=None)
+    if last is None:
+        blocks.insert(end, f"- {sentence}")
+    else:
+        blocks[last] = f"{blocks[last]}\n- {sentence}"
+    return before + heading + "\n\n".join(blocks)
 
 
 def _passage(text: str, points: int) -> list[str]:
