@@ -19,8 +19,9 @@ from db import tables
 from services import connections
 from services.caller import Caller
 from services.definitions.document import Name
-from services.definitions.structure import nearest, read_fields
+from services.definitions.structure import read_fields
 from services.errors import Conflict, Invalid, NotFound, Unauthenticated
+from services.expressions.errors import suggestion
 from services.listing import id_in
 from services.principal import SCOPES, Principal, Scope
 from services.problem import Problem
@@ -152,7 +153,7 @@ def _checked(**raw: Any) -> _Wanted:
             path=f"/scopes/{index}",
             message=f"there is no scope {scope!r}",
             allowed=SCOPES,
-            suggestion=nearest(scope, SCOPES),
+            suggestion=suggestion(scope, SCOPES),
         )
         for index, scope in enumerate(values.get("scopes", ()))
         if scope not in SCOPES

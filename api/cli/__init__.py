@@ -1,0 +1,120 @@
+"""The command line: `rolecall run`, `up`, `serve`, `work`, `migrate`, `check`, `token`, `generate`.
+
+The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
+"""
+
+import signal
+import sys
+
+import click
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="rolecall")
+def root() -> None:
+    """AI roles and multi-step orchestrations as rows in Postgres, run durably.
+
+    Without ROLECALL_DATABASE_URL a PostgreSQL of our own is started, or joined, in ROLECALL_DATA_DIR (.rolecall).
+    """
+
+
+@root.command()
+@click.argument("what", metavar="FILE|NAME")
+@click.option("--input", "given", metavar="JSON|@FILE", help="What the orchestration takes; {} when left out.")
+def run(what: str, given: str | None) -> None:
+    """Run an orchestration here and show its progress.
+
+    A file is loaded first: its roles and orchestrations are created or updated, and its last orchestration is run. A
+    name runs an orchestration that the database has already.
+    """
+    from api.cli import running
+
+    sys.exit(running.run(what, given))
+
+
+@root.command()
+@click.argument("file")
+def check(file: str) -> None:
+    """List everything that is wrong with a bundle or a document; nothing is saved."""
+    from api.cli import running
+
+    sys.exit(running.check(file))
+
+
+@root.command()
+def up() -> None:
+    """Serve the API and work on executions, in one process."""
+    from api.cli import serving
+
+    sys.exit(serving.serve(with_worker=True))
+
+
+@root.command()
+def serve() -> None:
+    """Serve the API only."""
+    from api.cli import serving
+
+    sys.exit(serving.serve(with_worker=False))
+
+
+@root.command()
+def work() -> None:
+    """Work on executions only; as many processes as you like, on as many machines."""
+    from api.cli import serving
+
+    sys.exit(serving.work())
+
+
+@root.command()
+def migrate() -> None:
+    """Bring the database to the newest schema."""
+    from api.cli import process
+
+    sys.exit(process.migrate())
+
+
+@root.group()
+def token() -> None:
+    """Tokens: who may call the API."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, help="A right the token holds; may be repeated.")
+@click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Never, when left out.")
+def create_token(name: str, scopes: tuple[str, ...], expires_in_days: int | None) -> None:
+    """Make a token and print its secret, which is shown this once."""
+    from api.cli import tokens
+
+    sys.exit(tokens.create(name, scopes, expires_in_days))
+
+
+@root.command()
+def generate() -> None:
+    """Write openapi/ anew from the procedure registry."""
+    from api import generate
+
+    for path in generate.write():
+        click.echo(path)
+
+
+def main() -> None:
+    """Run the command line. What the user can mend is said in a few lines and ends with 1, without a traceback."""
+    # Until a command listens to it, SIGTERM ends everything in order, as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        root.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except Exception as error:
+        from api.cli.mendable import lines_about
+
+        lines = lines_about(error)
+        if not lines:
+            raise
+        for line in lines:
+            click.echo(line, err=True)
+        sys.exit(1)

@@ -1,0 +1,157 @@
+"""`rolecall run` and `rolecall check`: a file or a name, run or looked at, here and now."""
+
+import asyncio
+import time
+from pathlib import Path
+from uuid import UUID
+
+import click
+import msgspec
+from rich.console import Console
+
+from api import progress
+from api.cli.mendable import Unusable, line_about
+from api.cli.process import on_stop_signals, with_runtime, working
+from services import bundles, executions, orchestrations
+from services.bundles import Bundle
+from services.caller import OPERATOR
+from services.errors import NotFound
+from services.executions import ExecutionDetail
+from services.json import Json
+from services.models.catalog import Models
+from services.runtime import Runtime
+
+_FILE_SUFFIXES = (".yaml", ".yml", ".json")
+_OFFLINE = (
+    "It picks sentences by word counts and understands nothing; nothing leaves this machine. For a real model set "
+    "OPENAI_API_KEY or ANTHROPIC_API_KEY, or start Ollama; ROLECALL_MODEL=provider/model chooses among them."
+)
+# What a stopped worker leaves undone goes on elsewhere or later, so nobody has to wait long.
+_PATIENCE_SECONDS = 2.0
+_INTERRUPTED = 130
+
+
+def run(what: str, given: str | None) -> int:
+    """Run the orchestration that `what` names or holds; the exit code is 0 when it completed."""
+    source = _bundle_in(Path(what)) if _is_file(what) else what
+    data = _input(given)
+    return with_runtime(lambda runtime: _run(runtime, source, data))
+
+
+def check(file: str) -> int:
+    """Print every problem of the bundle or document in `file`; the exit code is 0 when there is none."""
+    bundle = _bundle_in(Path(file))
+    problems = with_runtime(lambda _: bundles.check(OPERATOR, bundle))
+    for problem in problems:
+        click.echo(line_about(problem), err=True)
+    if problems:
+        click.echo(f"{file}: {_counted(len(problems), 'problem')}", err=True)
+        return 1
+    held = f"{_counted(len(bundle.roles), 'role')}, {_counted(len(bundle.orchestrations), 'orchestration')}"
+    click.echo(f"{file}: {held}, no problems")
+    return 0
+
+
+async def _run(runtime: Runtime, source: Bundle | str, data: Json) -> int:
+    started_at = time.monotonic()
+    console = Console(highlight=False)
+    name = await _known(source) if isinstance(source, str) else await _loaded(source)
+    execution = await executions.start(OPERATOR, orchestration=name, input=data)
+    console.print(f"{execution.orchestration}, version {execution.version}", style="bold")
+    if await _asks_a_model(execution.id):
+        console.print(_model_line(runtime.models), style="dim")
+    finished = await _followed(runtime, execution.id, console)
+    if finished is None:
+        return _INTERRUPTED
+    if finished.status == "completed":
+        progress.show_output(finished.output, console)
+    else:
+        await _say_what_failed(finished)
+    console.print()
+    console.print(progress.summary_of(finished, time.monotonic() - started_at), style="dim", soft_wrap=True)
+    return 0 if finished.status == "completed" else 1
+
+
+async def _followed(runtime: Runtime, execution: UUID, console: Console) -> ExecutionDetail | None:
+    """The execution, finished by a worker of ours or another; None when the user stopped before."""
+    stop = asyncio.Event()
+    async with working(runtime.worker(), patience_seconds=_PATIENCE_SECONDS) as work:
+        following = asyncio.create_task(progress.follow(OPERATOR, execution, console))
+        stopping = asyncio.create_task(stop.wait())
+        with on_stop_signals(stop.set):
+            await asyncio.wait({following, stopping, work}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if following.done():
+            return following.result()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+        if work.done():
+            work.result()
+    click.echo(
+        f"stopped. The execution {execution} is kept and goes on when a worker runs: with `rolecall work`, or with "
+        "`rolecall up`, whose `execution.get` shows it.",
+        err=True,
+    )
+    return None
+
+
+def _is_file(what: str) -> bool:
+    return Path(what).is_file() or "/" in what or what.endswith(_FILE_SUFFIXES)
+
+
+def _bundle_in(file: Path) -> Bundle:
+    return bundles.read(_content(file))
+
+
+def _input(given: str | None) -> Json:
+    if given is None:
+        return {}
+    text = _content(Path(given[1:])) if given.startswith("@") else given
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        source = given if given.startswith("@") else "--input"
+        raise Unusable(f"{source} is not JSON: {error}") from None
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Unusable(f"cannot read {file}: {error.strerror}") from None
+
+
+async def _loaded(bundle: Bundle) -> str:
+    loaded = await bundles.load(OPERATOR, bundle)
+    if not loaded.orchestrations:
+        raise Unusable("the file holds no orchestration, so there is nothing to run")
+    return loaded.orchestrations[-1].name
+
+
+async def _known(name: str) -> str:
+    try:
+        return (await orchestrations.get(OPERATOR, orchestration=name)).name
+    except NotFound:
+        names = [found.name for found in await orchestrations.list_(OPERATOR)]
+        there_are = f"there are: {', '.join(names)}" if names else "there are none yet; run a file to load one"
+        raise Unusable(f"there is no orchestration {name!r}; {there_are}") from None
+
+
+async def _asks_a_model(execution: UUID) -> bool:
+    return any(step.role is not None for step in await executions.steps(OPERATOR, execution=execution))
+
+
+def _model_line(models: Models) -> str:
+    return f"model: {models.default}. {_OFFLINE}" if models.is_offline else f"model: {models.default}"
+
+
+async def _say_what_failed(execution: ExecutionDetail) -> None:
+    steps = await executions.steps(OPERATOR, execution=execution.id)
+    where = ", ".join(step.name for step in steps if step.status == "failed")
+    at = f" at the step {where}" if where else ""
+    why = f": {execution.error.code}: {execution.error.message}" if execution.error else ""
+    click.echo(f"the execution {execution.status.replace('_', ' ')}{at}{why}", err=True)
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
