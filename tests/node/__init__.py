@@ -67,11 +67,12 @@ def run_script(path: Path, *, env: Mapping[str, str] | None = None, timeout: flo
 
 
 def compile_typescript(folder: Path, *, timeout: float = 60) -> list[str]:
-    """The compiler's findings in a folder that has a tsconfig.json; the folder is lent our packages.
+    """The compiler's findings in a folder, in strict mode; the folder is lent our packages.
 
     Raises:
         ScriptFailed: the compiler itself did not work.
     """
+    (folder / "tsconfig.json").write_text((HERE / "tsconfig.json").read_text())
     packages = folder / "node_modules"
     if not packages.exists():
         packages.symlink_to(installed(NODE_MODULES), target_is_directory=True)

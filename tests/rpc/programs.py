@@ -87,29 +87,6 @@ NEGATIVE = {
     ),
 }
 
-CONFIG = """\
-{
-  "compilerOptions": {
-    "strict": true,
-    "noEmit": true,
-    "target": "es2022",
-    "lib": ["es2023", "dom", "dom.iterable", "esnext.disposable"],
-    "module": "esnext",
-    "moduleResolution": "bundler",
-    "allowImportingTsExtensions": true,
-    "verbatimModuleSyntax": true,
-    "isolatedModules": true,
-    "erasableSyntaxOnly": true,
-    "exactOptionalPropertyTypes": true,
-    "noUncheckedIndexedAccess": false,
-    "noUnusedLocals": true,
-    "skipLibCheck": true,
-    "types": []
-  },
-  "include": ["*.ts"]
-}
-"""
-
 
 def negative(statement: str) -> str:
     """A program in which only `statement` is wrong."""

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from api.rpc import Router, mutation, query, typescript
 from tests.node import compile_typescript
-from tests.rpc.programs import CONFIG, NEGATIVE, POSITIVE, negative, negative_line
+from tests.rpc.programs import NEGATIVE, POSITIVE, negative, negative_line
 from tests.rpc.toy import Context, router
 
 FINDING = re.compile(r"(?P<file>\w+)\.ts\((?P<line>\d+),")
@@ -46,7 +46,6 @@ async def inputs(ctx: Context, *, plain: Plain, defaulted: list[Defaulted], spar
 def findings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[int]]:
     """The lines the compiler objects to, by program; each program is a module of its own."""
     folder = tmp_path_factory.mktemp("programs")
-    (folder / "tsconfig.json").write_text(CONFIG)
     (folder / "router.ts").write_text(typescript(router))
     (folder / "positive.ts").write_text(POSITIVE)
     for name, statement in NEGATIVE.items():
