@@ -116,9 +116,9 @@ NO_SKIP = os.environ.get("ROLECALL_NO_SKIP") == "1"
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    return _without_skips(report)
+    return report if item.get_closest_marker("needs_foreign_data") else _without_skips(report)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -22,6 +22,7 @@ def accepts(query: str) -> bool:
     return True
 
 
+@mark.needs_foreign_data
 def test_every_accepted_query_of_the_compliance_suite_gives_its_result() -> None:
     if not SUITE.exists():
         skip("the RFC 9535 compliance suite is not beside the repository")
