@@ -78,12 +78,16 @@ class Worker:
         self._slots = asyncio.Semaphore(self._settings.attempts)
         self._wake = asyncio.Event()
         self._is_stopping = False
-        self._live = False
+        self._lives = asyncio.Event()
 
     @property
     def is_live(self) -> bool:
         """Whether the worker is registered and claiming."""
-        return self._live
+        return self._lives.is_set()
+
+    async def until_live(self) -> None:
+        """Return once the worker is registered and claiming."""
+        await self._lives.wait()
 
     def wake(self) -> None:
         """Look at once for what is due and what has arrived."""
@@ -105,7 +109,7 @@ class Worker:
                 _log.warning("the database is away, trying again: %r", group.exceptions[0])
                 await asyncio.sleep(self._settings.retry_seconds)
             finally:
-                self._live = False
+                self._lives.clear()
 
     async def _live_once(self) -> None:
         heartbeat = await self._connect()
@@ -132,7 +136,7 @@ class Worker:
                 group.create_task(life.checkpoint.run(), name="checkpoint"),
                 group.create_task(self._beat(life, heartbeat), name="heartbeat"),
             ]
-            self._live = True
+            self._lives.set()
             await self._claim_until_stopped(life, group)
             await self._hand_back(life)
             for service in services:

@@ -51,6 +51,7 @@ def _offline() -> Models:
 @asynccontextmanager
 async def _working(worker: Worker) -> AsyncIterator[Worker]:
     task = asyncio.create_task(worker.run())
+    await worker.until_live()
     try:
         yield worker
     finally:
