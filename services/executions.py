@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services import connections, orchestrations, plans, roles
+from services import connections, orchestrations, plans
 from services.caller import Caller
 from services.engine import journal
 from services.engine.core.events import AnyEvent, ExecutionStarted
@@ -92,16 +92,13 @@ async def start(
         Invalid: `input` does not fit the orchestration's input schema.
     """
     caller.require("executions.run")
-    found = await orchestrations.find(orchestration)
-    if not found.is_active:
-        raise Conflict(
-            "orchestration", found.name, state="is inactive", allowed="an active one; update it with isActive: true"
-        )
-    data = with_defaults(found.document.input, {} if input is None else input)
-    if found.document.input is not None and (problems := problems_of_value(found.document.input, data, "/input")):
+    found = await orchestrations.active(orchestration)
+    plan = await plans.of_version(found.version)
+    data = with_defaults(plan.input_schema, {} if input is None else input)
+    if plan.input_schema is not None and (problems := problems_of_value(plan.input_schema, data, "/input")):
         raise Invalid("the input does not fit the orchestration's input schema", problems)
-    names = {step.role_name for step in found.document.steps if step.role_name is not None}
-    started = ExecutionStarted(input=data, roles=await _pinned(found.version_id, names))
+    pinned = await orchestrations.newest_roles(found.version) if plan.has_roles else {}
+    started = ExecutionStarted(input=data, roles=pinned)
     id = await _insert(caller, found, started, idempotency_key)
     connections.hint()
     return await _get(id)
@@ -206,16 +203,14 @@ def _execution(row: Any) -> Execution:
     return Execution(**{**dict(row), **decoded, "error": error})
 
 
-async def _insert(
-    caller: Caller, found: orchestrations.Orchestration, started: ExecutionStarted, key: str | None
-) -> UUID:
+async def _insert(caller: Caller, found: orchestrations.Active, started: ExecutionStarted, key: str | None) -> UUID:
     id: UUID = uuid7()
     request = msgspec.json.encode([str(found.id), started.input], order="sorted")
     digest = hashlib.sha256(request).hexdigest()
     inserted = await connections.pool().fetchval(
         statement("start"),
         id,
-        found.version_id,
+        found.version,
         msgspec.json.encode(started.input).decode(),
         msgspec.json.encode(caller.principal).decode(),
         key,
@@ -232,15 +227,6 @@ async def _insert(
     if earlier is None or earlier["request_digest"] != digest:
         raise Conflict("idempotency key", key, state="was used for another request", allowed="a new key")
     return earlier["id"]
-
-
-async def _pinned(version: UUID, names: set[str]) -> dict[str, UUID]:
-    """The role version that each role name of a document stands for from now on."""
-    if not names:
-        return {}
-    ids = await orchestrations.role_ids(version)
-    newest = await roles.newest_versions(set(ids.values()))
-    return {name: newest[id] for name, id in ids.items()}
 
 
 async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:

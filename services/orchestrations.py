@@ -49,6 +49,14 @@ class Orchestration(OrchestrationSummary, frozen=True, kw_only=True, rename="cam
     document: Document
 
 
+class Active(msgspec.Struct, frozen=True, kw_only=True):
+    """The orchestration that a new execution belongs to, and the version that it runs."""
+
+    id: UUID
+    name: str
+    version: UUID
+
+
 class Validation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What is wrong with a document. Without problems: its digest and the most steps that an execution can run."""
 
@@ -184,6 +192,28 @@ async def find(orchestration: str) -> Orchestration:
     )
 
 
+async def active(orchestration: str) -> Active:
+    """What a new execution of the orchestration runs.
+
+    Raises:
+        NotFound: there is no such orchestration.
+        Conflict: it is inactive, or has no active version.
+    """
+    row = await connections.pool().fetchrow(
+        "SELECT id, name, active_version_id, is_active FROM orchestration WHERE name = $1 OR id = $2",
+        orchestration,
+        id_in(orchestration),
+    )
+    if row is None:
+        raise _not_found(orchestration)
+    if not row["is_active"]:
+        allowed = "an active one; update it with isActive: true"
+        raise Conflict("orchestration", row["name"], state="is inactive", allowed=allowed)
+    if row["active_version_id"] is None:
+        raise Conflict("orchestration", row["name"], state="has no active version", allowed="a published version")
+    return Active(id=row["id"], name=row["name"], version=row["active_version_id"])
+
+
 async def document(version: UUID) -> Document:
     """The document of a version.
 
@@ -196,11 +226,15 @@ async def document(version: UUID) -> Document:
     return document_of(row["document"], steps)
 
 
-async def role_ids(version: UUID) -> dict[str, UUID]:
-    """The id of each role that the steps of a version name, by that name."""
-    step = tables.OrchestrationStep
-    rows = await step.select(step.role_name, step.role_id).where(step.version_id == version, step.role_id.is_not_null())
-    return {row["role_name"]: row["role_id"] for row in rows}
+async def newest_roles(version: UUID) -> dict[str, UUID]:
+    """The newest version of each role that the steps of a version name, by that name."""
+    rows = await connections.pool().fetch(
+        "SELECT DISTINCT step.role_name, newest.id FROM orchestration_step AS step JOIN role ON role.id = step.role_id"
+        " JOIN role_version AS newest ON newest.role_id = role.id AND newest.number = role.version"
+        " WHERE step.version_id = $1",
+        version,
+    )
+    return {row["role_name"]: row["id"] for row in rows}
 
 
 async def _check(raw: Json) -> tuple[Checked, Catalog]:
@@ -249,8 +283,12 @@ async def _row(orchestration: str) -> dict[str, Any]:
     number = table.active_version_id.number.as_alias("number")
     row = await table.select(*table.all_columns(), number).where(_is(orchestration)).first()
     if row is None:
-        raise NotFound("orchestration", orchestration, hint="`orchestration.list` shows those there are")
+        raise _not_found(orchestration)
     return row
+
+
+def _not_found(orchestration: str) -> NotFound:
+    return NotFound("orchestration", orchestration, hint="`orchestration.list` shows those there are")
 
 
 async def _version(version: UUID) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViol
 from piccolo.columns.combination import Or, Where
 
 from db import tables
-from services import connections
 from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
@@ -153,17 +152,6 @@ async def ids_by_name() -> dict[str, UUID]:
     """Every active role's id by its name: what a document may refer to."""
     rows = await tables.Role.select(tables.Role.name, tables.Role.id).where(tables.Role.is_active.eq(True))
     return {row["name"]: row["id"] for row in rows}
-
-
-async def newest_versions(ids: set[UUID]) -> dict[UUID, UUID]:
-    """The id of each role's newest version, by the role's id: what an execution that starts now keeps to."""
-    rows = await connections.pool().fetch(
-        "SELECT role.id AS role, role_version.id AS version FROM role"
-        " JOIN role_version ON role_version.role_id = role.id AND role_version.number = role.version"
-        " WHERE role.id = ANY($1::uuid[])",
-        list(ids),
-    )
-    return {row["role"]: row["version"] for row in rows}
 
 
 async def content(version: UUID) -> RoleContent:

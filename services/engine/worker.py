@@ -78,6 +78,7 @@ class Worker:
         self._slots = asyncio.Semaphore(self._settings.attempts)
         self._wake = asyncio.Event()
         self._is_stopping = False
+        self._life: _Life | None = None
         self._lives = asyncio.Event()
 
     @property
@@ -97,6 +98,8 @@ class Worker:
         """Claim nothing more, let attempts finish for the grace time, hand the rest back; then `run` returns."""
         self._is_stopping = True
         self._wake.set()
+        for run in self._life.runs.values() if self._life else ():
+            run.drain()
 
     async def run(self) -> None:
         """Work until stopped. A database that is away is waited for."""
@@ -115,8 +118,10 @@ class Worker:
         heartbeat = await self._connect()
         try:
             id = await self._register(heartbeat)
-            await self._work(_Life(id, Checkpoint(id, self._connect)), heartbeat)
+            self._life = _Life(id, Checkpoint(id, self._connect))
+            await self._work(self._life, heartbeat)
         finally:
+            self._life = None
             heartbeat.terminate()
 
     async def _register(self, heartbeat: asyncpg.Connection) -> UUID:
@@ -243,8 +248,6 @@ class Worker:
 
     async def _hand_back(self, life: _Life) -> None:
         """Let what is under way finish, as far as the grace time goes, and give every execution back."""
-        for run in life.runs.values():
-            run.drain()
         tasks = set(life.tasks.values())
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=self._settings.grace_seconds)

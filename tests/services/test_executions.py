@@ -6,12 +6,13 @@ from uuid import uuid4
 import pytest
 
 from db.connection import Database
-from services import executions, orchestrations, roles
+from services import executions, orchestrations
 from services.caller import OPERATOR, Caller
 from services.engine import journal
 from services.engine.core.events import ExecutionStarted
 from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.principal import SCOPES, Principal
+from tests.role_versions import newest_version
 from tests.services.test_orchestrations import FLOW
 
 
@@ -21,15 +22,14 @@ async def flow(opened: Database) -> None:
 
 
 async def test_a_start_fills_in_defaults_and_pins_the_roles(opened: Database) -> None:
-    role = await roles.get(OPERATOR, role="Reader")
-    newest = await roles.newest_versions({role.id})
+    newest = await newest_version("Reader")
 
     started = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"})
 
     assert (started.status, started.input, started.started_by) == ("queued", {"topic": "x", "n": 3}, "operator")
     (event,) = (await journal.load(opened.pool, [started.id]))[started.id].events
     assert isinstance(event, ExecutionStarted)
-    assert event.roles["Reader"] == newest[role.id]
+    assert event.roles["Reader"] == newest
 
 
 async def test_an_input_that_does_not_fit_is_refused_at_its_place() -> None:

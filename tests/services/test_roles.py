@@ -9,6 +9,7 @@ from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.models.selection import ModelConstraints
 from services.principal import Principal
 from services.roles import Parameters, RoleChanges
+from tests.role_versions import newest_version
 
 
 async def test_a_role_is_found_by_name_and_by_id_as_it_was_created() -> None:
@@ -35,13 +36,12 @@ async def test_each_change_of_content_is_a_version_and_others_are_not() -> None:
 
 
 async def test_versions_keep_what_a_role_was(opened: Database) -> None:
-    role = await roles.get(OPERATOR, role="Reader")
-    first = (await roles.newest_versions({role.id}))[role.id]
+    first = await newest_version("Reader")
 
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="New."))
 
     assert (await roles.content(first)).base_prompt == "You are the Reader."
-    second = (await roles.newest_versions({role.id}))[role.id]
+    second = await newest_version("Reader")
     assert (await roles.content(second)).base_prompt == "New."
 
 

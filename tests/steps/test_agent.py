@@ -20,6 +20,7 @@ from services.steps import agent, llm
 from services.tools import registry
 from services.tools.tool import ToolContext, ToolError, tool
 from tests.models.peer import Peer, Reply, completion, peer_with
+from tests.role_versions import newest_version
 
 CALLS: list[tuple[str, str]] = []
 
@@ -62,14 +63,12 @@ class Journal:
 
 
 async def attempt(journal: Journal, kind: Kind = "agent", **fields: Any) -> Attempt:
-    role = await roles.get(OPERATOR, role="Counter")
-    version = (await roles.newest_versions({role.id}))[role.id]
     return Attempt(
         execution=UUID(int=7),
         step=Step(name="A", kind=kind, role_name="Counter", **fields),
         number=1,
         input={"task": "count"},
-        role_version=version,
+        role_version=await newest_version("Counter"),
         initiator=OPERATOR.principal,
         notes=list(journal.notes),
         keep=journal.keep,

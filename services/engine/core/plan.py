@@ -27,8 +27,14 @@ class Plan:
 
     stages: tuple[tuple[PlannedStep, ...], ...]
     steps: dict[str, PlannedStep]
+    input_schema: Json
     output: Template | None
     output_schema: Json
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether any step names a role, whose version an execution has to pin."""
+        return any(step.definition.role_name is not None for step in self.steps.values())
 
 
 def plan_of(document: Document) -> Plan:
@@ -41,6 +47,7 @@ def plan_of(document: Document) -> Plan:
     return Plan(
         stages=staged,
         steps={step.name: step for stage in staged for step in stage},
+        input_schema=document.input,
         output=None if document.output is None else compile_template(document.output, jsonpath=True),
         output_schema=document.output_schema,
     )
