@@ -78,10 +78,20 @@ def is_member(value: Operand, members: Operand) -> bool:
         return False
     if value is MISSING:
         value = None
-    # Python's equality is coarser than JSON's only in taking true for 1, so what it does not find is not there.
-    if not isinstance(value, (list, dict)) and value not in members:
+    # Python searches fast; its equality is coarser than JSON's only in taking true for 1.
+    if isinstance(value, bool):
+        return any(member is value for member in members)
+    if isinstance(value, (int, float)):
+        return value in members and value in [member for member in members if not isinstance(member, bool)]
+    if not isinstance(value, (list, dict)):
+        return value in members
+    place = -1
+    try:
+        while not equal(value, members[place := members.index(value, place + 1)]):
+            pass
+    except ValueError:
         return False
-    return any(equal(value, member) for member in members)
+    return True
 
 
 def exists(value: Operand) -> bool:

@@ -100,9 +100,20 @@ def read_as_jsonpath(text: str) -> JsonPath | None:
 
 
 def _select(selection: Selection) -> Select:
-    """What one segment selects from one value, by jsonpath-ng."""
-    find = _parsed(_written(selection.selectors)).find
+    """What one segment selects from one value: slices and wildcards by jsonpath-ng."""
+    # Names and indices are looked up without its ado: after '..' every list and object is asked.
+    if isinstance(selection.selectors[0], str):
+        names = [name for name in selection.selectors if isinstance(name, str)]
+        return lambda value: [value[name] for name in names if name in value] if isinstance(value, dict) else []
+    if isinstance(selection.selectors[0], int):
+        places = [place for place in selection.selectors if isinstance(place, int)]
+        return lambda value: _at(places, value) if isinstance(value, list) else []
+    find = _parsed(_written(selection.selectors[0])).find
     return lambda value: [cast(Json, datum.value) for datum in find(value)]
+
+
+def _at(places: list[int], values: list[Json]) -> list[Json]:
+    return [values[place] for place in places if -len(values) <= place < len(values)]
 
 
 def _most(selectors: tuple[Selector, ...], value: Json) -> int:
@@ -117,27 +128,16 @@ def _most(selectors: tuple[Selector, ...], value: Json) -> int:
 
 
 @lru_cache(maxsize=1024)
-def _parsed(selectors: str) -> JSONPath:
-    return parse(selectors)
+def _parsed(selection: str) -> JSONPath:
+    return parse(selection)
 
 
-def _written(selectors: tuple[Selector, ...]) -> str:
-    """A bracketed selection in the one spelling that jsonpath-ng and RFC 9535 read alike."""
-    return f"[{','.join(map(_written_one, selectors))}]"
-
-
-def _written_one(selector: Selector) -> str:
-    match selector:
-        case str(name):
-            # jsonpath-ng takes whatever follows a backslash as it is and knows no other escape.
-            escaped = name.replace("\\", "\\\\").replace("'", "\\'")
-            return f"'{escaped}'"
-        case int(index):
-            return str(index)
-        case Slice(start=start, end=end, step=step):
-            return ":".join("" if part is None else str(part) for part in (start, end, step))
-        case Wildcard():
-            return "*"
+def _written(selector: Selector) -> str:
+    """A slice or a wildcard in the one spelling that jsonpath-ng and RFC 9535 read alike."""
+    if not isinstance(selector, Slice):
+        return "[*]"
+    parts = (selector.start, selector.end, selector.step)
+    return f"[{':'.join('' if part is None else str(part) for part in parts)}]"
 
 
 def _with_descendants(values: list[Json]) -> Iterator[Json]:

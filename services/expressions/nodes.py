@@ -14,10 +14,11 @@ from services.json import Json
 class Room:
     """What one render may still put out."""
 
-    __slots__ = ("_has_container", "_left")
+    __slots__ = ("_filterable", "_has_container", "_left")
 
     def __init__(self) -> None:
         self._left = MAX_OUTPUT_BYTES
+        self._filterable = MAX_OUTPUT_BYTES
         self._has_container = False
 
     def take_text(self, text: str) -> None:
@@ -35,6 +36,12 @@ class Room:
             if self._has_container:
                 self.take_made(value)
             self._has_container = True
+
+    def take_filtered(self, size: int) -> None:
+        """What one filter makes and the next makes short again costs time all the same."""
+        self._filterable -= size
+        if self._filterable < 0:
+            raise EvaluationError("TEMPLATE_ERROR", f"the filters give more than {MAX_OUTPUT_BYTES} characters in all")
 
     def take_made(self, value: Json) -> None:
         self.take(least_size(value, self._left))
@@ -75,11 +82,11 @@ class Value:
         self._source = tag.source
 
     def render(self, scope: Scope, room: Room) -> Json:
-        value = self.find(scope)
+        value = self.find(scope, room)
         room.take_inserted(value)
         return value
 
-    def find(self, scope: Scope) -> Json:
+    def find(self, scope: Scope, room: Room) -> Json:
         value = self._path.resolve(scope)
         if value is MISSING:
             if self._required:
@@ -88,7 +95,7 @@ class Value:
         if not self._filters:
             return value
         try:
-            return apply_filters(self._filters, value)
+            return apply_filters(self._filters, value, room.take_filtered)
         except EvaluationError as error:
             raise EvaluationError(error.code, f"{self._source}: {error.message}") from None
 
@@ -109,7 +116,7 @@ class Text:
             if isinstance(part, str):
                 texts.append(part)
             else:
-                text = text_of(part.find(scope))
+                text = text_of(part.find(scope, room))
                 room.take_text(text)
                 texts.append(text)
         return "".join(texts)

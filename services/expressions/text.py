@@ -1,7 +1,10 @@
 """JSON as text, the way a template shows it."""
 
-import json
 import math
+import re
+from typing import Any, cast
+
+import msgspec
 
 from services.expressions.errors import EvaluationError
 from services.json import Json
@@ -9,7 +12,11 @@ from services.json import Json
 # Above this ECMAScript, and so RFC 8785, writes a number with an exponent.
 _EXPONENT_FROM = 1e21
 
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+_encode = msgspec.json.Encoder().encode
+_EXPONENT = re.compile(r"[0-9]e")
+# From here on integers are counted faster all together.
+_LONG = 16
+_CAREFUL = {float, list, dict}
 
 
 def text_of(value: Json) -> str:
@@ -38,11 +45,12 @@ def compact(value: Json) -> str:
         # What texts hold most often, without the encoder's preparations.
         if isinstance(value, bool):
             return "true" if value else "false"
-        if isinstance(value, (int, float)) and math.isfinite(value):
-            return str(_shortest(value))
-        text = _encode(value)
-        # Only floats print a dot and a zero, or an exponent; most values have neither and are done.
-        return _encode(_shortest(value)) if ".0" in text or "e+" in text else text
+        if isinstance(value, (int, float)):
+            return str(_shortest_number(value))
+        text = _encode(value).decode()
+        # Where a float may stand that is not in its shortest form, or what is no number and turned into null.
+        is_doubtful = ".0" in text or "null" in text or _EXPONENT.search(text)
+        return _encode(_shortest(value)).decode() if is_doubtful else text
     except (ValueError, TypeError, RecursionError, OverflowError):
         raise EvaluationError("TEMPLATE_ERROR", "the value cannot be written as JSON") from None
 
@@ -60,24 +68,38 @@ def least_size(value: Json, limit: int) -> int:
         if isinstance(each, str):
             size += len(each) + 2
         elif isinstance(each, list):
-            size += 2 + max(len(each) - 1, 0)
-            pending.extend(each)
+            size += 1 + (len(each) or 1)
+            if len(each) > _LONG and set(map(type, each)) == {int}:
+                size += sum([bits * 3 // 10 or 1 for bits in map(int.bit_length, cast(list[int], each))])
+            else:
+                pending += each
         elif isinstance(each, dict):
-            size += 2 + max(len(each) - 1, 0) + sum(len(key) + 3 for key in each)
-            pending.extend(each.values())
+            size += 1 + (len(each) or 1) + sum(map(len, each)) + 3 * len(each)
+            pending += each.values()
         elif each is None or isinstance(each, bool):
             size += 4
         else:
             # Ten bits hold three digits and a little.
-            size += max(each.bit_length() * 3 // 10, 1) if isinstance(each, int) else 1
+            size += (each.bit_length() * 3 // 10 or 1) if isinstance(each, int) else 1
     return size
 
 
-def _shortest(value: Json) -> Json:
-    if isinstance(value, float) and value.is_integer() and abs(value) < _EXPONENT_FROM:
-        return int(value)
+def _shortest(value: Json) -> Any:
+    if isinstance(value, float):
+        number = _shortest_number(value)
+        text = repr(number)
+        return msgspec.Raw(text.encode()) if "e" in text else number
     if isinstance(value, list):
-        return [_shortest(item) for item in value]
+        # A long list is most often one of plain values.
+        return [_shortest(item) for item in value] if _CAREFUL & set(map(type, value)) else value
     if isinstance(value, dict):
         return {key: _shortest(item) for key, item in value.items()}
     return value
+
+
+def _shortest_number(value: int | float) -> int | float:
+    if isinstance(value, int):
+        return value
+    if not math.isfinite(value):
+        raise ValueError(value)
+    return int(value) if value.is_integer() and abs(value) < _EXPONENT_FROM else value
