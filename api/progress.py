@@ -14,12 +14,11 @@ from rich.text import Text
 
 from services import executions
 from services.caller import Caller
-from services.executions import FINISHED, ExecutionDetail, StepLog
+from services.executions import FINISHED, SETTLED, ExecutionDetail, StepLog
 from services.json import Json
 
 POLL_SECONDS = 0.1
 
-_SETTLED = frozenset({"completed", "failed", "skipped", "cancelled"})
 _SIGNS = {
     "pending": ("·", "dim"),
     "running": ("…", "cyan"),
@@ -105,7 +104,7 @@ async def _in_lines(caller: Caller, execution: UUID, console: Console) -> Execut
     while True:
         detail = await executions.get(caller, execution=execution)
         for step in await executions.steps(caller, execution=execution):
-            if step.status in _SETTLED and step.name not in shown:
+            if step.status in SETTLED and step.name not in shown:
                 shown.add(step.name)
                 _print(console, _line(step))
         if detail.status in FINISHED:
@@ -120,7 +119,7 @@ class _Clock:
         self._seen: dict[str, float] = {}
 
     def seconds(self, step: StepLog) -> float:
-        if step.status in _SETTLED:
+        if step.status in SETTLED:
             return step.duration_ms / 1000
         now = time.monotonic()
         return now - self._seen.setdefault(step.name, now)

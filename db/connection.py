@@ -87,9 +87,13 @@ class Database:
             table._meta.db = engine
         return cls(url=url, engine=engine, pool=pool)
 
-    async def connect(self, *, command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS) -> asyncpg.Connection:
-        """A connection of the caller's own, who closes it: for what must not wait: heartbeat and listener."""
-        return await connect(self.url, command_timeout_seconds=command_timeout_seconds)
+    async def connect(self) -> asyncpg.Connection:
+        """A connection of the caller's own, who closes it: for what must not wait, such as a heartbeat or a listener.
+
+        Raises:
+            CannotOpen: nobody answers, or they refuse.
+        """
+        return await connect(self.url)
 
     def transaction(self) -> PostgresTransaction:
         """What is done with tables inside `async with` happens together or not at all. Start no tasks in there."""

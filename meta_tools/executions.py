@@ -11,20 +11,15 @@ from meta_tools.orchestrations import OrchestrationReference
 from meta_tools.system import system_tool
 from services import executions
 from services.errors import Invalid
-from services.executions import Execution, ExecutionDetail, Status, StepLog
+from services.executions import MAX_KEY, Execution, ExecutionDetail, IdempotencyKey, Status, StepLog
 from services.json import Json
 from services.listing import Limit
 from services.tools.tool import ToolContext
 
-MAX_KEY = 200
-
 ExecutionId = Annotated[UUID, Meta(description="What `system.execute_orchestration` gave back as `executionId`.")]
 OrchestrationId = Annotated[UUID, Meta(description="An orchestration's id.")]
 Input = Annotated[Json, Meta(description="What the orchestration's input schema asks for: usually an object.")]
-Key = Annotated[
-    str,
-    Meta(min_length=1, max_length=MAX_KEY, description="Calls with the same key start one execution. Rarely needed."),
-]
+Key = Annotated[IdempotencyKey, Meta(description="Calls with the same key start one execution. Rarely needed.")]
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

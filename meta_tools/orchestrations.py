@@ -143,4 +143,7 @@ async def delete(context: ToolContext, *, orchestration: OrchestrationReference)
     """Delete an orchestration that was never executed, and give back what it was. One that was is switched off with
     `system.update_orchestration` and `isActive: false`.
     """
-    return await orchestrations.delete(context.caller, orchestration=orchestration)
+    own = await rights.own_role(context)
+    before = await orchestrations.get(context.caller, orchestration=orchestration)
+    await rights.may_write(context, own, as_json(before.document))
+    return await orchestrations.delete(context.caller, orchestration=str(before.id))

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -12,9 +12,9 @@ from uuid_utils.compat import uuid7
 from services import connections, orchestrations, plans
 from services.caller import Caller
 from services.engine import journal
-from services.engine.core.events import AnyEvent, ExecutionStarted
+from services.engine.core.events import ExecutionStarted
 from services.engine.core.plan import Plan
-from services.engine.core.state import State
+from services.engine.core.state import State, StepStatus
 from services.engine.core.trace import StepTrace, trace
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid, NotFound
@@ -26,7 +26,9 @@ from services.schema import problems_of_value, with_defaults
 Status = Literal[
     "queued", "running", "waiting", "paused", "cancelling", "completed", "failed", "timed_out", "cancelled"
 ]
-IdempotencyKey = str
+MAX_KEY = 200
+IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
+SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
 FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
 
 
@@ -65,7 +67,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     kind: str
     stage: int
     role: str | None
-    status: Literal["pending", "running", "retrying", "completed", "failed", "skipped", "cancelled"]
+    status: StepStatus
     attempts: int
     input: Json
     output: Json
@@ -80,7 +82,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 async def start(
-    caller: Caller, *, orchestration: str, input: Json = None, idempotency_key: str | None = None
+    caller: Caller, *, orchestration: str, input: Json = None, idempotency_key: IdempotencyKey | None = None
 ) -> Execution:
     """Start the active version of an orchestration; it runs in the background.
 
@@ -88,20 +90,24 @@ async def start(
 
     Raises:
         NotFound: there is no such orchestration.
-        Conflict: it is inactive, or the key was used for another request.
+        Conflict: it is inactive, it has no active version, or the key was used for another request.
         Invalid: `input` does not fit the orchestration's input schema.
     """
     caller.require("executions.run")
-    found = await orchestrations.active(orchestration)
+    id = await orchestrations.id_of(orchestration)
+    request = _digest(id, input)
+    if idempotency_key is not None and (earlier := await _earlier(caller, idempotency_key, request)) is not None:
+        return await _get(earlier)
+    found = await orchestrations.active(str(id))
     plan = await plans.of_version(found.version)
     data = with_defaults(plan.input_schema, {} if input is None else input)
     if plan.input_schema is not None and (problems := problems_of_value(plan.input_schema, data, "/input")):
         raise Invalid("the input does not fit the orchestration's input schema", problems)
     pinned = await orchestrations.newest_roles(found.version) if plan.has_roles else {}
     started = ExecutionStarted(input=data, roles=pinned)
-    id = await _insert(caller, found, started, idempotency_key)
+    execution = await _insert(caller, found, started, idempotency_key, request)
     connections.hint()
-    return await _get(id)
+    return await _get(execution)
 
 
 async def list_(
@@ -112,9 +118,13 @@ async def list_(
     limit: Limit = 50,
     before: UUID | None = None,
 ) -> list[Execution]:
-    """Executions, the newest first; those older than the execution `before`."""
+    """Executions, the newest first; those older than the execution `before`.
+
+    Raises:
+        NotFound: there is no such orchestration.
+    """
     caller.require("executions.read")
-    wanted = None if orchestration is None else (await orchestrations.find(orchestration)).id
+    wanted = None if orchestration is None else await orchestrations.id_of(orchestration)
     rows = await connections.pool().fetch(
         f"{_SELECT} WHERE ($1::uuid IS NULL OR orchestration.id = $1) AND ($2::text IS NULL OR execution.status = $2)"
         " AND ($3::uuid IS NULL OR execution.id < $3) ORDER BY execution.id DESC LIMIT $4",
@@ -141,7 +151,7 @@ async def get(caller: Caller, *, execution: UUID) -> ExecutionDetail:
         **msgspec.structs.asdict(base),
         context=state.context,
         steps_total=len(plan.steps),
-        steps_settled=sum(_status(state, name) in _SETTLED for name in plan.steps),
+        steps_settled=sum(_status(state, name) in SETTLED for name in plan.steps),
         input_tokens=sum(tokens_in for tokens_in, _ in tokens),
         output_tokens=sum(tokens_out for _, tokens_out in tokens),
         cost_usd=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
@@ -180,7 +190,6 @@ async def cancel(caller: Caller, *, execution: UUID, reason: str = "") -> Execut
     return found
 
 
-_SETTLED = frozenset({"completed", "failed", "skipped", "cancelled"})
 _SELECT = """
 SELECT execution.id, orchestration.name AS orchestration, version.number AS version, execution.status,
   execution.input::text, execution.output::text, execution.error::text, execution.started_by ->> 'name' AS started_by,
@@ -203,10 +212,10 @@ def _execution(row: Any) -> Execution:
     return Execution(**{**dict(row), **decoded, "error": error})
 
 
-async def _insert(caller: Caller, found: orchestrations.Active, started: ExecutionStarted, key: str | None) -> UUID:
+async def _insert(
+    caller: Caller, found: orchestrations.Active, started: ExecutionStarted, key: str | None, request: str
+) -> UUID:
     id: UUID = uuid7()
-    request = msgspec.json.encode([str(found.id), started.input], order="sorted")
-    digest = hashlib.sha256(request).hexdigest()
     inserted = await connections.pool().fetchval(
         statement("start"),
         id,
@@ -214,19 +223,36 @@ async def _insert(caller: Caller, found: orchestrations.Active, started: Executi
         msgspec.json.encode(started.input).decode(),
         msgspec.json.encode(caller.principal).decode(),
         key,
-        digest,
+        request,
         journal.encode(started),
     )
     if inserted is not None:
         return id
+    assert key is not None, "only a key keeps an execution from being inserted"
+    earlier = await _earlier(caller, key, request)
+    assert earlier is not None, "the key that was in the way cannot have gone"
+    return earlier
+
+
+def _digest(orchestration: UUID, input: Json) -> str:
+    """What tells one request from another: what was asked for, not what today's defaults make of it."""
+    return hashlib.sha256(msgspec.json.encode([str(orchestration), input], order="sorted")).hexdigest()
+
+
+async def _earlier(caller: Caller, key: str, request: str) -> UUID | None:
+    """The execution that this key has started before.
+
+    Raises:
+        Conflict: with another request.
+    """
     earlier = await connections.pool().fetchrow(
         "SELECT id, request_digest FROM execution WHERE started_by ->> 'name' = $1 AND idempotency_key = $2",
         caller.name,
         key,
     )
-    if earlier is None or earlier["request_digest"] != digest:
+    if earlier is not None and earlier["request_digest"] != request:
         raise Conflict("idempotency key", key, state="was used for another request", allowed="a new key")
-    return earlier["id"]
+    return None if earlier is None else earlier["id"]
 
 
 async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
@@ -237,11 +263,15 @@ async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
     rows = await connections.pool().fetch(
         "SELECT payload, recorded_at FROM journal WHERE execution_id = $1 ORDER BY seq", id
     )
-    history: list[tuple[AnyEvent, datetime]] = [(journal.decode(row["payload"]), row["recorded_at"]) for row in rows]
+    try:
+        history = [(journal.decode(row["payload"]), row["recorded_at"]) for row in rows]
+    except journal.Unreadable as error:
+        state = f"has a journal that this version of Rolecall cannot read ({error})"
+        raise Conflict("execution", str(id), state=state, allowed="the version that wrote it") from None
     return plan, *trace(plan, history)
 
 
-def _status(state: State, name: str) -> Any:
+def _status(state: State, name: str) -> StepStatus:
     step = state.steps.get(name)
     return "pending" if step is None else step.status
 

@@ -4,6 +4,9 @@ from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from piccolo.columns.combination import Where
+
+from db import tables
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="How many at most.")]
 
@@ -18,3 +21,12 @@ def id_in(text: str) -> UUID | None:
         return UUID(text) if len(text) == 36 else None
     except ValueError:
         return None
+
+
+def called(table: type[tables.Orchestration | tables.Role | tables.Token], reference: str) -> Where:
+    """The row of that id or, when `reference` spells none, of that name.
+
+    A name may look like an id; then only the id finds its row, so that nobody can take the place of another's id.
+    """
+    id = id_in(reference)
+    return table.name == reference if id is None else table.id == id

@@ -6,7 +6,6 @@ from uuid import UUID
 
 import msgspec
 from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
-from piccolo.columns.combination import Or, Where
 from piccolo.query.functions import Max
 from piccolo.querystring import QueryString
 
@@ -16,12 +15,14 @@ from services.caller import Caller
 from services.definitions.bound import max_step_runs
 from services.definitions.catalog import Catalog
 from services.definitions.check import Checked, check
+from services.definitions.diff import Change
+from services.definitions.diff import diff as changes_between
 from services.definitions.digest import digest
 from services.definitions.document import Document, as_json
 from services.definitions.rows import document_of, document_row, step_rows
 from services.errors import Conflict, Invalid, NotFound
 from services.json import Json, JsonObject
-from services.listing import Limit, id_in
+from services.listing import Limit, called, id_in
 from services.problem import Problem
 from services.tools import registry
 
@@ -86,7 +87,7 @@ async def create(caller: Caller, *, document: Json) -> Orchestration:
         raise Conflict(
             "orchestration", good.name, state="exists already", allowed="another name, or an update"
         ) from None
-    return await find(good.name)
+    return await _find(good.name)
 
 
 async def list_(
@@ -118,7 +119,7 @@ async def get(caller: Caller, *, orchestration: str) -> Orchestration:
         Conflict: it has no active version.
     """
     caller.require("orchestrations.read")
-    return await find(orchestration)
+    return await _find(orchestration)
 
 
 async def update(
@@ -132,23 +133,21 @@ async def update(
         NotFound, Conflict, Invalid: as `get` and `create`.
     """
     caller.require("orchestrations.write")
-    before = await find(orchestration)
-    checked, catalog = await _check({**as_json(before.document), **(changes or {})})
-    good = _accepted(checked)
-    columns: dict[Any, Any] = {"name": good.name, "description": good.description, "tags": list(good.tags)}
+    id = await id_of(orchestration)
+    table = tables.Orchestration
     try:
         async with connections.database().transaction():
-            # Two updates at once would both count the same next version: the second waits here for the first.
-            table = tables.Orchestration
-            await table.select(table.id).where(table.id == before.id).lock_rows("NO KEY UPDATE")
-            await table.update({**columns, **({} if is_active is None else {"is_active": is_active})}).where(
-                table.id == before.id
-            )
-            if digest(good) != before.digest:
-                await _publish(caller, before.id, await _next_number(before.id), good, catalog)
+            # The lock comes before the reading: an update that waits here builds on what the other one has made.
+            await table.select(table.id).where(table.id == id).lock_rows("NO KEY UPDATE")
+            if changes:
+                await _replace(caller, id, changes)
+            if is_active is not None:
+                await table.update({table.is_active: is_active}).where(table.id == id)
     except UniqueViolationError:
-        raise Conflict("orchestration", good.name, state="exists already", allowed="another name") from None
-    return await find(str(before.id))
+        raise Conflict(
+            "orchestration", (changes or {}).get("name"), state="exists already", allowed="another name"
+        ) from None
+    return await _find(str(id))
 
 
 async def delete(caller: Caller, *, orchestration: str) -> OrchestrationSummary:
@@ -177,19 +176,24 @@ async def validate(caller: Caller, *, document: Json) -> Validation:
     return Validation(problems=(), digest=digest(checked.document), max_step_runs=max_step_runs(checked.document))
 
 
-async def find(orchestration: str) -> Orchestration:
-    """As `get`, for services whose callers need no right to read definitions."""
-    row = await _row(orchestration)
-    if row["active_version_id"] is None:
-        raise Conflict("orchestration", row["name"], state="has no active version", allowed="a published version")
-    version = await _version(row["active_version_id"])
-    return Orchestration(
-        **msgspec.structs.asdict(_summary(row)),
-        version_id=row["active_version_id"],
-        digest=version["digest"],
-        max_step_runs=version["max_step_runs"],
-        document=await document(row["active_version_id"]),
-    )
+async def diff(caller: Caller, *, orchestration: str, document: Json) -> tuple[Change, ...]:
+    """What would change if `document` replaced the active version; nothing is saved.
+
+    Raises:
+        NotFound, Conflict, Invalid: as `get` and `create`.
+    """
+    before = await get(caller, orchestration=orchestration)
+    checked, _ = await _check(document)
+    return changes_between(before.document, _accepted(checked))
+
+
+async def id_of(orchestration: str) -> UUID:
+    """The id of the orchestration of that name or id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return (await _row(orchestration))["id"]
 
 
 async def active(orchestration: str) -> Active:
@@ -200,7 +204,8 @@ async def active(orchestration: str) -> Active:
         Conflict: it is inactive, or has no active version.
     """
     row = await connections.pool().fetchrow(
-        "SELECT id, name, active_version_id, is_active FROM orchestration WHERE name = $1 OR id = $2",
+        "SELECT id, name, active_version_id, is_active FROM orchestration"
+        " WHERE id = $2 OR $2::uuid IS NULL AND name = $1",
         orchestration,
         id_in(orchestration),
     )
@@ -248,6 +253,19 @@ def _accepted(checked: Checked) -> Document:
     return checked.document
 
 
+async def _replace(caller: Caller, id: UUID, changes: JsonObject) -> None:
+    """Put `changes` into the document; a new version when it is another one then."""
+    before = await _find(str(id))
+    checked, catalog = await _check({**as_json(before.document), **changes})
+    good = _accepted(checked)
+    table = tables.Orchestration
+    await table.update({table.name: good.name, table.description: good.description, table.tags: list(good.tags)}).where(
+        table.id == id
+    )
+    if digest(good) != before.digest:
+        await _publish(caller, id, await _next_number(id), good, catalog)
+
+
 async def _publish(caller: Caller, orchestration: UUID, number: int, document: Document, catalog: Catalog) -> None:
     version = tables.OrchestrationVersion(
         orchestration_id=orchestration,
@@ -278,10 +296,24 @@ async def _next_number(orchestration: UUID) -> int:
     return 1 + newest[0]["max"]
 
 
+async def _find(orchestration: str) -> Orchestration:
+    row = await _row(orchestration)
+    if row["active_version_id"] is None:
+        raise Conflict("orchestration", row["name"], state="has no active version", allowed="a published version")
+    version = await _version(row["active_version_id"])
+    return Orchestration(
+        **msgspec.structs.asdict(_summary(row)),
+        version_id=row["active_version_id"],
+        digest=version["digest"],
+        max_step_runs=version["max_step_runs"],
+        document=await document(row["active_version_id"]),
+    )
+
+
 async def _row(orchestration: str) -> dict[str, Any]:
     table = tables.Orchestration
     number = table.active_version_id.number.as_alias("number")
-    row = await table.select(*table.all_columns(), number).where(_is(orchestration)).first()
+    row = await table.select(*table.all_columns(), number).where(called(tables.Orchestration, orchestration)).first()
     if row is None:
         raise _not_found(orchestration)
     return row
@@ -297,12 +329,6 @@ async def _version(version: UUID) -> dict[str, Any]:
     if row is None:
         raise NotFound("orchestration version", version)
     return row
-
-
-def _is(orchestration: str) -> Where | Or:
-    by_name = tables.Orchestration.name == orchestration
-    id = id_in(orchestration)
-    return by_name if id is None else by_name | (tables.Orchestration.id == id)
 
 
 def _summary(row: dict[str, Any]) -> OrchestrationSummary:

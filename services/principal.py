@@ -1,6 +1,6 @@
 """Who acts, and what for."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
@@ -12,19 +12,13 @@ Scope = Literal[
     "executions.read",
     "executions.run",
 ]
-SCOPES: tuple[Scope, ...] = (
-    "roles.read",
-    "roles.write",
-    "orchestrations.read",
-    "orchestrations.write",
-    "executions.read",
-    "executions.run",
-)
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+Kind = Literal["human", "agent", "service"]
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A person, an agent or a service, with the scopes that it holds."""
 
-    kind: Literal["human", "agent", "service"]
+    kind: Kind
     name: str
     scopes: tuple[Scope, ...] = ()

@@ -6,14 +6,13 @@ from uuid import UUID
 
 import msgspec
 from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
-from piccolo.columns.combination import Or, Where
 
 from db import tables
 from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
 from services.json import Json
-from services.listing import Limit, id_in
+from services.listing import Limit, called
 from services.models.selection import ModelConstraints
 from services.schema import problems_of_schema
 from services.tools import registry
@@ -172,16 +171,10 @@ async def content(version: UUID) -> RoleContent:
 
 
 async def _get(role: str) -> Role:
-    row = await tables.Role.select().where(_is(role)).first().output(load_json=True)
+    row = await tables.Role.select().where(called(tables.Role, role)).first().output(load_json=True)
     if row is None:
         raise NotFound("role", role, hint="`role.list` shows those there are")
     return _role(row)
-
-
-def _is(role: str) -> Where | Or:
-    by_name = tables.Role.name == role
-    id = id_in(role)
-    return by_name if id is None else by_name | (tables.Role.id == id)
 
 
 def _role(row: dict[str, Any]) -> Role:

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
 from services.errors import Invalid
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,12 +18,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: str | None = None
     data_dir: str = ".rolecall"
     host: str = "127.0.0.1"
-    port: int = msgspec.field(default=8787)
+    port: Port = 8787
     files_dir: str | None = None
-    lease_seconds: int = 15
-    heartbeat_seconds: float = 5.0
-    executions: int = 200
-    attempts: int = 100
+    lease_seconds: AtLeastOne = 15
+    heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
+    executions: AtLeastOne = 200
+    attempts: AtLeastOne = 100
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -29,7 +33,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         9000
 
         Raises:
-            Invalid: a value is not of its type; names the variable.
+            Invalid: a value is not of its type or out of its bounds, or no heartbeat would come within the lease, so
+                that others took every worker for dead; names the variable.
         """
         values: dict[str, object] = {}
         for field in msgspec.structs.fields(cls):
@@ -39,7 +44,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                     values[field.name] = msgspec.convert(text, field.type, strict=False)
                 except msgspec.ValidationError as error:
                     raise Invalid(f"{variable} is {text!r}: {error}") from None
-        return cls(**values)  # type: ignore[arg-type]
+        settings = cls(**values)  # type: ignore[arg-type]
+        if not settings.heartbeat_seconds < settings.lease_seconds:
+            raise Invalid(
+                f"ROLECALL_HEARTBEAT_SECONDS is {settings.heartbeat_seconds:g}: it has to be less than "
+                f"ROLECALL_LEASE_SECONDS, {settings.lease_seconds}"
+            )
+        return settings
 
     @property
     def data_path(self) -> Path:

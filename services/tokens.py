@@ -7,12 +7,11 @@ import secrets
 import string
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 from asyncpg import UniqueViolationError
-from piccolo.columns.combination import Or, Where
 from piccolo.querystring import QueryString
 
 from db import tables
@@ -22,11 +21,10 @@ from services.definitions.document import Name
 from services.definitions.structure import read_fields
 from services.errors import Conflict, Invalid, NotFound, Unauthenticated
 from services.expressions.errors import suggestion
-from services.listing import id_in
-from services.principal import SCOPES, Principal, Scope
+from services.listing import called
+from services.principal import SCOPES, Kind, Principal, Scope
 from services.problem import Problem
 
-Kind = Literal["human", "agent", "service"]
 Days = Annotated[int, msgspec.Meta(ge=1, le=3_650)]
 
 _PREFIX_LETTERS = string.ascii_letters + string.digits
@@ -164,16 +162,10 @@ def _checked(**raw: Any) -> _Wanted:
 
 
 async def _get(token: str) -> Token:
-    row = await tables.Token.select().where(_is(token)).first()
+    row = await tables.Token.select().where(called(tables.Token, token)).first()
     if row is None:
         raise NotFound("token", token)
     return _token(row)
-
-
-def _is(token: str) -> Where | Or:
-    by_name = tables.Token.name == token
-    id = id_in(token)
-    return by_name if id is None else by_name | (tables.Token.id == id)
 
 
 def _token(row: dict[str, Any]) -> Token:

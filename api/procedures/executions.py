@@ -9,12 +9,12 @@ from api.context import Context
 from api.procedures.orchestrations import OrchestrationReference
 from api.rpc import mutation, query
 from services import executions
-from services.executions import Execution, ExecutionDetail, Status, StepLog
+from services.executions import Execution, ExecutionDetail, IdempotencyKey, Status, StepLog
 from services.json import Json
 from services.listing import Limit
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
-Key = Annotated[str, Meta(min_length=1, max_length=200, description="The same key starts the same execution.")]
+Key = Annotated[IdempotencyKey, Meta(description="The same key starts the same execution.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 
 

@@ -70,7 +70,7 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     orchestration_id = ForeignKey(Orchestration, null=False, default=None, on_delete=OnDelete.cascade)
     number = Integer(null=False, default=None)
     status = Varchar(length=None, null=False, default=VersionStatus.draft, choices=VersionStatus)
-    document = JSONB(null=False, default=None, help_text="Everything but the steps: schemas, output, limits, groups.")
+    document = JSONB(null=False, default=None, help_text="Everything but the steps: name, tags, schemas, output.")
     digest = Varchar(length=71, null=True, default=None, help_text="sha256 of the canonical document, steps included.")
     max_step_runs = Integer(null=True, default=None, help_text="No execution runs more steps than this.")
     message = Text(null=False, default="", help_text="Why this version was made.")

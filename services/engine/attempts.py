@@ -1,6 +1,7 @@
 """The attempts of one execution that are under way: started, delayed, performed and stopped."""
 
 import asyncio
+import logging
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -14,12 +15,16 @@ import msgspec
 from services.definitions.document import Step
 from services.engine.core.commands import StartStep
 from services.engine.core.events import StepNoted, Usage
-from services.engine.performer import Attempt, Performer, failure_of
+from services.engine.outages import DATABASE_AWAY, is_away
+from services.engine.performer import Attempt, Performer, failure_of, timed_out
 from services.failure import Failed, Failure
 from services.json import Json
 from services.principal import Principal
 
 MAX_OUTPUT_BYTES = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+_AGAIN_SECONDS = 1.0
 
 # An escaped NUL, but not an escaped backslash before the letters u0000.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
@@ -109,20 +114,28 @@ class Attempts:
     async def _perform(self, start: Start, step: Step, role_version: UUID | None) -> None:
         command = start.command
         await asyncio.sleep(start.due - time.monotonic())
+        notes = list(command.notes)
         async with self._slots:
             self.due.pop(command.path, None)
-            attempt = Attempt(
-                execution=self._execution,
-                step=step,
-                number=command.attempt,
-                input=command.input,
-                role_version=role_version,
-                initiator=self._initiator,
-                notes=list(command.notes),
-                keep=partial(self._keep, command),
-            )
             began = time.monotonic()
-            output, failure = await self._outcome(attempt)
+            while True:
+                attempt = Attempt(
+                    execution=self._execution,
+                    step=step,
+                    number=command.attempt,
+                    input=command.input,
+                    role_version=role_version,
+                    initiator=self._initiator,
+                    notes=list(notes),
+                    keep=partial(self._keep, command, notes),
+                )
+                try:
+                    output, failure = await self._outcome(attempt)
+                    break
+                except DATABASE_AWAY as error:
+                    # That is nobody's failure: the attempt goes on from its notes when the database is back.
+                    _log.warning("%s waits for the database: %r", attempt.idempotency_key, error)
+                    await asyncio.sleep(_AGAIN_SECONDS)
         self._post(
             Answer(
                 command=command,
@@ -134,24 +147,30 @@ class Attempts:
         )
 
     async def _outcome(self, attempt: Attempt) -> tuple[Json, Failure | None]:
+        bound = asyncio.timeout(attempt.step.timeout / 1000)
         try:
-            async with asyncio.timeout(attempt.step.timeout / 1000):
+            async with bound:
                 output = await self._performers[attempt.step.kind](attempt)
+        except TimeoutError as error:
+            return None, timed_out(attempt) if bound.expired() else failure_of(error, attempt)
         except asyncio.CancelledError as error:
             if self._tasks.get(attempt.step.name) is not asyncio.current_task():
                 raise  # we have stopped it
             return None, failure_of(error, attempt)
         except Exception as error:
+            if is_away(error):
+                raise
             return None, failure_of(error, attempt)
         return output, unstorable(output)
 
-    async def _keep(self, command: StartStep, note: Json) -> None:
+    async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:
             raise Failed(failure)
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         event = StepNoted(path=command.path, attempt=command.attempt, note=note)
         self._post(Note(event=event, committed=committed))
         await committed
+        notes.append(note)
 
 
 def unstorable(value: Json) -> Failure | None:

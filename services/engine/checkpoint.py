@@ -6,7 +6,7 @@ its own entry, so it has at most one in a batch and its rows stay in order.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 from uuid import UUID
@@ -14,9 +14,9 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from db.connection import CannotOpen
 from services.engine import journal
 from services.engine.core.events import AnyEvent
+from services.engine.outages import REFUSALS, TRANSIENT, Connect
 from services.engine.sql import statement
 from services.failure import Failure
 from services.json import Json
@@ -25,23 +25,6 @@ _log = logging.getLogger(__name__)
 _MAX_BATCH = 500
 _RETRY_SECONDS = 0.5
 _ENCODER = msgspec.json.Encoder()
-
-Connect: TypeAlias = Callable[[], Awaitable[asyncpg.Connection]]
-
-# What may go away by itself: the connection, a restart, a fail-over, a full pool, a lock. Anything else is a refusal.
-TRANSIENT = (
-    CannotOpen,
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-)
 
 
 class Reaped(Exception):
@@ -127,7 +110,7 @@ class Checkpoint:
     async def _settle(self, batch: list[_Waiting]) -> None:
         try:
             receipts = await self._flush_surely([entry for entry, _ in batch])
-        except (asyncpg.PostgresError, ValueError, TypeError) as error:
+        except REFUSALS as error:
             await self._settle_singly(batch, error)
             return
         for entry, future in batch:
@@ -154,9 +137,9 @@ class Checkpoint:
                 if is_doubtful and (known := await _outcome(connection, entries)) is not None:
                     return known
                 return await _flush(connection, self._worker, entries)
-            except ValueError:
-                raise  # asyncpg's own refusal of a value is an InterfaceError too; it would come again
-            except TRANSIENT as error:
+            except REFUSALS:
+                raise
+            except (*TRANSIENT, asyncpg.PostgresError) as error:
                 _log.warning("a checkpoint of %d executions will be sent again: %r", len(entries), error)
                 is_doubtful = True
                 if self._connection is not None:
@@ -182,16 +165,19 @@ async def _outcome(connection: asyncpg.Connection, entries: list[Entry]) -> dict
     It was one statement, so the presence of any of its events speaks for all of it. A flush without events only lets
     executions go; sent twice, the second time finds nothing to let go.
     """
-    probe = next((entry for entry in entries if entry.events), None)
-    if probe is None:
-        return None
-    written = await connection.fetchval(
-        "SELECT payload FROM journal WHERE execution_id = $1 AND seq = $2", probe.execution, probe.seq
+    probes = [(entry.execution, entry.seq, journal.encode(entry.events[0])) for entry in entries if entry.events]
+    written = await connection.fetch(
+        "SELECT journal.execution_id FROM unnest($1::uuid[], $2::int[], $3::text[]) AS probe (id, seq, payload)"
+        " JOIN journal ON journal.execution_id = probe.id AND journal.seq = probe.seq"
+        " AND journal.payload = probe.payload",
+        *_transposed(probes, 3),
     )
-    if written != journal.encode(probe.events[0]):
+    if not written:
         return None
-    ids = [entry.execution for entry in entries]
-    rows = await connection.fetch("SELECT id, owner, epoch, wake_seq FROM execution WHERE id = ANY($1::uuid[])", ids)
+    kept = {row["execution_id"] for row in written} | {entry.execution for entry in entries if not entry.events}
+    rows = await connection.fetch(
+        "SELECT id, owner, epoch, wake_seq FROM execution WHERE id = ANY($1::uuid[])", list(kept)
+    )
     epochs = {entry.execution: entry.epoch for entry in entries}
     return {
         row["id"]: Receipt(held=True, wake_seq=row["wake_seq"], has_left=row["owner"] is None)

@@ -8,7 +8,6 @@ import msgspec
 
 from services.engine import journal
 from services.engine.sql import statement
-from services.json import Json
 from services.principal import Principal
 
 # The first key of the advisory lock by which a worker's connection says that the worker lives.
@@ -17,27 +16,39 @@ LIVENESS = 0x726F6C65
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A row of an inbox: something that happened outside the worker. `wake_seq` is the count that covers it."""
+    """A row of an inbox: something that happened outside the worker.
+
+    `payload` is JSON text; `wake_seq` is the wake count that covers the message.
+    """
 
     id: int
     execution: UUID
     kind: str
-    payload: Json
+    payload: str
     sender: str
     wake_seq: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """An execution that a worker now owns, with all that is needed to go on with it."""
+    """An execution that a worker now owns, with all that is needed to go on with it, as its rows keep it."""
 
     id: UUID
     epoch: int
     version: UUID
     wake_seq: int
-    initiator: Principal
+    started_by: str
     history: journal.History
     inbox: tuple[Message, ...]
+
+    @property
+    def initiator(self) -> Principal:
+        """Who started it.
+
+        Raises:
+            ValidationError: the row holds no principal that this version of the program knows.
+        """
+        return msgspec.json.decode(self.started_by, type=Principal)
 
 
 async def take(connection: asyncpg.Connection, worker: UUID, limit: int) -> list[Claimed]:
@@ -57,7 +68,7 @@ async def inbox(connection: asyncpg.Connection, worker: UUID) -> list[Message]:
             id=row["id"],
             execution=row["execution_id"],
             kind=row["kind"],
-            payload=msgspec.json.decode(row["payload"]),
+            payload=row["payload"],
             sender=row["sender"],
             wake_seq=row["wake_seq"],
         )
@@ -95,7 +106,7 @@ async def _with_histories(connection: asyncpg.Connection, worker: UUID, rows: li
             epoch=row["epoch"],
             version=row["version_id"],
             wake_seq=row["wake_seq"],
-            initiator=msgspec.json.decode(row["started_by"], type=Principal),
+            started_by=row["started_by"],
             history=histories[row["id"]],
             inbox=tuple(message for message in messages if message.execution == row["id"]),
         )

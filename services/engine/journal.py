@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +16,36 @@ _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
 
 
-@dataclass(slots=True)
-class History:
-    """The events of one execution, in order.
+class Unreadable(Exception):
+    """A journal holds an event that this version of the program does not know."""
 
-    `failed_ages` tells for each step how many seconds ago its last attempt failed.
+
+@dataclass(frozen=True)
+class History:
+    """The journal of one execution, in order: each event as its row keeps it, with its age in seconds.
+
+    It is decoded when it is asked for, so that a journal that cannot be read stops its own execution and no other.
     """
 
-    events: list[AnyEvent] = field(default_factory=list[AnyEvent])
-    failed_ages: dict[str, float] = field(default_factory=dict[str, float])
+    rows: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])
+
+    @cached_property
+    def events(self) -> list[AnyEvent]:
+        """The events.
+
+        Raises:
+            Unreadable: one of them is not known here.
+        """
+        return [decode(payload) for payload, _ in self.rows]
+
+    @property
+    def failed_ages(self) -> dict[str, float]:
+        """For each step with a failed attempt, how many seconds ago the last one failed."""
+        return {
+            event.path: age
+            for event, (_, age) in zip(self.events, self.rows, strict=True)
+            if isinstance(event, StepFailed)
+        }
 
 
 def encode(event: AnyEvent) -> str:
@@ -32,8 +54,15 @@ def encode(event: AnyEvent) -> str:
 
 
 def decode(payload: str) -> AnyEvent:
-    """The event that a journal row keeps."""
-    return _DECODER.decode(payload)
+    """The event that a journal row keeps.
+
+    Raises:
+        Unreadable: it is not known here.
+    """
+    try:
+        return _DECODER.decode(payload)
+    except msgspec.DecodeError as error:
+        raise Unreadable(str(error)) from None
 
 
 def columns(event: AnyEvent) -> tuple[str, str, int]:
@@ -46,9 +75,5 @@ async def load(connection: asyncpg.Connection | asyncpg.Pool, ids: Iterable[UUID
     """The whole journal of each execution."""
     histories: dict[UUID, History] = {id: History() for id in ids}
     for row in await connection.fetch(statement("history"), list(histories)):
-        event = decode(row["payload"])
-        history = histories[row["execution_id"]]
-        history.events.append(event)
-        if isinstance(event, StepFailed):
-            history.failed_ages[event.path] = row["age_seconds"]
+        histories[row["execution_id"]].rows.append((row["payload"], row["age_seconds"]))
     return histories

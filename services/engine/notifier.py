@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import asyncpg
 
-from services.engine.checkpoint import TRANSIENT, Connect
+from services.engine.outages import TRANSIENT, Connect
 
 _log = logging.getLogger(__name__)
 CHANNEL = "rolecall_wake"

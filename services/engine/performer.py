@@ -63,12 +63,17 @@ def failure_of(error: BaseException, attempt: Attempt) -> Failure:
         case Failed(failure=failure):
             return replace(failure, message=_storable(failure.message))
         case TimeoutError():
-            message = f"the attempt took longer than its timeout of {attempt.step.timeout} ms"
-            return Failure(code="TIMEOUT", message=message, retryable=True)
+            return Failure(code="TIMEOUT", message="something that the step waited for took too long", retryable=True)
         case _:
             _log.error("step %s failed unexpectedly", attempt.idempotency_key, exc_info=error)
             message = f"an unexpected {type(error).__name__}; the server's log has the details"
             return Failure(code="INTERNAL", message=message, retryable=False)
+
+
+def timed_out(attempt: Attempt) -> Failure:
+    """The failure of an attempt that was stopped at its timeout."""
+    message = f"the attempt took longer than its timeout of {attempt.step.timeout} ms"
+    return Failure(code="TIMEOUT", message=message, retryable=True)
 
 
 def _storable(text: str) -> str:

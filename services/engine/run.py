@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias
 from uuid import UUID
 
+import msgspec
+
 from services.engine.attempts import Answer, Attempts, Note, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
 from services.engine.claim import Claimed, Message
@@ -164,8 +166,7 @@ class Run:
         for message in messages:
             self._wake_seq = max(self._wake_seq, message.wake_seq)
             if message.id not in self._read and message.kind == "cancel":
-                reason = message.payload.get("reason") if isinstance(message.payload, dict) else None
-                events.append(CancelRequested(by=message.sender, reason=str(reason or "")))
+                events.append(CancelRequested(by=message.sender, reason=_reason(message)))
             self._read.add(message.id)
         return events
 
@@ -210,6 +211,15 @@ class Run:
         event = ExecutionFailed(failure=Failure(code="INTERNAL", message=message, retryable=False))
         state = replay(self._plan, [event], self._state)
         await self._commit((event,), (), self._leaving(state, {}))
+
+
+def _reason(message: Message) -> str:
+    """Why somebody cancels. Whatever an administrator may have typed there, the cancel counts."""
+    try:
+        payload = msgspec.json.decode(message.payload, type=dict[str, object])
+    except msgspec.DecodeError:
+        return ""
+    return str(payload.get("reason", ""))
 
 
 def _error(state: State) -> Failure | None:

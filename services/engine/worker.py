@@ -19,9 +19,10 @@ import asyncpg
 from uuid_utils.compat import uuid7
 
 from services.engine import claim
-from services.engine.checkpoint import TRANSIENT, Checkpoint, Connect, Entry, Leaving, Reaped
+from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refused
 from services.engine.claim import Claimed, Message
 from services.engine.core.plan import Plan
+from services.engine.outages import TRANSIENT, Connect
 from services.engine.performer import Performer
 from services.engine.run import Run
 from services.engine.sql import statement
@@ -41,7 +42,7 @@ class WorkerSettings:
     lease_seconds: int = 15
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 1.0
-    grace_seconds: float = 25.0
+    grace_seconds: float = 20.0
     retry_seconds: float = 1.0
     put_off_seconds: float = 10.0
 
@@ -59,6 +60,8 @@ class _Life:
     tasks: dict[_Tenure, asyncio.Task[None]] = field(default_factory=dict[_Tenure, asyncio.Task[None]])
     runs: dict[_Tenure, Run] = field(default_factory=dict[_Tenure, Run])
     reaps_at: float = 0.0
+    reader: asyncpg.Connection | None = None
+    reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Worker:
@@ -121,6 +124,8 @@ class Worker:
             self._life = _Life(id, Checkpoint(id, self._connect))
             await self._work(self._life, heartbeat)
         finally:
+            if self._life is not None and self._life.reader is not None:
+                self._life.reader.terminate()
             self._life = None
             heartbeat.terminate()
 
@@ -199,7 +204,8 @@ class Worker:
         if len(claimed) == free:
             return 0.0
         next_due = await claim.next_due(connection)
-        return settings.poll_seconds if next_due is None else min(settings.poll_seconds, max(0.0, next_due))
+        # What is due already and was not to be had is held by somebody else: asking at once would be asking for ever.
+        return settings.poll_seconds if next_due is None or next_due <= 0 else min(settings.poll_seconds, next_due)
 
     def _begin(self, life: _Life, group: asyncio.TaskGroup, claimed: list[Claimed]) -> None:
         for execution in claimed:
@@ -224,27 +230,32 @@ class Worker:
                 performers=self._performers,
                 checkpoint=life.checkpoint,
                 slots=self._slots,
-                read_inbox=partial(self._read_inbox, life.id),
+                read_inbox=partial(self._read_inbox, life),
             )
             life.runs[execution.id, execution.epoch] = run
             if self._is_stopping:
                 run.drain()
             await run.drive()
         except Exception:
-            _log.exception("execution %s is put off", execution.id)
-            await self._give_back(life, execution, delay_seconds=self._settings.put_off_seconds)
+            _log.exception("execution %s is put off for %g s", execution.id, self._settings.put_off_seconds)
+            await self._put_off(life, execution)
 
-    async def _read_inbox(self, worker: UUID, execution: UUID) -> list[Message]:
-        connection = await self._connect()
-        try:
-            return [message for message in await claim.inbox(connection, worker) if message.execution == execution]
-        finally:
-            connection.terminate()
+    async def _read_inbox(self, life: _Life, execution: UUID) -> list[Message]:
+        async with life.reading:
+            life.reader = life.reader or await self._connect()
+            try:
+                messages = await claim.inbox(life.reader, life.id)
+            except BaseException:
+                life.reader.terminate()
+                life.reader = None
+                raise
+        return [message for message in messages if message.execution == execution]
 
-    async def _give_back(self, life: _Life, execution: Claimed, *, delay_seconds: float = 0.0) -> None:
-        leaving = Leaving(status="queued", delay_seconds=delay_seconds)
+    async def _put_off(self, life: _Life, execution: Claimed) -> None:
+        leaving = Leaving(status="queued", delay_seconds=self._settings.put_off_seconds)
         entry = Entry(execution=execution.id, epoch=execution.epoch, seq=0, events=(), leaving=leaving)
-        await life.checkpoint.write(entry)
+        with suppress(Refused):  # then it stays owned, and is tried again when this worker ends
+            await life.checkpoint.write(entry)
 
     async def _hand_back(self, life: _Life) -> None:
         """Let what is under way finish, as far as the grace time goes, and give every execution back."""

@@ -52,7 +52,7 @@ class AnthropicProvider:
         try:
             said = msgspec.json.decode(body, type=_Said)
             blocks = [_block(block) for block in said.content]
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise failures.not_understood(model, self._settings, error) from error
         return _answer(said, blocks, request, names, model)
 

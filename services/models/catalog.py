@@ -41,7 +41,7 @@ class Models:
         """The models `environ` has settings for; asks Ollama what it has, and does not wait long.
 
         Raises:
-            Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured.
+            Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured, or OLLAMA_HOST is no address.
         """
         found = [*_openai(environ), *_anthropic(environ), *_ollama(environ)]
         providers: dict[str, Provider] = {provider.name: provider for provider, _ in found}
@@ -127,12 +127,19 @@ def ollama_url(host: str) -> str:
 
     >>> ollama_url(""), ollama_url("0.0.0.0"), ollama_url("http://gpu.local:8080/")
     ('http://127.0.0.1:11434/v1', 'http://127.0.0.1:11434/v1', 'http://gpu.local:8080/v1')
+
+    Raises:
+        Failed: NO_MODEL when it is none of these.
     """
-    parts = urlsplit(host if "://" in host else f"http://{host}")
+    try:
+        parts = urlsplit(host if "://" in host else f"http://{host}")
+        port = parts.port or ({"https": 443, "http": 80}[parts.scheme] if "://" in host else _OLLAMA_PORT)
+    except (ValueError, KeyError):
+        message = f"OLLAMA_HOST is {host!r}; write a host, host:port or a URL such as http://127.0.0.1:{_OLLAMA_PORT}"
+        raise failed("NO_MODEL", message) from None
     name = parts.hostname or "127.0.0.1"
     # What a server listens on is not an address a client can call.
     name = "127.0.0.1" if name in ("0.0.0.0", "::") else f"[{name}]" if ":" in name else name  # noqa: S104
-    port = parts.port or ({"https": 443, "http": 80}[parts.scheme] if "://" in host else _OLLAMA_PORT)
     return f"{parts.scheme}://{name}:{port}{parts.path.rstrip('/')}/v1"
 
 
@@ -146,7 +153,7 @@ def _ollama_models(url: str) -> list[str]:
         response = connection.getresponse()
         body = response.read(_MAX_PROBE_BYTES)
         return [entry.id for entry in msgspec.json.decode(body, type=_Listing).data or []]
-    except (OSError, http.client.HTTPException, msgspec.MsgspecError, UnicodeDecodeError):
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return []
     finally:
         connection.close()

@@ -44,7 +44,7 @@ class OpenAIProvider:
         body = await self._call(model, request, parameters_of(request, names, self._dialect))
         try:
             completion = msgspec.json.decode(body, type=Completion)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise failures.not_understood(model, self._settings, error) from error
         return answer_of(completion, request, names, model)
 

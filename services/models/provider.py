@@ -12,6 +12,8 @@ from services.failure import Failed, failed
 from services.models.messages import Answer, Request
 
 _SHOWN_DETAIL = 400
+# No document can put a retry off for longer either.
+_LONGEST_WAIT_SECONDS = 86_400.0
 _RETRYABLE_STATUSES = frozenset({408, 409, 425})
 
 
@@ -106,7 +108,7 @@ def shown(detail: str, *, secret: str) -> str:
 
 
 def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until the other side wants to hear from us again; None when it did not say.
+    """Seconds until the other side wants to hear from us again, a day at most; None when it did not say.
 
     >>> then = datetime(2026, 1, 1, tzinfo=UTC)
     >>> retry_after_seconds({"retry-after": "1.5"}, then)
@@ -115,6 +117,8 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
     7.0
     >>> retry_after_seconds({"retry-after-ms": "250", "retry-after": "1"}, then)
     0.25
+    >>> retry_after_seconds({"retry-after": "1e300"}, then)
+    86400.0
     """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         text = headers.get(name)
@@ -122,13 +126,17 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
             continue
         seconds = _number(text)
         if seconds is not None:
-            return max(0.0, seconds * unit)
+            return _bounded(seconds * unit)
         try:
             at = parsedate_to_datetime(text)
         except ValueError:
             continue
-        return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
+        return _bounded((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
     return None
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), _LONGEST_WAIT_SECONDS)
 
 
 def _number(text: str) -> float | None:

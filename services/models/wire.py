@@ -90,12 +90,16 @@ def without_fence(text: str) -> str:
 
 
 def arguments_of(text: str, *, tool: str, model: str, at_limit: bool) -> dict[str, Any]:
-    """The arguments of a tool call; some models say nothing at all when there are none."""
+    """The arguments of a tool call; some models say nothing at all when there are none.
+
+    Raises:
+        Failed: OUTPUT_INVALID when they are no JSON object.
+    """
     if not text.strip():
         return {}
     try:
         return msgspec.json.decode(text, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         hint = "; the answer ran into the output limit, raise maxOutputTokens" if at_limit else ""
         raise failed(
             "OUTPUT_INVALID", f"{model} called {tool} with arguments that are no JSON object: {error}{hint}"

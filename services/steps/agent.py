@@ -22,6 +22,7 @@ from services.tools import registry
 from services.tools.tool import Tool, ToolContext, ToolError
 
 DEFAULT_MAX_TURNS = 8
+MAX_RESULT_CHARACTERS = 256 * 1024
 
 _Note: TypeAlias = AssistantMessage | ToolMessage
 
@@ -90,7 +91,11 @@ async def _call(call: ToolCall, tools: dict[str, Tool], role: RoleContent, conte
         value = await tool.run(context, call.arguments)
     except ToolError as error:
         return ToolMessage(call.id, call.name, str(error), is_error=True)
-    return ToolMessage(call.id, call.name, value if isinstance(value, str) else msgspec.json.encode(value).decode())
+    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    if len(text) > MAX_RESULT_CHARACTERS:
+        said = f"the result has {len(text):,} characters; up to {MAX_RESULT_CHARACTERS:,} are given back: ask for less"
+        return ToolMessage(call.id, call.name, said, is_error=True)
+    return ToolMessage(call.id, call.name, text)
 
 
 def _context(role: RoleContent, attempt: Attempt, messages: list[Message], place: int) -> ToolContext:

@@ -73,7 +73,7 @@ def result(role: RoleContent, attempt: Attempt, answer: Answer) -> Json:
         return answer.text
     try:
         value: Json = msgspec.json.decode(answer.text)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise failed("OUTPUT_INVALID", f"{answer.model} did not answer with JSON: {error}") from None
     if problems := problems_of_value(schema, value):
         said = "; ".join(f"{problem.path or '/'}: {problem.message}" for problem in problems[:_SHOWN_PROBLEMS])

@@ -22,4 +22,4 @@ async def perform(attempt: Attempt) -> Json:
     try:
         return await tool.run(context, attempt.input)
     except ToolError as error:
-        raise failed("TOOL_ERROR", str(error)) from None
+        raise failed("TOOL_ERROR", str(error), retryable=not error.is_final) from None

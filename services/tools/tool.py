@@ -23,7 +23,14 @@ class ToolContext:
 
 
 class ToolError(Exception):
-    """The tool did not work; the message is for the model or the person that called it."""
+    """The tool did not work; the message is for the model or the person that called it.
+
+    With `is_final` the same call would fail again.
+    """
+
+    def __init__(self, message: str, *, is_final: bool = False) -> None:
+        super().__init__(message)
+        self.is_final = is_final
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +61,9 @@ class Tool:
             read = msgspec.convert(arguments, self.arguments, strict=False)
         except msgspec.ValidationError as error:
             accepted = ", ".join(field.encode_name for field in msgspec.structs.fields(self.arguments)) or "nothing"
-            raise ToolError(f"the arguments of {self.name} do not fit: {error}; it takes {accepted}") from None
+            raise ToolError(
+                f"the arguments of {self.name} do not fit: {error}; it takes {accepted}", is_final=True
+            ) from None
         return msgspec.json.decode(msgspec.json.encode(await self.call(context, read)))
 
 

@@ -1,6 +1,7 @@
 """The durable engine on a real database: claims, checkpoints, retries, cancels and deaths."""
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -18,7 +19,9 @@ from services.engine.core.events import (
     StepNoted,
 )
 from services.engine.performer import Attempt
+from services.engine.sql import statement
 from services.engine.worker import WorkerSettings
+from services.errors import Conflict, Unavailable
 from services.failure import failed
 from services.json import Json
 from tests.engine.conftest import FAST, Engine
@@ -345,3 +348,52 @@ async def test_text_that_only_speaks_of_a_nul_is_kept(engine: Engine) -> None:
         found = await engine.finished(execution)
 
     assert found.output == {"said": r"write \u0000 for NUL"}
+
+
+async def test_an_attempt_that_meets_a_lost_database_goes_on_from_its_notes(engine: Engine) -> None:
+    seen: list[tuple[int, list[Json]]] = []
+
+    async def perform(attempt: Attempt) -> Json:
+        seen.append((attempt.number, list(attempt.notes)))
+        if len(seen) == 1:
+            await attempt.keep("first half")
+            raise Unavailable("the database is restarting")
+        return "done"
+
+    execution = await engine.start(document_of(tool("A")))
+    async with engine.working(engine.worker(perform)):
+        found = await engine.finished(execution)
+
+    assert found.status == "completed"
+    assert seen == [(1, []), (1, ["first half"])]
+
+
+async def test_a_journal_that_cannot_be_read_stops_its_own_execution_only(engine: Engine) -> None:
+    bad = await engine.start(document_of(tool("A")))
+    good = (await executions.start(OPERATOR, orchestration="flow", input={"n": 1})).id
+    await engine.database.pool.execute(
+        "INSERT INTO journal (execution_id, seq, kind, payload) VALUES ($1, 2, 'x', $2)",
+        bad,
+        '{"event": "from_the_future"}',
+    )
+    settings = replace(FAST, put_off_seconds=3600)
+    async with engine.working(engine.worker(settings=settings)):
+        assert (await engine.finished(good)).status == "completed"
+        with pytest.raises(Conflict, match="cannot read"):
+            await executions.get(OPERATOR, execution=bad)
+
+    status = await engine.database.pool.fetchval("SELECT status FROM execution WHERE id = $1", bad)
+    assert status == "queued"
+
+
+async def test_whatever_stands_in_the_inbox_a_cancel_counts_and_the_rest_is_passed_over(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    execution = await engine.start(document_of(tool("A")))
+    async with engine.working(engine.worker()):
+        await began.wait()
+        for kind, payload in (("nonsense", "[1]"), ("cancel", '"no object"')):
+            await engine.database.pool.execute(statement("post"), execution, kind, payload, "anna")
+        found = await engine.finished(execution)
+
+    assert found.status == "cancelled"
+    assert await engine.database.pool.fetchval("SELECT count(*) FROM inbox") == 0

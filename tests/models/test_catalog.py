@@ -36,6 +36,12 @@ def test_with_nothing_configured_the_default_is_offline(nobody: dict[str, str]) 
     assert (models.default, models.is_offline) == ("offline/extractive", True)
 
 
+@pytest.mark.parametrize("host", ["localhost:port", "localhost:65536", "unix:///run/ollama"])
+def test_an_address_that_is_none_is_refused_by_the_name_of_its_variable(host: str) -> None:
+    with pytest.raises(Failed, match=r"OLLAMA_HOST is '.*'; write a host"):
+        Models.from_environment({"OLLAMA_HOST": host})
+
+
 def test_a_key_makes_its_provider_the_default_and_offline_only_by_name(nobody: dict[str, str]) -> None:
     models = Models.from_environment({**nobody, "ANTHROPIC_API_KEY": "k"})
 

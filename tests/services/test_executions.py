@@ -92,3 +92,23 @@ async def test_who_lacks_the_scope_is_refused() -> None:
 
     with pytest.raises(Forbidden, match=r"holds no scope; this needs executions\.run"):
         await executions.start(guest, orchestration="flow", input={"topic": "x"})
+
+
+async def test_a_key_gives_back_its_execution_whatever_has_changed_since() -> None:
+    first = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
+    stricter = {"type": "object", "required": ["topic", "more"], "properties": {"n": {"default": 9}}}
+    await orchestrations.update(OPERATOR, orchestration="flow", changes={"input": stricter}, is_active=False)
+
+    again = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
+
+    assert again.id == first.id
+
+
+async def test_an_input_with_very_many_faults_is_refused_with_some_of_them() -> None:
+    schema = {"type": "object", "properties": {"list": {"items": {"type": "string"}}}}
+    await orchestrations.update(OPERATOR, orchestration="flow", changes={"input": schema})
+
+    with pytest.raises(Invalid) as refusal:
+        await executions.start(OPERATOR, orchestration="flow", input={"list": list(range(10_000))})
+
+    assert len(refusal.value.problems) == 50

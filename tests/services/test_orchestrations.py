@@ -5,11 +5,13 @@ import asyncio
 import pytest
 
 from db.connection import Database
-from services import executions, orchestrations
+from services import executions, orchestrations, roles
 from services.caller import OPERATOR, Caller
+from services.definitions.diff import Change
 from services.errors import Conflict, Invalid, NotFound
 from services.json import JsonObject
 from services.principal import Principal
+from services.roles import RoleChanges
 
 FLOW: JsonObject = {
     "name": "flow",
@@ -93,3 +95,46 @@ async def test_who_may_write_and_not_read_still_writes_whole() -> None:
     deleted = await orchestrations.delete(writer, orchestration="flow")
 
     assert (created.version, changed.version, deleted.name) == (1, 2, "flow")
+
+
+async def test_a_diff_tells_what_a_document_would_change_and_changes_nothing() -> None:
+    before = await orchestrations.create(OPERATOR, document=FLOW)
+    wanted: JsonObject = {**FLOW, "tags": [], "steps": [{"name": "A", "kind": "llm", "roleName": "Writer"}]}
+
+    same = await orchestrations.diff(OPERATOR, orchestration="flow", document=FLOW)
+    found = await orchestrations.diff(OPERATOR, orchestration="flow", document=wanted)
+
+    assert same == ()
+    assert found == (
+        Change(what="changed", field="tags", before=["demo"], after=[]),
+        Change(what="removed", step="B", before={"name": "B", "kind": "llm", "order": 1, "roleName": "Writer"}),
+        Change(what="changed", step="A", field="roleName", before="Reader", after="Writer"),
+    )
+    assert await orchestrations.get(OPERATOR, orchestration="flow") == before
+
+
+async def test_a_diff_with_a_broken_document_names_its_problems() -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+
+    with pytest.raises(Invalid) as refusal:
+        await orchestrations.diff(OPERATOR, orchestration="flow", document={**FLOW, "steps": []})
+
+    assert [problem.path for problem in refusal.value.problems] == ["/steps"]
+
+
+async def test_updates_at_the_same_time_build_on_each_other() -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+
+    async with asyncio.TaskGroup() as group:
+        for changes in ({"description": "d"}, {"tags": ["t"]}, {"output": {"a": "<<context.A>>"}}):
+            group.create_task(orchestrations.update(OPERATOR, orchestration="flow", changes=changes))
+
+    document = (await orchestrations.get(OPERATOR, orchestration="flow")).document
+    assert (document.description, document.tags, document.output) == ("d", ("t",), {"a": "<<context.A>>"})
+
+
+async def test_an_orchestration_whose_role_is_off_can_be_switched_off_too() -> None:
+    await orchestrations.create(OPERATOR, document=FLOW)
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(is_active=False))
+
+    assert not (await orchestrations.update(OPERATOR, orchestration="flow", is_active=False)).is_active

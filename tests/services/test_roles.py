@@ -28,6 +28,15 @@ async def test_a_role_is_found_by_name_and_by_id_as_it_was_created() -> None:
     assert created.model == ModelConstraints(preferred=("offline",))
 
 
+async def test_a_role_that_is_named_like_the_id_of_another_does_not_stand_in_for_it(opened: Database) -> None:
+    id = "a1b2c3d4-0000-4000-8000-000000000001"
+    await opened.pool.execute("INSERT INTO role (id, name, base_prompt, created_by) VALUES ($1, 'First', '', '')", id)
+
+    await roles.create(OPERATOR, name=id, base_prompt="You are somebody else.")
+
+    assert (await roles.get(OPERATOR, role=id)).name == "First"
+
+
 async def test_each_change_of_content_is_a_version_and_others_are_not() -> None:
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="Read twice."))
     changed = await roles.update(OPERATOR, role="Reader", changes=RoleChanges(is_active=False))

@@ -77,17 +77,23 @@ def decide(plan: Plan, state: State) -> tuple[Command, ...]:
     """What is wanted and not yet asked for. What can be settled at once comes alone, before anything is started."""
     if state.phase == "new" or state.phase in FINISHED:
         return ()
-    stops = tuple(StopStep(path=name) for name, step in state.steps.items() if step.status in OPEN)
     if state.phase == "cancelling":
-        return stops or (Record(ExecutionCancelled(reason=state.reason)),)
+        return _stops(plan, state) or (Record(ExecutionCancelled(reason=state.reason)),)
     if state.stage == len(plan.stages):
         return (Record(complete_execution(plan, state)),)
     if failed := _first_failed(plan, state):
         failure = state.steps[failed.name].failure
         assert failure is not None, "a failed step says why"
-        return stops or (Record(ExecutionFailed(failure=failure, path=failed.name)),)
+        return _stops(plan, state) or (Record(ExecutionFailed(failure=failure, path=failed.name)),)
     wanted = [command for member in plan.stages[state.stage] if (command := _next(state, member)) is not None]
     return tuple(command for command in wanted if isinstance(command, Record)) or tuple(wanted)
+
+
+def _stops(plan: Plan, state: State) -> tuple[StopStep, ...]:
+    """What is still to be stopped. Only the stage under way has steps that are not settled."""
+    members = plan.stages[state.stage] if state.stage < len(plan.stages) else ()
+    steps = ((member.name, state.steps.get(member.name)) for member in members)
+    return tuple(StopStep(path=name) for name, step in steps if step is not None and step.status in OPEN)
 
 
 def _next(state: State, member: PlannedStep) -> Command | None:
