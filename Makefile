@@ -7,7 +7,7 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz generate ci clean
 
 help: ## list the verbs
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
@@ -41,6 +41,9 @@ generate: $(VENV)/run.stamp ## write openapi/ anew from the procedure registry
 
 bench: $(VENV)/dev.stamp ## measure; each script states its claim
 	@for script in bench/[a-z]*.py; do $(BIN)/python $$script || exit 1; done
+
+fuzz: $(VENV)/dev.stamp ## a million hostile expressions, templates, conditions and paths each
+	@$(BIN)/python -m tests.expressions.fuzz
 
 ci: check test ## what CI runs
 

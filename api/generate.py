@@ -1,11 +1,14 @@
-"""What is generated from the router: the OpenAPI document and the TypeScript types of its clients."""
+"""What is generated: the OpenAPI document and the TypeScript types of the router, the JSON Schema of definitions."""
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from api.root import router
 from api.rpc import openapi, typescript
+from services.bundles import BundleRole
+from services.definitions.language import file_schema
 from services.health import VERSION
 
 FOLDER = Path("openapi")
@@ -14,7 +17,7 @@ FOLDER = Path("openapi")
 def openapi_json() -> str:
     """The text of `openapi.json`."""
     document = openapi(router, "Rolecall", VERSION)
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
+    return _formatted(document)
 
 
 def router_ts() -> str:
@@ -22,10 +25,28 @@ def router_ts() -> str:
     return typescript(router)
 
 
+def definition_schema_json() -> str:
+    """The text of `definition.schema.json`, which editors check documents and bundles with."""
+    return _formatted(file_schema(BundleRole))
+
+
+def texts() -> dict[str, str]:
+    """Every generated file by its name."""
+    return {
+        "openapi.json": openapi_json(),
+        "router.ts": router_ts(),
+        "definition.schema.json": definition_schema_json(),
+    }
+
+
 def write(folder: Path = FOLDER) -> list[Path]:
     """The files, written anew into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
-    texts = {folder / "openapi.json": openapi_json(), folder / "router.ts": router_ts()}
-    for path, text in texts.items():
+    written = {folder / name: text for name, text in texts().items()}
+    for path, text in written.items():
         path.write_text(text, encoding="utf-8")
-    return list(texts)
+    return list(written)
+
+
+def _formatted(value: Any) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

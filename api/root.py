@@ -18,6 +18,8 @@ router = Router(
         update=orchestrations.update,
         delete=orchestrations.delete,
         validate=orchestrations.validate,
+        diff=orchestrations.diff,
+        schema=orchestrations.schema,
     ),
     execution=Router(
         start=executions.start,

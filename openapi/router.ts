@@ -14,6 +14,22 @@ export type Mutation<I, O> = TRPCMutationProcedure<{ input: I; output: O; meta: 
 /** Whatever JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** Put `value` at `path`: a new member, in the place of one of that name, or before the item of that index. */
+export type Add = {
+  op: "add";
+  path: string;
+  value: Json;
+};
+
+/** One difference. Without `step` it is one of the document itself; without `field`, of the step as a whole. */
+export type Change = {
+  what: "added" | "changed" | "moved" | "removed";
+  step: string | null;
+  field: string | null;
+  before: Json;
+  after: Json;
+};
+
 /** One orchestration: what it takes, its steps in their order, what it gives back. */
 export type Document = {
   rolecall: 1;
@@ -89,6 +105,13 @@ export type ModelConstraints = {
   minContextTokens?: number | null | undefined;
 };
 
+/** Take away what stands at `from` and add it at `path`. */
+export type Move = {
+  op: "move";
+  from: string;
+  path: string;
+};
+
 /** An orchestration with the document of its active version. */
 export type Orchestration = {
   id: string;
@@ -145,6 +168,20 @@ export type Problem = {
   message: string;
   allowed?: string[] | undefined;
   suggestion?: string | null | undefined;
+  patch?: (Add | Remove | Replace | Move)[] | undefined;
+};
+
+/** Take away what stands at `path`. */
+export type Remove = {
+  op: "remove";
+  path: string;
+};
+
+/** Put `value` in the place of what stands at `path`. */
+export type Replace = {
+  op: "replace";
+  path: string;
+  value: Json;
 };
 
 /** A role as it is now. `version` counts its contents; an execution keeps to the one it started with. */
@@ -260,6 +297,10 @@ export type AppRouter = TRPCBuiltRouter<
       delete: Mutation<{ orchestration: string }, OrchestrationSummary>;
       /** Every problem of a document, each with its place and what may stand there; when there are none, its digest and the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read. */
       validate: Query<{ document: Json }, Validation>;
+      /** What would change if this document replaced the active version: steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read. */
+      diff: Query<{ orchestration: string; document: Json }, Change[]>;
+      /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
+      schema: Query<void, { [key: string]: Json }>;
     };
     execution: {
       /** An execution of the orchestration's active version, which runs in the background from now on. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another input. Needs executions.run. */

@@ -13,6 +13,8 @@ from services.definitions.check import Checked
 from services.definitions.check import check as check_document
 from services.definitions.digest import canonical, digest
 from services.definitions.document import Document, Name, Text
+from services.definitions.language import file_schema
+from services.definitions.patch import below
 from services.definitions.structure import pointer, read_fields
 from services.errors import Invalid, NotFound
 from services.json import Json, JsonObject
@@ -87,6 +89,12 @@ def read(text: str | bytes) -> Bundle:
         role_names=frozenset(name for role in listed.values() if (name := _name(role)) is not None),
         problems=tuple(problems),
     )
+
+
+def schema(caller: Caller) -> JsonObject:
+    """The JSON Schema of what `read` reads, for editors."""
+    caller.require("orchestrations.read")
+    return file_schema(BundleRole)
 
 
 async def check(caller: Caller, bundle: Bundle) -> list[Problem]:
@@ -170,7 +178,7 @@ async def _checked(bundle: Bundle) -> dict[str, Checked]:
 
 
 def _under(place: str, problem: Problem) -> Problem:
-    return msgspec.structs.replace(problem, path=place + problem.path)
+    return msgspec.structs.replace(problem, path=place + problem.path, patch=below(place, problem.patch))
 
 
 async def _load_role(caller: Caller, wanted: BundleRole) -> Role:

@@ -2,12 +2,16 @@
 
 import msgspec
 
+from services.definitions.patch import Operation
+
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """What is wrong, where, and what would have been right.
 
     `path` is a JSON Pointer (RFC 6901) into the document; `allowed` lists what may stand there; `suggestion` is the
-    nearest of these, when one is near.
+    nearest of these, when one is near. `patch` is a JSON Patch (RFC 6902) against the document as it was given, when it
+    is clear what was meant: once it is applied, this problem is gone. Apply one, then check again: the patches of
+    several problems may change the same place.
     """
 
     code: str
@@ -15,3 +19,4 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     message: str
     allowed: tuple[str, ...] = ()
     suggestion: str | None = None
+    patch: tuple[Operation, ...] = ()

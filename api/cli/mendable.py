@@ -18,8 +18,8 @@ class Unusable(Exception):
 def lines_about(error: BaseException) -> list[str]:
     """What to tell the user about `error`; nothing when it is a fault of ours."""
     match error:
-        case Invalid(problems=problems) if problems:
-            return [f"rolecall: {_headline(error)}:", *(f"  {line_about(problem)}" for problem in problems)]
+        case Invalid(message=message, problems=problems) if problems:
+            return [f"rolecall: {message}:", *(f"  {line_about(problem)}" for problem in problems)]
         case ServiceError() | CannotOpen() | EmbeddedError() | Unusable() | Failed():
             return [f"rolecall: {error}"]
         case asyncpg.PostgresConnectionError() | asyncpg.InterfaceError() | ConnectionError():
@@ -45,9 +45,3 @@ def line_about(problem: Problem) -> str:
         more = ", …" if len(problem.allowed) > _SHOWN_ALLOWED else ""
         hint = f"; there are: {', '.join(problem.allowed[:_SHOWN_ALLOWED])}{more}"
     return f"{problem.path or '/'}: {problem.message}{hint} ({problem.code})"
-
-
-def _headline(error: Invalid) -> str:
-    """The error's message without its problems, which follow it."""
-    listed = "; ".join(f"{problem.path or '/'}: {problem.message}" for problem in error.problems)
-    return str(error).removesuffix(f"; {listed}")

@@ -6,7 +6,8 @@ from msgspec import Meta
 
 from api.context import Context
 from api.rpc import mutation, query
-from services import orchestrations
+from services import bundles, orchestrations
+from services.definitions.diff import Change
 from services.definitions.document import Name
 from services.json import Json, JsonObject
 from services.listing import Limit
@@ -80,3 +81,21 @@ async def validate(ctx: Context, *, document: Json) -> Validation:
     with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read.
     """
     return await orchestrations.validate(ctx.caller, document=document)
+
+
+@query
+async def diff(ctx: Context, *, orchestration: OrchestrationReference, document: Json) -> tuple[Change, ...]:
+    """What would change if this document replaced the active version: steps added, removed, moved and changed, and the
+    fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and
+    BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read.
+    """
+    return await orchestrations.diff(ctx.caller, orchestration=orchestration, document=document)
+
+
+@query
+async def schema(ctx: Context) -> JsonObject:
+    """The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An
+    editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs
+    orchestrations.read.
+    """
+    return bundles.schema(ctx.caller)

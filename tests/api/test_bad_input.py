@@ -30,9 +30,16 @@ class Case(NamedTuple):
     problems: tuple[dict[str, Any], ...] = ()
 
 
-def problem(code: str, path: str, message: str, *allowed: str, suggestion: str | None = None) -> dict[str, Any]:
+def problem(
+    code: str, path: str, message: str, *allowed: str, suggestion: str | None = None, patch: Any = None
+) -> dict[str, Any]:
     found: dict[str, Any] = {"code": code, "path": path, "message": message}
-    return found | ({"allowed": list(allowed)} if allowed else {}) | ({"suggestion": suggestion} if suggestion else {})
+    also = {"allowed": list(allowed), "suggestion": suggestion, "patch": patch}
+    return found | {name: value for name, value in also.items() if value}
+
+
+def replacing(path: str, value: str) -> list[dict[str, str]]:
+    return [{"op": "replace", "path": path, "value": value}]
 
 
 def bad_request(procedure: str, input: Any, says: str, *problems: dict[str, Any]) -> Case:
@@ -181,7 +188,13 @@ CASES = {
     ),
     "a template that names nothing": bad_document(
         with_steps({"name": "Quote", "inputMapping": {"said": "<<context.topik>>"}}),
-        problem("UNKNOWN_REFERENCE", "/steps/0/inputMapping", "context.topik: nothing writes 'topik'", "input"),
+        problem(
+            "UNKNOWN_REFERENCE",
+            "/steps/0/inputMapping",
+            "context.topik: nothing writes 'topik'",
+            "input",
+            patch=replacing("/steps/0/inputMapping/said", "<<context.topik?>>"),
+        ),
     ),
     "a field that the input cannot have": bad_document(
         with_steps({"name": "Quote", "inputMapping": {"said": "<<input.topik>>"}}),
@@ -191,6 +204,7 @@ CASES = {
             "input.topik: the input schema declares no 'topik' and allows nothing else",
             "topic",
             suggestion="topic",
+            patch=replacing("/steps/0/inputMapping/said", "<<input.topic>>"),
         ),
     ),
     "an unknown operator": bad_document(
@@ -201,6 +215,7 @@ CASES = {
             "there is no operator 'starts'",
             *OPERATORS,
             suggestion="starts_with",
+            patch=replacing("/steps/0/condition/operator", "starts_with"),
         ),
     ),
     "two steps of one name": bad_document(
@@ -210,11 +225,19 @@ CASES = {
             "/steps/1/name",
             "the name 'Quote' is taken by /steps/0; names are context keys, so each is unique",
             suggestion="Quote 2",
+            patch=replacing("/steps/1/name", "Quote 2"),
         ),
     ),
     "a step whose role does not exist": bad_document(
         with_steps({"name": "Judge", "kind": "llm", "roleName": "Critik", "inputMapping": None}),
-        problem("UNKNOWN_ROLE", "/steps/0/roleName", "there is no role 'Critik'", "Critic", suggestion="Critic"),
+        problem(
+            "UNKNOWN_ROLE",
+            "/steps/0/roleName",
+            "there is no role 'Critik'",
+            "Critic",
+            suggestion="Critic",
+            patch=replacing("/steps/0/roleName", "Critic"),
+        ),
     ),
     "an input that does not fit": bad_request(
         "execution.start",

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from api.root import router
-from services import executions, orchestrations, roles
+from services import bundles, executions, orchestrations, roles
 from services.caller import OPERATOR
 from services.health import VERSION
 from tests.api.client import Api
@@ -94,6 +94,10 @@ async def check_orchestrations(told: dict[str, Any], name: str) -> None:
         "digest": told["orchestration.create"]["digest"],
         "maxStepRuns": 2,
     }
+    assert told["orchestration.diff"] == [
+        {"what": "changed", "step": None, "field": "tags", "before": [], "after": ["brief"]}
+    ]
+    assert told["orchestration.schema"] == bundles.schema(OPERATOR)
     assert [found for found in told["orchestration.list"] if found["name"] == name] == [
         {field: stored[field] for field in told["orchestration.list"][0]}
     ]

@@ -64,7 +64,9 @@ await tell('role.get', client.role.get.query({ role }));
 await tell('role.list', client.role.list.query());
 
 await tell('orchestration.validate', client.orchestration.validate.query({ document: reading }));
+await tell('orchestration.schema', client.orchestration.schema.query());
 await tell('orchestration.create', client.orchestration.create.mutate({ document: reading }));
+await tell('orchestration.diff', client.orchestration.diff.query({ orchestration, document: { ...reading, tags: ['brief'] } }));
 await tell('orchestration.update', client.orchestration.update.mutate({ orchestration, changes: { tags: ['brief'] } }));
 await tell('orchestration.get', client.orchestration.get.query({ orchestration }));
 await tell('orchestration.list', client.orchestration.list.query({ tag: 'brief', isActive: true }));

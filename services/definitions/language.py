@@ -1,0 +1,273 @@
+"""The JSON Schema (2020-12) of what people write: a document, or a file of roles and documents.
+
+What the structs say is taken from them. What they cannot say stands here: which fields a kind needs, what a condition
+and a mapping may be, and the classic fields.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from services.definitions import texts
+from services.definitions.document import FIELDS_OF_KIND, KINDS, MAX_STEPS, RESERVED_NAMES, Document, Kind
+from services.expressions import OPERATORS
+from services.expressions.comparison import TYPES
+from services.expressions.jsonpath_syntax import MAX_QUERY
+from services.expressions.syntax import MAX_CHARACTERS
+from services.json import JsonObject
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def document_schema() -> JsonObject:
+    """What a document may look like; everything that `check` accepts fits it.
+
+    >>> document_schema()["$ref"]
+    '#/$defs/Document'
+    """
+    return {"$schema": DIALECT, "title": "Rolecall document", "$ref": _ref("Document"), "$defs": _definitions()}
+
+
+def file_schema(role: type[msgspec.Struct]) -> JsonObject:
+    """What a file may look like: a document, or a bundle of roles (each such a struct) and documents."""
+    return {
+        "$schema": DIALECT,
+        "title": "Rolecall definition",
+        "description": "A document (with `steps`), or a file of `roles` and `orchestrations`.",
+        "type": "object",
+        "if": {"required": ["steps"]},
+        "then": {"$ref": _ref("Document")},
+        "else": {"$ref": _ref("Bundle")},
+        "$defs": {**_definitions(role), "Bundle": _bundle(role)},
+    }
+
+
+_Schema: TypeAlias = dict[str, Any]
+
+_UNARY = ("exists", "not_exists", "is_empty", "not_empty")
+# The value of an operator that could never hold is refused, unless it is only known at run time.
+_AT_RUN_TIME: _Schema = {"anyOf": [{"type": "string", "pattern": r"<<|\{\{"}, {"type": "object"}]}
+
+
+def _definitions(*more: type[msgspec.Struct]) -> _Schema:
+    _, components = msgspec.json.schema_components([Document, *more], ref_template=_ref("{name}"))
+    # The defaults of the structs are tuples.
+    found: _Schema = msgspec.json.decode(msgspec.json.encode(components))
+    definitions: _Schema = {
+        **found, "Condition": _condition(), "Comparison": _comparison(), "Mapping": _mapping(), "Value": _value(),
+        "Schema": _json_schema(),
+    }  # fmt: skip
+    _refine_document(definitions["Document"])
+    _refine_step(definitions["Step"])
+    for role in more:
+        _refine_role(definitions[role.__name__])
+        _describe(definitions["ModelConstraints"], texts.MODEL, "What a role asks of its model.")
+        _describe(definitions["Parameters"], texts.PARAMETERS, "What is passed to the model with each call.")
+    return definitions
+
+
+def _describe(struct: _Schema, fields: Mapping[str, str], description: str, **own: _Schema) -> None:
+    """Give each field its text, and those in `own` a type of ours instead of the struct's."""
+    struct["description"] = description
+    properties: dict[str, _Schema] = struct["properties"]
+    for name, found in properties.items():
+        of_field = {**own.get(name, found), "description": fields.get(name, "")}
+        # An editor would offer to write out a default of null.
+        properties[name] = {k: v for k, v in of_field.items() if (k, v) != ("default", None)}
+
+
+def _refine_document(document: _Schema) -> None:
+    schemas = {name: _or_null(_ref("Schema")) for name in ("input", "outputSchema")}
+    _describe(
+        document,
+        texts.DOCUMENT,
+        "One orchestration: what it takes, its steps, what it gives back.",
+        output=_or_null(_ref("Mapping")),
+        **schemas,
+    )
+    document["properties"]["steps"] |= {"minItems": 1, "maxItems": MAX_STEPS}
+
+
+def _refine_step(step: _Schema) -> None:
+    step["properties"] |= {
+        "roleId": {"type": "string"},
+        "stepType": {"enum": ["sequential", "parallel", "conditional"]},
+    }
+    _describe(
+        step,
+        texts.STEP,
+        "One step of an orchestration.",
+        condition=_or_null(_ref("Condition")),
+        inputMapping=_or_null(_ref("Mapping")),
+        outputMapping=_or_null(_ref("Mapping")),
+        outputSchema=_or_null(_ref("Schema")),
+    )
+    step["properties"]["name"]["not"] = {"enum": sorted(RESERVED_NAMES)}
+    # The struct's default stands for the place in the list.
+    step["properties"]["order"].pop("default", None)
+    step["allOf"] = [
+        *_rules_of_kinds(),
+        _rule_of_type("parallel", "parallelGroup"),
+        _rule_of_type("conditional", "condition"),
+    ]
+
+
+def _refine_role(role: _Schema) -> None:
+    _describe(role, texts.ROLE, "Who a model plays.", outputSchema=_or_null(_ref("Schema")))
+
+
+def _bundle(role: type[msgspec.Struct]) -> _Schema:
+    bundle: _Schema = {
+        "type": "object",
+        "properties": {
+            "rolecall": {"enum": [1], "default": 1},
+            "roles": {"type": "array", "items": {"$ref": _ref(role.__name__)}},
+            "orchestrations": {"type": "array", "items": {"$ref": _ref("Document")}},
+        },
+        "additionalProperties": False,
+    }
+    _describe(bundle, texts.BUNDLE, "Roles and orchestrations, loaded together or not at all.")
+    return bundle
+
+
+def _rules_of_kinds() -> list[_Schema]:
+    """What each kind needs, and that no step has the fields of another."""
+    by_name: _Schema = _has("roleName")
+    return [
+        {"if": _is_of(("agent", "llm")), "then": {"anyOf": [by_name, {"required": ["roleId"]}]}},
+        {"if": _is_of(("tool",)), "then": _has("tool")},
+        {"if": _is_of(("transform",)), "then": _has("inputMapping")},
+        *(
+            {"if": {"not": _is_of(kinds)}, "then": {"properties": {field: {"type": "null"}}}}
+            for field, kinds in FIELDS_OF_KIND.items()
+        ),
+    ]
+
+
+def _is_of(kinds: tuple[Kind, ...]) -> _Schema:
+    """Whether a step is of one of these kinds; one that does not say is an agent."""
+    rule: _Schema = {"properties": {"kind": {"enum": list(kinds)}}}
+    return rule if KINDS[0] in kinds else {**rule, "required": ["kind"]}
+
+
+def _rule_of_type(step_type: str, field: str) -> _Schema:
+    return {"if": {"properties": {"stepType": {"const": step_type}}, "required": ["stepType"]}, "then": _has(field)}
+
+
+def _has(field: str) -> _Schema:
+    """Whether the field is there, and not null."""
+    return {"required": [field], "properties": {field: {"not": {"type": "null"}}}}
+
+
+def _condition() -> _Schema:
+    each: _Schema = {"$ref": _ref("Condition")}
+    combined: _Schema = {
+        "all": {"description": "Every one of these holds.", "type": "array", "items": each},
+        "any": {"description": "At least one of these holds.", "type": "array", "items": each},
+        "not": {**each, "description": "This does not hold."},
+    }
+    return {
+        "description": 'true, false, {field, operator, value}, {all: []}, {any: []}, {not: …} or "an expression".',
+        "anyOf": [
+            {"type": "boolean"},
+            {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
+            {"$ref": _ref("Comparison")},
+            *(
+                {"type": "object", "properties": {key: found}, "required": [key], "additionalProperties": False}
+                for key, found in combined.items()
+            ),
+        ],
+    }
+
+
+def _comparison() -> _Schema:
+    return {
+        "description": "A value of the data, compared.",
+        "type": "object",
+        "properties": {
+            "field": {"description": "A path, such as context.Review.score.", "type": "string", "minLength": 1},
+            "operator": {"description": "How to compare.", "enum": list(OPERATORS)},
+            "value": {"description": "What to compare with; it may hold <<tags>>."},
+        },
+        "required": ["field", "operator"],
+        "additionalProperties": False,
+        "allOf": [
+            {
+                "if": _uses(*_UNARY),
+                "then": {"properties": {"value": {"not": {"const": False}}}},
+                "else": {"required": ["value"]},
+            },
+            _takes({"type": "array"}, "in", "not_in"),
+            _takes({"type": "string"}, "starts_with", "ends_with", "before", "after"),
+            _takes({"enum": list(TYPES)}, "is_type"),
+        ],
+    }
+
+
+def _uses(*operators: str) -> _Schema:
+    return {"properties": {"operator": {"enum": list(operators)}}}
+
+
+def _takes(value: _Schema, *operators: str) -> _Schema:
+    return {"if": _uses(*operators), "then": {"properties": {"value": {"anyOf": [value, _AT_RUN_TIME]}}}}
+
+
+def _mapping() -> _Schema:
+    return {"type": "object", "allOf": [{"$ref": _ref("Value")}]}
+
+
+def _value() -> _Schema:
+    value: _Schema = {"$ref": _ref("Value")}
+    return {
+        "properties": {
+            "$path": {"description": "A JSONPath (RFC 9535) over all roots, such as $.context.hits[*].url."},
+            "$expr": {"description": "An expression, such as context.score * 100."},
+            "$literal": {"description": "What stands here is taken as it is."},
+        },
+        "if": {"type": "object", "required": ["$literal"], "maxProperties": 1},
+        "else": {"additionalProperties": value, "items": value},
+        "allOf": [
+            _alone("$path", {"type": "string", "maxLength": MAX_QUERY, "pattern": r"^\$"}),
+            _alone("$expr", {"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS}),
+        ],
+    }
+
+
+def _alone(key: str, value: _Schema) -> _Schema:
+    # Beside other keys it is a key like any other.
+    is_alone: _Schema = {"type": "object", "required": [key], "maxProperties": 1}
+    return {"if": is_alone, "then": {"properties": {key: value}}}
+
+
+def _json_schema() -> _Schema:
+    """The keywords that people use, so that no editor has to fetch the whole of 2020-12."""
+    each: _Schema = {"$ref": _ref("Schema")}
+    by_name: _Schema = {"type": "object", "additionalProperties": each}
+    several: _Schema = {"type": "array", "items": each, "minItems": 1}
+    count: _Schema = {"type": "integer", "minimum": 0}
+    number: _Schema = {"type": "number"}
+    type_: _Schema = {"enum": sorted(TYPES)}
+    return {
+        "description": "A JSON Schema (2020-12).",
+        "type": ["object", "boolean"],
+        "properties": {
+            "type": {"anyOf": [type_, {"type": "array", "items": type_, "minItems": 1, "uniqueItems": True}]},
+            "title": {"type": "string"}, "description": {"type": "string"}, "default": {}, "const": {},
+            "enum": {"type": "array"}, "format": {"type": "string"}, "pattern": {"type": "string", "format": "regex"},
+            "properties": by_name, "$defs": by_name, "additionalProperties": each, "items": each,
+            "required": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+            "allOf": several, "anyOf": several, "oneOf": several, "not": each,
+            "minLength": count, "maxLength": count, "minItems": count, "maxItems": count,
+            "minimum": number, "maximum": number, "exclusiveMinimum": number, "exclusiveMaximum": number,
+            "uniqueItems": {"type": "boolean"},
+        },
+    }  # fmt: skip
+
+
+def _or_null(ref: str) -> _Schema:
+    return {"anyOf": [{"$ref": ref}, {"type": "null"}]}
+
+
+def _ref(name: str) -> str:
+    return f"#/$defs/{name}"

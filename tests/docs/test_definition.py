@@ -1,0 +1,201 @@
+"""The reference of the language says what is the case: each example is executed, each number compared."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.bundles import BundleRole
+from services.definitions import document as documents
+from services.definitions import yaml12
+from services.definitions.check import check
+from services.definitions.codes import CODES
+from services.definitions.document import FIELDS_OF_KIND, KINDS, Document, Step
+from services.definitions.language import file_schema
+from services.engine.attempts import MAX_OUTPUT_BYTES
+from services.engine.core import state
+from services.expressions import (
+    FILTERS,
+    FUNCTIONS,
+    MISSING,
+    OPERATORS,
+    EvaluationError,
+    ExpressionError,
+    compile_condition,
+    compile_expression,
+    compile_jsonpath,
+    compile_template,
+    conditions,
+    filters,
+    functions,
+    jsonpath,
+    jsonpath_syntax,
+    parse_path,
+    paths,
+    syntax,
+    tags,
+)
+from services.failure import RETRYABLE
+from services.json import Json
+from services.schema import problems_of_value
+from tests.docs.markdown import Block, Row, blocks, catalog_of, rows
+
+PAGE = "definition.md"
+LANGUAGES = ("path", "template", "JSONPath", "condition", "expression")
+(DATA,) = [block.value for block in blocks(PAGE, "json") if block.word == "data"]
+assert isinstance(DATA, dict)
+
+
+def examples(outcome: str) -> list[Any]:
+    """The rows of the tables that say what an example gives, or how it fails."""
+    return [
+        pytest.param(language, row.cells[language], row.cells[outcome], id=f"line {row.line}")
+        for language in LANGUAGES
+        for row in rows(PAGE, language, outcome)
+    ]
+
+
+def compiled(language: str, text: str) -> Any:
+    """The example, compiled."""
+    match language:
+        case "path":
+            return parse_path(text)
+        case "template":
+            # One that is not a text stands there as JSON.
+            is_json = text.startswith('{"')
+            return compile_template(msgspec.json.decode(text) if is_json else text, jsonpath=True)
+        case "JSONPath":
+            return compile_jsonpath(text)
+        case "condition":
+            return compile_condition(msgspec.json.decode(text))
+        case _:
+            return compile_expression(text)
+
+
+def evaluated(language: str, text: str) -> Json:
+    """What the example gives over the data of the page."""
+    example = compiled(language, text)
+    methods = {"path": "resolve", "template": "render", "JSONPath": "find", "condition": "test"}
+    value = getattr(example, methods.get(language, "evaluate"))(DATA)
+    assert value is not MISSING
+    return value
+
+
+@pytest.mark.parametrize(("language", "text", "expected"), examples("gives"))
+def test_an_example_gives_what_it_says(language: str, text: str, expected: str) -> None:
+    value = evaluated(language, text)
+
+    wanted = yaml12.read(f"[{expected}]")
+    assert msgspec.json.encode([value], order="sorted") == msgspec.json.encode(wanted, order="sorted")
+
+
+@pytest.mark.parametrize(("language", "text", "code"), examples("refused with"))
+def test_a_refused_example_is_refused_with_its_code(language: str, text: str, code: str) -> None:
+    with pytest.raises(ExpressionError) as refusal:
+        compiled(language, text)
+
+    assert refusal.value.code == code
+
+
+@pytest.mark.parametrize(("language", "text", "code"), examples("fails with"))
+def test_a_failing_example_compiles_and_fails_with_its_code(language: str, text: str, code: str) -> None:
+    example = compiled(language, text)
+
+    with pytest.raises(EvaluationError) as failure:
+        evaluated(language, text)
+
+    assert example is not None
+    assert failure.value.code == code
+
+
+def test_there_are_examples_of_every_language() -> None:
+    shown = {language: len(rows(PAGE, language, "gives")) for language in LANGUAGES}
+
+    assert min(shown.values()) >= 9, shown
+
+
+@pytest.mark.parametrize(
+    "block", [b for b in blocks(PAGE, "yaml", "json") if not b.word], ids=lambda block: f"line {block.line}"
+)
+def test_each_document_has_no_problems(block: Block) -> None:
+    value = block.value
+    assert isinstance(value, dict)
+
+    found: Any = [value] if "steps" in value else value["orchestrations"]
+
+    assert [problem for document in found for problem in check(document, catalog_of(document)).problems] == []
+    assert problems_of_value(file_schema(BundleRole), value) == []
+
+
+@pytest.mark.parametrize(
+    ("heading", "struct", "classic"), [("document", Document, set()), ("step", Step, {"roleId", "stepType"})]
+)
+def test_each_field_is_described_with_its_default(
+    heading: str, struct: type[msgspec.Struct], classic: set[str]
+) -> None:
+    told = {row.cells[heading]: row.cells["default"] for row in rows(PAGE, heading, "default")}
+
+    fields = {field.encode_name: _default(field) for field in msgspec.structs.fields(struct)}
+    assert told == {**fields, **dict.fromkeys(classic, "classic")}
+
+
+def _default(field: Any) -> str:
+    if field.required:
+        return "required"
+    return "its place in the list" if field.name == "order" else msgspec.json.encode(field.default).decode()
+
+
+def test_each_kind_is_described_with_its_fields() -> None:
+    told = {row.cells["kind"]: _words(row.cells["needs"]) | _words(row.cells["may have"]) for row in _kinds()}
+
+    own = {kind: {name for name, kinds in FIELDS_OF_KIND.items() if kind in kinds} - {"roleId"} for kind in KINDS}
+    assert told == {**own, "transform": {"inputMapping"}}
+
+
+def _kinds() -> list[Row]:
+    return rows(PAGE, "kind", "needs")
+
+
+def _words(cell: str) -> set[str]:
+    return {word.strip("` ") for word in cell.split(",")} - {""}
+
+
+@pytest.mark.parametrize(
+    ("heading", "names"), [("operator", OPERATORS), ("filter", FILTERS), ("function", tuple(FUNCTIONS))]
+)
+def test_each_name_of_the_language_has_a_row(heading: str, names: tuple[str, ...]) -> None:
+    assert [row.cells[heading] for row in rows(PAGE, heading, "gives")] == list(names)
+
+
+def test_the_failures_are_tried_again_as_it_says() -> None:
+    told = {row.cells["failure"]: row.cells["tried again"] for row in rows(PAGE, "failure", "tried again")}
+
+    assert told == {code: "yes" if code in RETRYABLE else "no" for code in told}
+
+
+def test_each_problem_has_a_row() -> None:
+    assert {row.cells["problem"] for row in rows(PAGE, "problem", "the document")} == CODES
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    told = {row.cells["limit"]: int(row.cells["value"].replace(",", "")) for row in rows(PAGE, "limit", "value")}
+
+    assert MAX_OUTPUT_BYTES == state.MAX_CONTEXT_BYTES
+    assert told == {
+        "bytes of a file": yaml12.MAX_BYTES,
+        "levels of nesting in a file": yaml12.MAX_DEPTH,
+        "steps of a document": documents.MAX_STEPS,
+        "members of a group": documents.MAX_FAN_OUT,
+        "attempts of all steps together": documents.MAX_STEP_RUNS,
+        "bytes of the context, and of one output": MAX_OUTPUT_BYTES,
+        "bytes of one resolved mapping": filters.MAX_OUTPUT_BYTES,
+        "characters of a path": paths.MAX_PATH,
+        "characters of a tag": tags.MAX_TAG,
+        "filters of a tag": tags.MAX_FILTERS,
+        "characters of a JSONPath": jsonpath_syntax.MAX_QUERY,
+        "values that one JSONPath selects": jsonpath.MAX_RESULTS,
+        "nested conditions": conditions.MAX_DEPTH,
+        "characters of an expression": syntax.MAX_CHARACTERS,
+        "parts of an expression": syntax.MAX_NODES,
+        "characters of a text that an expression makes": functions.MAX_TEXT,
+    }
