@@ -38,11 +38,16 @@ async def caller_of(authorization: str | None) -> Caller:
     return Caller(await tokens.authenticate(bearer[1]))
 
 
+def is_public(procedure: Procedure[..., Any]) -> bool:
+    """Whether anybody may call the procedure, so that nobody has to be asked who calls."""
+    return isinstance(procedure.meta, Public)
+
+
 def guard(context: Called, procedure: Procedure[..., Any]) -> None:
     """Nothing, when the procedure is public or we know who calls; scopes are the services' to ask for.
 
     Raises:
         Unauthenticated: the procedure needs a caller, and there is none.
     """
-    if not isinstance(procedure.meta, Public):
+    if not is_public(procedure):
         _ = context.caller

@@ -6,6 +6,7 @@ import asyncpg
 
 from api.rpc import RpcError
 from db.connection import CannotOpen
+from db.refusal import refusal_of
 from services.errors import (
     Conflict,
     Forbidden,
@@ -57,7 +58,7 @@ def _of_values(error: Exception) -> RpcError | None:
     """The refusal of a value that PostgreSQL, or the driver on the way to it, cannot hold."""
     match error:
         case asyncpg.DataError() | asyncpg.ProgramLimitExceededError():
-            return RpcError("BAD_REQUEST", f"a value cannot be stored: {_sentence(error)}")
+            return RpcError("BAD_REQUEST", f"a value cannot be stored: {refusal_of(error)}")
         case asyncpg.InterfaceError() if isinstance(error, ValueError):
             # The driver's own data error, which its public names hide behind the server's.
             return RpcError("BAD_REQUEST", f"a value cannot be stored: {error}")
@@ -96,20 +97,15 @@ def _of_rules(error: Exception) -> RpcError | None:
             code = "CONFLICT"
         case _:
             return None
+    refused = refusal_of(error)
     # The rule's name is stable, so a client can tell the rules apart by it.
-    problem = Problem(code=getattr(error, "constraint_name", None) or "CONSTRAINT", path="", message=_sentence(error))
+    problem = Problem(code=refused.rule or "CONSTRAINT", path="", message=str(refused))
     return RpcError(code, problem.message, data={"problems": (problem,)})
 
 
 def _away(error: Exception) -> RpcError:
     _logger.warning("a call was refused because of the database: %r", error)
     return RpcError("SERVICE_UNAVAILABLE", _DATABASE_AWAY, headers=_RETRY)
-
-
-def _sentence(error: Exception) -> str:
-    """What PostgreSQL says, with its hint: ours name the thing, and what to do instead."""
-    hint = getattr(error, "hint", None)
-    return f"{getattr(error, 'message', None) or error}" + (f" ({hint})" if hint else "")
 
 
 def _retry_after(seconds: float | None) -> dict[str, str]:

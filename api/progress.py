@@ -91,8 +91,7 @@ async def _in_a_table(caller: Caller, execution: UUID, console: Console) -> Exec
     # We refresh: the thread that would do it for us could not poll.
     with Live(console=console, auto_refresh=False) as live:
         while True:
-            detail = await executions.get(caller, execution=execution)
-            steps = await executions.steps(caller, execution=execution)
+            detail, steps = await executions.get_with_steps(caller, execution=execution)
             live.update(_table(steps, clock), refresh=True)
             if detail.status in FINISHED:
                 return detail
@@ -102,10 +101,10 @@ async def _in_a_table(caller: Caller, execution: UUID, console: Console) -> Exec
 async def _in_lines(caller: Caller, execution: UUID, console: Console) -> ExecutionDetail:
     shown: set[str] = set()
     while True:
-        detail = await executions.get(caller, execution=execution)
-        for step in await executions.steps(caller, execution=execution):
-            if step.status in SETTLED and step.name not in shown:
-                shown.add(step.name)
+        detail, steps = await executions.get_with_steps(caller, execution=execution)
+        for step in steps:
+            if step.status in SETTLED and step.path not in shown:
+                shown.add(step.path)
                 _print(console, _line(step))
         if detail.status in FINISHED:
             return detail
@@ -122,7 +121,7 @@ class _Clock:
         if step.status in SETTLED:
             return step.duration_ms / 1000
         now = time.monotonic()
-        return now - self._seen.setdefault(step.name, now)
+        return now - self._seen.setdefault(step.path, now)
 
 
 def _table(steps: list[StepLog], clock: _Clock) -> Table:
@@ -133,8 +132,10 @@ def _table(steps: list[StepLog], clock: _Clock) -> Table:
     for step in steps:
         sign, style = _SIGNS[step.status]
         status = Text(f"{sign} {step.status}", style=style)
-        is_first, stage = step.stage != stage, step.stage
-        table.add_row(str(stage + 1) if is_first else "", step.name, status, *_figures(step, clock.seconds(step)))
+        is_main = "/" not in step.path
+        is_first = is_main and step.stage != stage
+        stage = step.stage if is_main else stage
+        table.add_row(str(stage + 1) if is_first else "", step.path, status, *_figures(step, clock.seconds(step)))
     return table
 
 
@@ -151,7 +152,7 @@ def _line(step: StepLog) -> str:
     sign, _ = _SIGNS[step.status]
     attempts = [f"{step.attempts} attempts"] if step.attempts > 1 else []
     figures = _figures(step, step.duration_ms / 1000)[1:]
-    return "  ".join([f"{sign} {step.name}: {step.status}", *attempts, *figures])
+    return "  ".join([f"{sign} {step.path}: {step.status}", *attempts, *figures])
 
 
 def _is_long(text: str) -> bool:

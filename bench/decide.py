@@ -1,11 +1,14 @@
-"""Claim: what an event costs the core does not depend on how many steps the execution has.
+"""Claim: what an event costs the core does not depend on how many steps the execution has run.
 
-Measures microseconds of `advance` for each event that completes a step: sequences of 10 to 10,000 steps and single
-stages of up to 100 members; the best of 3 runs through the whole plan, in memory. Expect flat lines; a slope means that
-a turn looks at steps that are settled already, or copies them.
+Measures microseconds of `advance` for each event that completes a step: loops of ten steps that make 10 to 10,000 runs,
+sequences of 10 to 10,000 steps, and single stages of up to 100 members; the best of 3 runs through the whole plan, in
+memory. Expect flat lines for loops and stages, and 50 µs at most for 1,000 steps. The context of a sequence has a key
+for each step and is copied as each ends, which shows from 1,000 on; a document holds 200 steps at most.
 """
 
 import time
+from datetime import datetime
+from uuid import UUID
 
 from services.definitions.document import Document, Step
 from services.engine.core.commands import StartStep
@@ -21,23 +24,31 @@ ROUNDS = 3
 
 def plan_with(count: int, *, is_stage: bool) -> Plan:
     """So many steps, one after another or all in one stage; each reads one value of the input."""
-    steps = (
-        Step(
-            name=f"S{n:05}",
-            kind="tool",
-            tool="files.read",
-            order=0 if is_stage else n,
-            parallel_group="all" if is_stage else None,
-            input_mapping={"path": "<<input.path>>"},
-        )
-        for n in range(count)
+    return plan_of(Document(name="bench", steps=tuple(_step(n, is_stage=is_stage) for n in range(count))))
+
+
+def plan_with_loop(count: int) -> Plan:
+    """A loop of ten steps that makes so many runs of them."""
+    body = tuple(_step(n, is_stage=False) for n in range(10))
+    return plan_of(
+        Document(name="bench", steps=(Step(name="Loop", kind="loop", max_iterations=count // 10, steps=body),))
     )
-    return plan_of(Document(name="bench", steps=tuple(steps)))
+
+
+def _step(n: int, *, is_stage: bool) -> Step:
+    return Step(
+        name=f"S{n:05}",
+        kind="tool",
+        tool="files.read",
+        order=0 if is_stage else n,
+        parallel_group="all" if is_stage else None,
+        input_mapping={"path": "<<input.path>>"},
+    )
 
 
 def seconds_per_event(plan: Plan) -> float:
     """Seconds of `advance` for each completed step, from the first to the last."""
-    turn = advance(plan, NEW, ExecutionStarted(input={"path": "a.txt"}))
+    turn = advance(plan, NEW, ExecutionStarted(execution=UUID(int=1), at=datetime.min, input={"path": "a.txt"}))
     asked = [command for command in turn.commands if isinstance(command, StartStep)]
     spent, events = 0.0, 0
     while asked:
@@ -54,8 +65,12 @@ def seconds_per_event(plan: Plan) -> float:
 
 def main() -> None:
     """Print a line for each size."""
-    for count, shape in [*((n, "steps in a row") for n in STEPS), *((n, "steps in one stage") for n in MEMBERS)]:
-        plan = plan_with(count, is_stage=shape == "steps in one stage")
+    plans = [
+        *((count, "runs in a loop", plan_with_loop(count)) for count in STEPS),
+        *((count, "steps in a row", plan_with(count, is_stage=False)) for count in STEPS),
+        *((count, "steps in one stage", plan_with(count, is_stage=True)) for count in MEMBERS),
+    ]
+    for count, shape, plan in plans:
         best = min(seconds_per_event(plan) for _ in range(ROUNDS))
         print(f"{count:>6} {shape:<20}{best * 1_000_000:8.1f} µs per event", flush=True)
 

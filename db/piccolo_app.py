@@ -4,10 +4,11 @@ from pathlib import Path
 
 from piccolo.conf.apps import AppConfig
 
+from db.migrations import APP_NAME
 from db.tables import TABLES
 
 APP_CONFIG = AppConfig(
-    app_name="rolecall",
+    app_name=APP_NAME,
     migrations_folder_path=str(Path(__file__).parent / "migrations"),
     table_classes=list(TABLES),
     migration_dependencies=[],

@@ -7,13 +7,12 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from meta_tools.orchestrations import OrchestrationReference
 from meta_tools.system import system_tool
 from services import executions
 from services.errors import Invalid
 from services.executions import MAX_KEY, Execution, ExecutionDetail, IdempotencyKey, Status, StepLog
 from services.json import Json
-from services.listing import Limit
+from services.listing import Limit, OrchestrationReference
 from services.tools.tool import ToolContext
 
 ExecutionId = Annotated[UUID, Meta(description="What `system.execute_orchestration` gave back as `executionId`.")]
@@ -37,7 +36,7 @@ class ExecutionStatus(ExecutionDetail, frozen=True, kw_only=True, rename="camel"
     steps: list[StepLog]
 
 
-@system_tool("execute_orchestration", effect="idempotent")
+@system_tool("execute_orchestration")
 async def execute(
     context: ToolContext,
     *,
@@ -50,7 +49,8 @@ async def execute(
     input schema. Gives back `executionId` at once, while it runs in the background; follow it with
     `system.get_execution_status`.
 
-    A call that is repeated because its result was lost has the same key as before, so it starts nothing twice.
+    A call that is repeated because its result was lost has the same key as before, so it starts nothing twice. The
+    scope `executions.run` is all it takes; see `meta_tools.rights`.
     """
     started = await executions.start(
         context.caller,
@@ -63,18 +63,16 @@ async def execute(
     )
 
 
-@system_tool("get_execution_status", effect="pure")
+@system_tool("get_execution_status")
 async def get_status(context: ToolContext, *, execution_id: ExecutionId) -> ExecutionStatus:
-    """How an execution stands: its `status` (queued, running, waiting, paused, cancelling, completed, failed, timed_out
-    or cancelled), `output`, `error` and `context`, what it has cost, and for each step its status, input, output,
-    error, attempts and duration.
+    """How an execution stands: its `status` (queued, running, waiting, completed, failed or cancelled), `output`,
+    `error` and `context`, what it has cost, and for each step its status, input, output, error, attempts and duration.
     """
-    detail = await executions.get(context.caller, execution=execution_id)
-    steps = await executions.steps(context.caller, execution=execution_id)
+    detail, steps = await executions.get_with_steps(context.caller, execution=execution_id)
     return ExecutionStatus(**msgspec.structs.asdict(detail), steps=steps)
 
 
-@system_tool("list_executions", effect="pure")
+@system_tool("list_executions")
 async def list_(
     context: ToolContext,
     *,

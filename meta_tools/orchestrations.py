@@ -1,36 +1,54 @@
 """`system.create_orchestration`, `list_…`, `get_…`, `update_…` and `delete_orchestration`."""
 
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
 
 from meta_tools import rights
 from meta_tools.system import system_tool
-from services import orchestrations
-from services.definitions.document import Document, Step, as_json
+from services import catalog, orchestrations
+from services.definitions.document import FIELDS_OF_KIND, Document, Step, as_json
+from services.definitions.read import STEP_TYPES
 from services.errors import Conflict
 from services.json import Json, JsonObject
-from services.listing import Limit
+from services.listing import Limit, OrchestrationReference
 from services.orchestrations import Orchestration, OrchestrationSummary
 from services.tools.tool import ToolContext
 
 
 def _step_schema() -> dict[str, Any]:
-    """A step as documents write it: a role may be named by its id, and the place in the list is the order."""
-    _, components = msgspec.json.schema_components([Step])
-    schema = components[Step.__name__]
-    del schema["properties"]["order"]["default"]
-    schema["properties"] |= {
-        "roleId": {"type": "string"},
-        "stepType": {"enum": ["sequential", "parallel", "conditional"]},
+    """A step as documents write it, of a kind that this server runs.
+
+    A role may be named by its id, and the place in the list is the order.
+    """
+    _, components = msgspec.json.schema_components([Step], ref_template="{name}")
+    schema = _whole(components[Step.__name__], components)
+    properties = {
+        name: found
+        for name, found in schema["properties"].items()
+        if catalog.KINDS.intersection(FIELDS_OF_KIND.get(name, catalog.KINDS))
     }
-    return schema
+    properties["kind"] = {"enum": sorted(catalog.KINDS), "default": "agent"}
+    del properties["order"]["default"]
+    classic = {"roleId": {"type": "string"}, "stepType": {"enum": list(STEP_TYPES)}}
+    return {**schema, "properties": properties | classic}
 
 
-OrchestrationReference = Annotated[
-    str, Meta(min_length=1, max_length=100, description="An orchestration's name or id.")
-]
+def _whole(schema: Any, components: dict[str, Any]) -> Any:
+    """The schema with what it refers to put in its place, but for the steps in a step."""
+    if isinstance(schema, list):
+        return [_whole(item, components) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if (name := schema.get("$ref")) is None:
+        return {key: _whole(value, components) for key, value in schema.items()}
+    return (
+        {"type": "object", "description": "A step."} if name == Step.__name__ else _whole(components[name], components)
+    )
+
+
 # Told to the model, but not held to here: the service names all problems of a document at once, with their places.
 StepObject = Annotated[dict[str, Any], Meta(extra_json_schema=_step_schema())]
 Steps = Annotated[
@@ -42,13 +60,23 @@ InputSchema = Annotated[
 ]
 Output = Annotated[JsonObject | None, Meta(description='What it gives back, such as {"report": "<<context.report>>"}.')]
 ResultSchema = Annotated[Json, Meta(description="A JSON Schema that the output must fit.")]
+Part = Annotated[JsonObject, Meta(description="As in the document of an orchestration.")]
 Changes = Annotated[
     JsonObject,
     Meta(description=f"Replaces fields of the document: {', '.join(Document.__struct_encode_fields__)}."),
 ]
 
 
-@system_tool("create_orchestration", effect="idempotent")
+class Shown(OrchestrationSummary, frozen=True, kw_only=True, rename="camel"):
+    """An orchestration with its document as somebody would write it, without what has its default."""
+
+    version_id: UUID
+    digest: str
+    max_step_runs: int
+    document: JsonObject
+
+
+@system_tool("create_orchestration")
 async def create(
     context: ToolContext,
     *,
@@ -60,13 +88,20 @@ async def create(
     input: InputSchema = None,
     output: Output = None,
     output_schema: ResultSchema = None,
-) -> Orchestration:
+    limits: Part | None = None,
+    defaults: Part | None = None,
+    groups: Part | None = None,
+    on_failure: Steps | None = None,
+    finally_: Steps | None = None,
+) -> Shown:
     """Create an orchestration from a `name` and `steps`; it is checked, published and active at once. A step has a
     `name` and a `kind`: `agent` (a role with tools) and `llm` (one model call) need `roleName`; `tool` needs `tool`;
-    `transform` gives back its `inputMapping`. Templates such as `<<context.input.topic>>` in an `inputMapping` read the
-    input and what earlier steps wrote. A step writes its output to the context under its own name, or, with an
-    `outputMapping` such as {"draft": "<<output>>"}, under the keys of that. A refusal lists every problem with its
-    place and what would be allowed.
+    `transform` gives back its `inputMapping`; `branch` takes the first of its `cases`, each with a `name`, `when` and
+    `steps`, or `else`; `loop` repeats its `steps` until `until` holds, at most `maxIterations` times; `map` runs its
+    `steps` for each of `items`, which they read as `<<item>>`. Templates such as `<<context.input.topic>>` in an
+    `inputMapping` read the input and what earlier steps wrote. A step writes its output to the context under its own
+    name, or, with an `outputMapping` such as {"draft": "<<output>>"}, under the keys of that. A refusal lists every
+    problem with its place and what would be allowed.
 
     A call that is repeated because its result was lost finds the orchestration that it made: one by the same creator,
     active, in its first version and with exactly this content is given back; any other of that name is a conflict.
@@ -81,19 +116,23 @@ async def create(
         "output": output,
         "outputSchema": output_schema,
     }
+    parts = {
+        "limits": limits, "defaults": defaults, "groups": groups, "onFailure": on_failure, "finally": finally_,
+    }  # fmt: skip
+    document |= {part: value for part, value in parts.items() if value is not None}
     await rights.may_write(context, await rights.own_role(context), document)
     try:
-        return await orchestrations.create(context.caller, document=document)
+        return _shown(await orchestrations.create(context.caller, document=document))
     except Conflict:
         existing = await orchestrations.get(context.caller, orchestration=name)
         asked = await orchestrations.validate(context.caller, document=document)
         is_unchanged = existing.is_active and existing.version == 1 and existing.digest == asked.digest
         if existing.created_by != context.caller.name or not is_unchanged:
             raise
-        return existing
+        return _shown(existing)
 
 
-@system_tool("list_orchestrations", effect="pure")
+@system_tool("list_orchestrations")
 async def list_(
     context: ToolContext,
     *,
@@ -108,22 +147,22 @@ async def list_(
     return await orchestrations.list_(context.caller, tag=tag, is_active=is_active, limit=limit, after=after)
 
 
-@system_tool("get_orchestration", effect="pure")
-async def get(context: ToolContext, *, orchestration: OrchestrationReference) -> Orchestration:
+@system_tool("get_orchestration")
+async def get(context: ToolContext, *, orchestration: OrchestrationReference) -> Shown:
     """An orchestration with its document: its input schema, steps and output, as `system.update_orchestration` changes
     them.
     """
-    return await orchestrations.get(context.caller, orchestration=orchestration)
+    return _shown(await orchestrations.get(context.caller, orchestration=orchestration))
 
 
-@system_tool("update_orchestration", effect="idempotent")
+@system_tool("update_orchestration")
 async def update(
     context: ToolContext,
     *,
     orchestration: OrchestrationReference,
     changes: Changes | None = None,
     is_active: bool | None = None,
-) -> Orchestration:
+) -> Shown:
     """Change an orchestration: `changes` replaces whole fields of its document, such as `description` or `steps`, and
     makes a new version that is active at once; `isActive` switches it on or off. Executions that have started keep to
     their version.
@@ -133,12 +172,13 @@ async def update(
     old = as_json(before.document)
     await rights.may_write(context, own, old)
     await rights.may_write(context, own, {**old, **(changes or {})})
-    return await orchestrations.update(
+    changed = await orchestrations.update(
         context.caller, orchestration=str(before.id), changes=changes, is_active=is_active
     )
+    return _shown(changed)
 
 
-@system_tool("delete_orchestration", effect="idempotent")
+@system_tool("delete_orchestration")
 async def delete(context: ToolContext, *, orchestration: OrchestrationReference) -> OrchestrationSummary:
     """Delete an orchestration that was never executed, and give back what it was. One that was is switched off with
     `system.update_orchestration` and `isActive: false`.
@@ -147,3 +187,8 @@ async def delete(context: ToolContext, *, orchestration: OrchestrationReference)
     before = await orchestrations.get(context.caller, orchestration=orchestration)
     await rights.may_write(context, own, as_json(before.document))
     return await orchestrations.delete(context.caller, orchestration=str(before.id))
+
+
+def _shown(orchestration: Orchestration) -> Shown:
+    own = {name: getattr(orchestration, name) for name in Shown.__struct_fields__}
+    return Shown(**{**own, "document": as_json(orchestration.document)})

@@ -1,15 +1,16 @@
 """What an agent may make and change beyond its scopes: nothing above itself.
 
 The services hold an agent to the scopes of whoever started its execution. Here it is held to its role: what it makes
-has no more tools than the role itself and never `meta`, and it changes neither its own role nor one above it.
+has no more tools than the role itself and never `meta`, and it changes neither its own role nor one above it. What it
+starts is held to the scope `executions.run` alone: an orchestration of others may do more than the agent's role.
 """
 
 from collections.abc import Iterable
 
 from meta_tools.system import META
-from services import roles
-from services.definitions.catalog import Catalog
-from services.definitions.check import check
+from services import catalog, roles
+from services.definitions.document import all_steps
+from services.definitions.read import read_document
 from services.errors import Forbidden, NotFound
 from services.json import Json
 from services.roles import Role
@@ -18,18 +19,17 @@ from services.tools.tool import ToolContext
 
 
 async def own_role(context: ToolContext) -> Role:
-    """The role of the agent that calls, as it is now.
+    """The role of the agent that calls, as it is now; known by its id, so that no other role takes its place by a name.
 
     Raises:
-        Forbidden: nobody calls in a role, or the role has gone since; what the agent may do is then unknown.
+        Forbidden: nobody calls in a role, or the role has gone since.
     """
-    if context.role is None:
+    if context.role_id is None:
         raise Forbidden("only an agent in a role may do this through a tool; others call the procedures themselves")
     try:
-        return await roles.get(context.caller, role=context.role)
+        return await roles.get(context.caller, role=str(context.role_id))
     except NotFound:
-        message = f"the role {context.role!r} that you act in is gone or renamed, so it allows nothing; report this"
-        raise Forbidden(message) from None
+        raise Forbidden("the role that you act in is gone, so it allows nothing; report this") from None
 
 
 def may_give(own: Role, tools: Iterable[str]) -> None:
@@ -74,13 +74,13 @@ async def may_write(context: ToolContext, own: Role, document: Json) -> None:
     Raises:
         Forbidden: a step calls a tool that `own` may not, or lets a role act that may call more than `own`.
     """
-    ids = await roles.ids_by_name()
-    read = check(document, Catalog(roles=ids, tools=frozenset(registry.for_steps()))).document
-    for step in read.steps if read is not None else ():
+    known = await catalog.current()
+    read = read_document(document, known).document
+    for step in all_steps(read) if read is not None else ():
         if step.tool is not None and (beyond := _beyond(own, [step.tool])):
             raise Forbidden(f"the step {step.name!r} calls {beyond[0]}; your role {own.name!r} holds {_givable(own)}")
-        if step.role_name in ids:
-            role = await roles.get(context.caller, role=str(ids[step.role_name]))
+        if step.role_name is not None and step.role_name in known.roles:
+            role = await roles.get(context.caller, role=str(known.roles[step.role_name]))
             if beyond := _beyond(own, role.tools):
                 message = f"the role {role.name!r} of the step {step.name!r} holds {', '.join(beyond)}"
                 raise Forbidden(f"{message}; use roles that hold no more than yours: {_givable(own)}")

@@ -11,12 +11,11 @@ from services import roles
 from services.definitions.document import Name, Text
 from services.errors import Conflict
 from services.json import Json
-from services.listing import Limit
+from services.listing import Limit, RoleReference
 from services.models.selection import ModelConstraints
 from services.roles import Parameters, Role, RoleChanges, ToolName
 from services.tools.tool import ToolContext
 
-RoleReference = Annotated[str, Meta(min_length=1, max_length=100, description="A role's name or id.")]
 BasePrompt = Annotated[Text, Meta(description="The system prompt: who the role is, what it does, how it answers.")]
 RoleTools = Annotated[
     tuple[ToolName, ...], Meta(description="Names of tools that your own role has as well; never `meta`.")
@@ -28,7 +27,7 @@ _ANY_MODEL = ModelConstraints()
 _PROVIDER_DEFAULTS = Parameters()
 
 
-@system_tool("create_role", effect="idempotent")
+@system_tool("create_role")
 async def create(
     context: ToolContext,
     *,
@@ -67,7 +66,7 @@ async def create(
         return existing
 
 
-@system_tool("list_roles", effect="pure")
+@system_tool("list_roles")
 async def list_(
     context: ToolContext, *, tool: ToolName | None = None, limit: Limit = 50, after: str | None = None
 ) -> list[Role]:
@@ -77,7 +76,7 @@ async def list_(
     return await roles.list_(context.caller, tool=tool, limit=limit, after=after)
 
 
-@system_tool("update_role", effect="idempotent")
+@system_tool("update_role")
 async def update(
     context: ToolContext,
     *,
@@ -114,7 +113,7 @@ async def update(
     return await roles.update(context.caller, role=str(target.id), changes=changes)
 
 
-@system_tool("delete_role", effect="idempotent")
+@system_tool("delete_role")
 async def delete(context: ToolContext, *, role: RoleReference) -> Role:
     """Delete a role that no orchestration uses, and give back what it was. Your own role, and roles that may do more
     than yours, are not yours to delete.

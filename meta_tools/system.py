@@ -10,7 +10,7 @@ from asyncpg import DataError
 from services import errors
 from services.errors import Forbidden, Invalid, LimitExceeded, ServiceError
 from services.problem import Problem
-from services.tools.tool import Effect, Tool, ToolError, tool
+from services.tools.tool import Tool, ToolError, tool
 
 META = "meta"
 PREFIX = "system."
@@ -35,7 +35,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     retry_after_seconds: float | None = None
 
 
-def system_tool(name: str, *, effect: Effect) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
+def system_tool(name: str) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
     """As `tool`, but named `system.<name>`, tagged `meta`, and with service errors turned into tool errors."""
 
     def decorate(function: Callable[..., Awaitable[Any]]) -> Tool:
@@ -48,7 +48,7 @@ def system_tool(name: str, *, effect: Effect) -> Callable[[Callable[..., Awaitab
             except DataError as error:  # a NUL character, above all: models write them now and then
                 raise ToolError(told(Invalid(f"the database cannot keep these arguments: {error}"))) from None
 
-        return tool(PREFIX + name, effect=effect, tags=(META,))(translated)
+        return tool(PREFIX + name, tags=(META,))(translated)
 
     return decorate
 

@@ -21,6 +21,28 @@ export type Add = {
   value: Json;
 };
 
+/** Who may decide an approval. */
+export type Assignees = {
+  roles: string[];
+  users: string[];
+  notInitiator: boolean;
+};
+
+/** One way of a branch: taken when its condition holds, or by weight. */
+export type Case = {
+  name: string;
+  when: Json;
+  weight: number | null;
+  steps: Step[];
+};
+
+/** What is done about some failures; its last output becomes that of the step. */
+export type Catch = {
+  errors: string[];
+  as: string | null;
+  steps: Step[];
+};
+
 /** One difference. Without `step` it is one of the document itself; without `field`, of the step as a whole. */
 export type Change = {
   what: "added" | "changed" | "moved" | "removed";
@@ -30,6 +52,14 @@ export type Change = {
   after: Json;
 };
 
+/** What the steps that make attempts have where they do not say it themselves. */
+export type Defaults = {
+  maxRetries: number | null;
+  retryDelay: number | null;
+  retry: Retry | null;
+  timeout: number | null;
+};
+
 /** One orchestration: what it takes, its steps in their order, what it gives back. */
 export type Document = {
   rolecall: 1;
@@ -37,7 +67,12 @@ export type Document = {
   description: string;
   tags: string[];
   input: Json;
+  limits: Limits;
+  defaults: Defaults;
+  groups: { [key: string]: Group };
   steps: Step[];
+  onFailure: Step[];
+  finally: Step[];
   output: { [key: string]: Json } | null;
   outputSchema: Json;
 };
@@ -58,7 +93,7 @@ export type Execution = {
   finishedAt: string | null;
 };
 
-/** An execution with what its steps have left so far. `costUsd` is null when the price of some call is not known. */
+/** An execution with what its steps have left so far. */
 export type ExecutionDetail = {
   id: string;
   orchestration: string;
@@ -86,6 +121,23 @@ export type Failure = {
   message: string;
   retryable: boolean;
   retryAfterSeconds?: number | null | undefined;
+  others?: OtherFailure[] | undefined;
+};
+
+/** What takes the place of an output after the last attempt: a value, or what a handler gives. */
+export type Fallback = {
+  default?: Json | undefined;
+  catch?: Catch[] | undefined;
+};
+
+/** How the members of a parallel group come together. */
+export type Group = {
+  join: "all" | "all_settled" | "any" | "n_of";
+  n: number | null;
+  minSuccess: number;
+  onMemberFailure: "fail_fast" | "wait_all";
+  maxConcurrency: number | null;
+  merge: { [key: string]: "append" | "last" | "object" };
 };
 
 /** Whether calls are answered and executions run. */
@@ -96,6 +148,14 @@ export type Health = {
   worker: "down" | "live" | "none";
   workers: number;
   defaultModel: string;
+};
+
+/** What one execution may take; null where only the server's own limits hold. */
+export type Limits = {
+  maxStepRuns: number | null;
+  maxCostUsd: string | null;
+  maxTokens: number | null;
+  maxContextBytes: number;
 };
 
 /** What a role asks of its model. */
@@ -142,6 +202,13 @@ export type OrchestrationSummary = {
   updatedAt: string;
 };
 
+/** Why another member of the same parallel group did not work. */
+export type OtherFailure = {
+  step: string;
+  code: string;
+  message: string;
+};
+
 /** What is passed to the model with each call. Unset: the provider's own default. */
 export type Parameters = {
   temperature: number | null;
@@ -184,6 +251,15 @@ export type Replace = {
   value: Json;
 };
 
+/** How `retryDelay` grows from attempt to attempt, and which failures are tried again. */
+export type Retry = {
+  backoff: "exponential" | "fixed" | "linear";
+  maxDelayMs: number;
+  jitter: "full" | "none";
+  errors: string[] | null;
+  notErrors: string[];
+};
+
 /** A role as it is now. `version` counts its contents; an execution keeps to the one it started with. */
 export type Role = {
   id: string;
@@ -218,30 +294,76 @@ export type RoleChanges = {
 /** One step. `order` is always set here: a document may leave it to the place in the list. */
 export type Step = {
   name: string;
-  kind: "agent" | "llm" | "tool" | "transform";
+  kind: "agent" | "approval" | "branch" | "code" | "fail" | "group" | "llm" | "loop" | "map" | "orchestration" | "stop" | "tool" | "transform" | "wait" | "webhook";
   order: number;
   parallelGroup: string | null;
-  roleName: string | null;
-  tool: string | null;
-  prompt: string | null;
-  tools: string[] | null;
-  maxTurns: number | null;
   condition: Json;
   inputMapping: { [key: string]: Json } | null;
+  contextKeys: string[] | null;
   outputMapping: { [key: string]: Json } | null;
   outputSchema: Json;
   maxRetries: number;
   retryDelay: number;
+  retry: Retry;
   timeout: number;
+  totalTimeout: number | null;
+  idempotencyKey: string | null;
+  onError: "continue" | "fail" | Fallback;
+  compensate: Step[];
+  roleName: string | null;
+  prompt: string | null;
+  tools: string[] | null;
+  maxTurns: number | null;
+  tool: string | null;
+  language: "python" | null;
+  source: string | null;
+  forMs: number | string | null;
+  until: Json;
+  event: string | null;
+  match: Json;
+  expiresAfterMs: number | null;
+  assignees: Assignees | null;
+  quorum: number | null;
+  present: Json;
+  form: Json;
+  onExpire: "continue" | "fail" | null;
+  onReject: "continue" | "fail" | null;
+  direction: "receive" | "send" | null;
+  url: string | null;
+  method: "DELETE" | "GET" | "PATCH" | "POST" | "PUT" | null;
+  headers: { [key: string]: string } | null;
+  secretRef: string | null;
+  verify: "none" | "standard-webhooks" | null;
+  orchestration: string | null;
+  version: number | null;
+  wait: boolean | null;
+  cases: Case[];
+  else: Step[];
+  splitBy: string | null;
+  steps: Step[];
+  while: Json;
+  maxIterations: number | null;
+  onLimit: "complete" | "fail" | null;
+  collect: Json;
+  items: Json;
+  as: string | null;
+  maxItems: number | null;
+  maxConcurrency: number | null;
+  onItemError: "drop" | "fail" | "null" | null;
+  tolerate: Tolerance | null;
+  code: string | null;
+  message: string | null;
+  output: Json;
 };
 
-/** What happened to one step. `stage` counts from 0; steps of one stage run together. */
+/** What happened to one instance of a step. */
 export type StepLog = {
+  path: string;
   name: string;
   kind: string;
   stage: number;
   role: string | null;
-  status: "cancelled" | "completed" | "failed" | "pending" | "retrying" | "running" | "skipped";
+  status: "cancelled" | "completed" | "failed" | "pending" | "retrying" | "running" | "skipped" | "waiting";
   attempts: number;
   input: Json;
   output: Json;
@@ -253,6 +375,12 @@ export type StepLog = {
   inputTokens: number;
   outputTokens: number;
   costUsd: string | null;
+};
+
+/** How many items of a map may fail before the map does; both bounds hold. */
+export type Tolerance = {
+  count: number | null;
+  percent: number | null;
 };
 
 /** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
@@ -303,8 +431,8 @@ export type AppRouter = TRPCBuiltRouter<
       schema: Query<void, { [key: string]: Json }>;
     };
     execution: {
-      /** An execution of the orchestration's active version, which runs in the background from now on. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another input. Needs executions.run. */
-      start: Mutation<{ orchestration: string; input?: Json | undefined; idempotencyKey?: string | null | undefined }, Execution>;
+      /** An execution of the orchestration's active version, which runs in the background from now on. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema or a role cannot be assigned; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined }, Execution>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
       /** Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs executions.read. */

@@ -1,20 +1,22 @@
 """Bundles: roles and orchestrations in one file, read, checked and loaded together."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from services import connections, orchestrations, roles
+from services import catalog, connections, orchestrations, roles
 from services.caller import Caller
 from services.definitions import yaml12
-from services.definitions.catalog import Catalog
 from services.definitions.check import Checked
 from services.definitions.check import check as check_document
 from services.definitions.digest import canonical, digest
 from services.definitions.document import Document, Name, Text
+from services.definitions.known import called
 from services.definitions.language import file_schema
 from services.definitions.patch import below
+from services.definitions.read import read_document
 from services.definitions.structure import pointer, read_fields
 from services.errors import Invalid, NotFound
 from services.json import Json, JsonObject
@@ -170,11 +172,14 @@ def _problems_of_role(path: str, role: BundleRole) -> list[Problem]:
 
 
 async def _checked(bundle: Bundle) -> dict[str, Checked]:
-    known = await roles.ids_by_name()
+    known = await catalog.current()
     # Those that are still to come have no id yet; a check asks only whether the name is known.
     coming = dict.fromkeys(bundle.role_names, UUID(int=0))
-    catalog = Catalog(roles={**coming, **known}, tools=frozenset(registry.for_steps()))
-    return {place: check_document(document, catalog) for place, document in bundle.orchestrations.items()}
+    known = replace(known, roles={**coming, **known.roles})
+    documents = {place: read_document(raw, known).document for place, raw in bundle.orchestrations.items()}
+    calls = {document.name: called(document) for document in documents.values() if document is not None}
+    known = replace(known, orchestrations={**known.orchestrations, **calls})
+    return {place: check_document(document, known) for place, document in bundle.orchestrations.items()}
 
 
 def _under(place: str, problem: Problem) -> Problem:

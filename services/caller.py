@@ -8,7 +8,11 @@ from services.principal import SCOPES, Principal, Scope
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The principal behind a call. Every service function takes one first and asks it for the scope that it needs."""
+    """The principal behind a call; a service function that somebody calls takes one first.
+
+    It asks for the scope that it needs. Only where tokens are concerned no scope is enough: nobody makes, sees or
+    revokes one that holds more than the caller.
+    """
 
     principal: Principal
 

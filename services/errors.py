@@ -32,14 +32,13 @@ class NotFound(ServiceError):
 
     def __init__(self, noun: str, id: object, *, hint: str | None = None) -> None:
         super().__init__(f"there is no {noun} {id!r}" + (f"; {hint}" if hint else ""))
-        self.noun = noun
 
 
 class Invalid(ServiceError):
     """Well-formed, but unacceptable: every problem that was found, each with its place."""
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
-        super().__init__("; ".join([message, *(f"{p.path or '/'}: {p.message}" for p in problems)]))
+        super().__init__("; ".join([message, *map(str, problems)]))
         self.message = message
         self.problems = tuple(problems)
 
@@ -49,12 +48,13 @@ class Conflict(ServiceError):
 
     def __init__(self, noun: str, id: object, *, state: str, allowed: str) -> None:
         super().__init__(f"{noun} {id!r} {state}; this needs {allowed}")
-        self.state = state
-        self.allowed = allowed
 
 
 class LimitExceeded(ServiceError):
-    """Too much, or too fast."""
+    """Too much, or too fast.
+
+    Nothing is limited yet; it stands here because the seven are what clients are promised, and each has its code.
+    """
 
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)

@@ -1,26 +1,31 @@
 """Executions: start, watch and cancel the runs of orchestrations."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services import connections, orchestrations, plans
+from services import connections, orchestrations, plans, roles
 from services.caller import Caller
+from services.definitions.document import Name
+from services.definitions.structure import pointer
 from services.engine import journal
 from services.engine.core.events import ExecutionStarted
+from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan
 from services.engine.core.state import State, StepStatus
 from services.engine.core.trace import StepTrace, trace
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid, NotFound
+from services.expressions.errors import suggestion
 from services.failure import Failure
 from services.json import Json
 from services.listing import Limit
+from services.problem import Problem
 from services.schema import problems_of_value, with_defaults
 
 Status = Literal[
@@ -28,6 +33,7 @@ Status = Literal[
 ]
 MAX_KEY = 200
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
+RoleAssignments: TypeAlias = dict[Name, Name]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
 FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
 
@@ -50,7 +56,11 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
-    """An execution with what its steps have left so far. `costUsd` is null when the price of some call is not known."""
+    """An execution with what its steps have left so far.
+
+    `stepsTotal` and `stepsSettled` count the steps of the main sequence, whatever goes on inside them. `costUsd` is
+    null when the price of some call is not known.
+    """
 
     context: dict[str, Json]
     steps_total: int
@@ -61,8 +71,13 @@ class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
 
 
 class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What happened to one step. `stage` counts from 0; steps of one stage run together."""
+    """What happened to one instance of a step.
 
+    `path` tells instances apart: a step in a branch is `Route/Pay`, one in the third iteration of a loop
+    `Duel[2]/Critic`. `stage` counts from 0 in the sequence that the step stands in; steps of one stage run together.
+    """
+
+    path: str
     name: str
     kind: str
     stage: int
@@ -82,20 +97,26 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 async def start(
-    caller: Caller, *, orchestration: str, input: Json = None, idempotency_key: IdempotencyKey | None = None
+    caller: Caller,
+    *,
+    orchestration: str,
+    input: Json = None,
+    role_assignments: RoleAssignments = {},  # noqa: B006
+    idempotency_key: IdempotencyKey | None = None,
 ) -> Execution:
     """Start the active version of an orchestration; it runs in the background.
 
-    With the same `idempotency_key`, later calls return the execution that the first one started.
+    `role_assignments` gives steps, by name, another role than the one that they name. With the same `idempotency_key`,
+    later calls return the execution that the first one started.
 
     Raises:
         NotFound: there is no such orchestration.
         Conflict: it is inactive, it has no active version, or the key was used for another request.
-        Invalid: `input` does not fit the orchestration's input schema.
+        Invalid: `input` does not fit the orchestration's input schema, or a role is assigned to no step that takes one.
     """
     caller.require("executions.run")
     id = await orchestrations.id_of(orchestration)
-    request = _digest(id, input)
+    request = _digest(id, input, role_assignments)
     if idempotency_key is not None and (earlier := await _earlier(caller, idempotency_key, request)) is not None:
         return await _get(earlier)
     found = await orchestrations.active(str(id))
@@ -103,8 +124,15 @@ async def start(
     data = with_defaults(plan.input_schema, {} if input is None else input)
     if plan.input_schema is not None and (problems := problems_of_value(plan.input_schema, data, "/input")):
         raise Invalid("the input does not fit the orchestration's input schema", problems)
-    pinned = await orchestrations.newest_roles(found.version) if plan.has_roles else {}
-    started = ExecutionStarted(input=data, roles=pinned)
+    pinned = await orchestrations.newest_roles(found.version) if plan.role_names else {}
+    assigned = await _assigned(plan, role_assignments) if role_assignments else {}
+    started = ExecutionStarted(
+        execution=uuid7(),
+        at=datetime.now(UTC),
+        input=data,
+        roles=pinned | assigned,
+        role_assignments=role_assignments,
+    )
     execution = await _insert(caller, found, started, idempotency_key, request)
     connections.hint()
     return await _get(execution)
@@ -124,14 +152,17 @@ async def list_(
         NotFound: there is no such orchestration.
     """
     caller.require("executions.read")
-    wanted = None if orchestration is None else await orchestrations.id_of(orchestration)
+    # The versions are looked up first: joined, they would hide from the planner how rare they are.
+    versions = None if orchestration is None else await orchestrations.version_ids(orchestration)
+    wanted = {
+        "execution.version_id = ANY(${}::uuid[])": versions,
+        "execution.status = ${}": status,
+        "execution.id < ${}": before,
+    }
+    given = {condition: value for condition, value in wanted.items() if value is not None}
+    where = " AND ".join(condition.format(place) for place, condition in enumerate(given, start=1)) or "true"
     rows = await connections.pool().fetch(
-        f"{_SELECT} WHERE ($1::uuid IS NULL OR orchestration.id = $1) AND ($2::text IS NULL OR execution.status = $2)"
-        " AND ($3::uuid IS NULL OR execution.id < $3) ORDER BY execution.id DESC LIMIT $4",
-        wanted,
-        status,
-        before,
-        limit,
+        f"{_SELECT} WHERE {where} ORDER BY execution.id DESC LIMIT ${len(given) + 1}", *given.values(), limit
     )
     return [_execution(row) for row in rows]
 
@@ -142,35 +173,42 @@ async def get(caller: Caller, *, execution: UUID) -> ExecutionDetail:
     Raises:
         NotFound: there is none.
     """
-    caller.require("executions.read")
-    base = await _get(execution)
-    plan, state, steps = await _traced(execution)
-    tokens = [step.tokens for step in steps.values()]
-    costs = [step.cost_usd for step in steps.values()]
-    return ExecutionDetail(
-        **msgspec.structs.asdict(base),
-        context=state.context,
-        steps_total=len(plan.steps),
-        steps_settled=sum(_status(state, name) in SETTLED for name in plan.steps),
-        input_tokens=sum(tokens_in for tokens_in, _ in tokens),
-        output_tokens=sum(tokens_out for _, tokens_out in tokens),
-        cost_usd=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
-    )
+    return (await get_with_steps(caller, execution=execution))[0]
 
 
 async def steps(caller: Caller, *, execution: UUID) -> list[StepLog]:
-    """What happened to each step of an execution, in the order of the plan.
+    """What happened to each step of an execution, in the order of the plan, each before those inside it.
+
+    Steps of the main sequence are there from the start, those inside others once they have begun.
 
     Raises:
         NotFound: there is no such execution.
     """
+    return (await get_with_steps(caller, execution=execution))[1]
+
+
+async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionDetail, list[StepLog]]:
+    """An execution as it stands, and what happened to its steps, both of one reading of its journal.
+
+    Raises:
+        NotFound: there is none.
+    """
     caller.require("executions.read")
+    base = await _get(execution)
     plan, state, traces = await _traced(execution)
-    return [
-        _step_log(state, member.name, stage, plan, traces[member.name])
-        for stage, members in enumerate(plan.stages)
-        for member in members
-    ]
+    tokens = [step.tokens for step in traces.values()]
+    costs = [step.cost_usd for step in traces.values()]
+    main = [traces[name] for name in plan.main_names]
+    detail = ExecutionDetail(
+        **msgspec.structs.asdict(base),
+        context=state.context,
+        steps_total=len(main),
+        steps_settled=sum(step.status in SETTLED for step in main),
+        input_tokens=sum(tokens_in for tokens_in, _ in tokens),
+        output_tokens=sum(tokens_out for _, tokens_out in tokens),
+        cost_usd=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
+    )
+    return detail, [_step_log(plan, state, step) for step in traces.values()]
 
 
 async def cancel(caller: Caller, *, execution: UUID, reason: str = "") -> Execution:
@@ -215,10 +253,9 @@ def _execution(row: Any) -> Execution:
 async def _insert(
     caller: Caller, found: orchestrations.Active, started: ExecutionStarted, key: str | None, request: str
 ) -> UUID:
-    id: UUID = uuid7()
     inserted = await connections.pool().fetchval(
         statement("start"),
-        id,
+        started.execution,
         found.version,
         msgspec.json.encode(started.input).decode(),
         msgspec.json.encode(caller.principal).decode(),
@@ -227,16 +264,38 @@ async def _insert(
         journal.encode(started),
     )
     if inserted is not None:
-        return id
+        return started.execution
     assert key is not None, "only a key keeps an execution from being inserted"
     earlier = await _earlier(caller, key, request)
     assert earlier is not None, "the key that was in the way cannot have gone"
     return earlier
 
 
-def _digest(orchestration: UUID, input: Json) -> str:
+def _digest(orchestration: UUID, input: Json, role_assignments: RoleAssignments) -> str:
     """What tells one request from another: what was asked for, not what today's defaults make of it."""
-    return hashlib.sha256(msgspec.json.encode([str(orchestration), input], order="sorted")).hexdigest()
+    asked = [str(orchestration), input, role_assignments]
+    return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
+
+
+async def _assigned(plan: Plan, role_assignments: RoleAssignments) -> dict[str, UUID]:
+    """The newest version of each role that is assigned, by its name.
+
+    Raises:
+        Invalid: a step is not there or takes no role, or a role is not there; names all of them.
+    """
+    taking = tuple(name for name, step in plan.steps.items() if step.definition.role_name is not None)
+    newest = await roles.newest_versions(role_assignments.values())
+    problems: list[Problem] = []
+    for step, role in role_assignments.items():
+        path = "/roleAssignments" + pointer(step)
+        if step not in taking:
+            message, near = f"there is no step {step!r} that takes a role", suggestion(step, taking)
+            problems.append(Problem(code="UNKNOWN_STEP", path=path, message=message, allowed=taking, suggestion=near))
+        if role not in newest:
+            problems.append(Problem(code="UNKNOWN_ROLE", path=path, message=f"there is no role {role!r}"))
+    if problems:
+        raise Invalid("the roles cannot be assigned", problems)
+    return newest
 
 
 async def _earlier(caller: Caller, key: str, request: str) -> UUID | None:
@@ -271,20 +330,16 @@ async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
     return plan, *trace(plan, history)
 
 
-def _status(state: State, name: str) -> StepStatus:
-    step = state.steps.get(name)
-    return "pending" if step is None else step.status
-
-
-def _step_log(state: State, name: str, stage: int, plan: Plan, step: StepTrace) -> StepLog:
+def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
     tokens_in, tokens_out = step.tokens
-    definition = plan.steps[name].definition
+    definition = plan.steps[name_of(step.path)].definition
     return StepLog(
-        name=name,
+        path=step.path,
+        name=definition.name,
         kind=definition.kind,
-        stage=stage,
-        role=definition.role_name,
-        status=_status(state, name),
+        stage=step.stage,
+        role=state.role_assignments.get(definition.name, definition.role_name),
+        status=step.status,
         attempts=step.attempts,
         input=step.input,
         output=step.output,

@@ -8,17 +8,26 @@ RETRYABLE = frozenset(
 )
 
 
+class OtherFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """Why another member of the same parallel group did not work."""
+
+    step: str
+    code: str
+    message: str
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """Why an attempt did not work.
 
     `retryable` says whether the same call may work later; `retry_after_seconds` is the earliest time the other side
-    named.
+    named. `others` are the further failures of a parallel group that waited for all its members.
     """
 
     code: str
     message: str
     retryable: bool
     retry_after_seconds: float | None = None
+    others: tuple[OtherFailure, ...] = ()
 
 
 class Failed(Exception):

@@ -9,6 +9,10 @@ from piccolo.columns.combination import Where
 from db import tables
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="How many at most.")]
+RoleReference = Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="A role's name or id.")]
+OrchestrationReference = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=100, description="An orchestration's name or id.")
+]
 
 
 def id_in(text: str) -> UUID | None:

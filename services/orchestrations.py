@@ -8,9 +8,10 @@ import msgspec
 from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
 from piccolo.query.functions import Max
 from piccolo.querystring import QueryString
+from uuid_utils.compat import uuid7
 
 from db import tables
-from services import connections, roles
+from services import catalog, connections
 from services.caller import Caller
 from services.definitions.bound import max_step_runs
 from services.definitions.catalog import Catalog
@@ -24,7 +25,6 @@ from services.errors import Conflict, Invalid, NotFound
 from services.json import Json, JsonObject
 from services.listing import Limit, called, id_in
 from services.problem import Problem
-from services.tools import registry
 
 
 class OrchestrationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -74,7 +74,7 @@ async def create(caller: Caller, *, document: Json) -> Orchestration:
         Conflict: the name is taken.
     """
     caller.require("orchestrations.write")
-    checked, catalog = await _check(document)
+    checked, known = await _check(document)
     good = _accepted(checked)
     try:
         async with connections.database().transaction():
@@ -82,7 +82,7 @@ async def create(caller: Caller, *, document: Json) -> Orchestration:
                 name=good.name, description=good.description, tags=list(good.tags), created_by=caller.name
             )
             await row.save()
-            await _publish(caller, row.id, 1, good, catalog)
+            await _publish(caller, row.id, 1, good, known)
     except UniqueViolationError:
         raise Conflict(
             "orchestration", good.name, state="exists already", allowed="another name, or an update"
@@ -231,6 +231,18 @@ async def document(version: UUID) -> Document:
     return document_of(row["document"], steps)
 
 
+async def version_ids(orchestration: str) -> list[UUID]:
+    """All versions of an orchestration, by its id or its name.
+
+    Raises:
+        NotFound: there is no such orchestration.
+    """
+    rows = await connections.pool().fetch(
+        "SELECT id FROM orchestration_version WHERE orchestration_id = $1", await id_of(orchestration)
+    )
+    return [row["id"] for row in rows]
+
+
 async def newest_roles(version: UUID) -> dict[str, UUID]:
     """The newest version of each role that the steps of a version name, by that name."""
     rows = await connections.pool().fetch(
@@ -243,8 +255,8 @@ async def newest_roles(version: UUID) -> dict[str, UUID]:
 
 
 async def _check(raw: Json) -> tuple[Checked, Catalog]:
-    catalog = Catalog(roles=await roles.ids_by_name(), tools=frozenset(registry.for_steps()))
-    return check(raw, catalog), catalog
+    known = await catalog.current()
+    return check(raw, known), known
 
 
 def _accepted(checked: Checked) -> Document:
@@ -256,17 +268,17 @@ def _accepted(checked: Checked) -> Document:
 async def _replace(caller: Caller, id: UUID, changes: JsonObject) -> None:
     """Put `changes` into the document; a new version when it is another one then."""
     before = await _find(str(id))
-    checked, catalog = await _check({**as_json(before.document), **changes})
+    checked, known = await _check({**as_json(before.document), **changes})
     good = _accepted(checked)
     table = tables.Orchestration
     await table.update({table.name: good.name, table.description: good.description, table.tags: list(good.tags)}).where(
         table.id == id
     )
     if digest(good) != before.digest:
-        await _publish(caller, id, await _next_number(id), good, catalog)
+        await _publish(caller, id, await _next_number(id), good, known)
 
 
-async def _publish(caller: Caller, orchestration: UUID, number: int, document: Document, catalog: Catalog) -> None:
+async def _publish(caller: Caller, orchestration: UUID, number: int, document: Document, known: Catalog) -> None:
     version = tables.OrchestrationVersion(
         orchestration_id=orchestration,
         number=number,
@@ -274,8 +286,8 @@ async def _publish(caller: Caller, orchestration: UUID, number: int, document: D
         created_by=caller.name,
     )
     await version.save()
-    steps = [tables.OrchestrationStep(**row, version_id=version.id) for row in step_rows(document, catalog.roles)]
-    await tables.OrchestrationStep.insert(*steps)
+    rows = step_rows(document, known.roles, uuid7)
+    await tables.OrchestrationStep.insert(*(tables.OrchestrationStep(**row, version_id=version.id) for row in rows))
     table = tables.OrchestrationVersion
     await table.update(
         {

@@ -1,8 +1,12 @@
 """One thing that is wrong with a document or an input, said so that a person or an agent can mend it."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from services.definitions.patch import Operation
+
+_SAID = 5
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -20,3 +24,16 @@ class Problem(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     allowed: tuple[str, ...] = ()
     suggestion: str | None = None
     patch: tuple[Operation, ...] = ()
+
+    def __str__(self) -> str:
+        """The place and what is wrong there.
+
+        >>> str(Problem(code="REQUIRED", path="", message="`name` is missing"))
+        '/: `name` is missing'
+        """
+        return f"{self.path or '/'}: {self.message}"
+
+
+def said(problems: Sequence[Problem]) -> str:
+    """The first five of `problems` in one line: enough for a message that stands alone."""
+    return "; ".join(map(str, problems[:_SAID]))

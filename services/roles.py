@@ -1,5 +1,6 @@
 """Roles: who a model plays. A role is a row that people and agents edit; its every content is kept as a version."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import msgspec
 from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
 
 from db import tables
+from services import connections
 from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
@@ -47,8 +49,9 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class RoleContent(msgspec.Struct, frozen=True, kw_only=True):
-    """What a role was at one of its versions."""
+    """What a role was at one of its versions. `id` is the role's own, whatever it is called by now."""
 
+    id: UUID
     name: str
     base_prompt: str
     tools: tuple[str, ...] = ()
@@ -153,21 +156,27 @@ async def ids_by_name() -> dict[str, UUID]:
     return {row["name"]: row["id"] for row in rows}
 
 
+async def newest_versions(names: Iterable[str]) -> dict[str, UUID]:
+    """The newest version of each role of these names that there is, by its name."""
+    rows = await connections.pool().fetch(
+        "SELECT role.name, newest.id FROM role JOIN role_version AS newest"
+        " ON newest.role_id = role.id AND newest.number = role.version WHERE role.is_active AND role.name = ANY($1)",
+        list(names),
+    )
+    return {row["name"]: row["id"] for row in rows}
+
+
 async def content(version: UUID) -> RoleContent:
     """What a role was at a version.
 
     Raises:
         NotFound: there is no such version.
     """
-    found = (
-        await tables.RoleVersion.select(tables.RoleVersion.content)
-        .where(tables.RoleVersion.id == version)
-        .first()
-        .output(load_json=True)
-    )
+    table = tables.RoleVersion
+    found = await table.select(table.role_id, table.content).where(table.id == version).first().output(load_json=True)
     if found is None:
         raise NotFound("role version", version)
-    return msgspec.convert(found["content"], RoleContent)
+    return msgspec.convert({**found["content"], "id": found["role_id"]}, RoleContent)
 
 
 async def _get(role: str) -> Role:

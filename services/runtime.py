@@ -13,7 +13,7 @@ from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
 from services.settings import Settings
-from services.steps import agent, llm, tool
+from services.steps import agent, llm, tool, wait
 from services.tools import files, registry
 
 
@@ -44,6 +44,7 @@ class Runtime:
             "agent": partial(agent.perform, self.models),
             "llm": partial(llm.perform, self.models),
             "tool": tool.perform,
+            "wait": wait.perform,
         }
 
 

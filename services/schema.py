@@ -10,6 +10,7 @@ from itertools import islice
 import jsonschema_rs
 import msgspec
 
+from services.definitions.structure import pointer
 from services.json import Json
 from services.problem import Problem
 
@@ -27,7 +28,7 @@ def problems_of_schema(schema: Json, path: str = "") -> list[Problem]:
         _validator(msgspec.json.encode(schema))
     except jsonschema_rs.ValidationError as error:
         return [
-            Problem(code="SCHEMA_INVALID", path=path + _pointer(error.instance_path), message=_shown(error.message))
+            Problem(code="SCHEMA_INVALID", path=path + pointer(*error.instance_path), message=_shown(error.message))
         ]
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         return [Problem(code="SCHEMA_INVALID", path=path, message=_shown(str(error)))]
@@ -42,7 +43,7 @@ def problems_of_value(schema: Json, value: Json, path: str = "") -> list[Problem
     """
     errors = _validator(msgspec.json.encode(schema)).iter_errors(value)
     return [
-        Problem(code="SCHEMA_MISMATCH", path=path + _pointer(error.instance_path), message=_shown(error.message))
+        Problem(code="SCHEMA_MISMATCH", path=path + pointer(*error.instance_path), message=_shown(error.message))
         for error in islice(errors, _MAX_PROBLEMS)
     ]
 
@@ -69,10 +70,6 @@ def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
         msgspec.json.decode(schema), pattern_options=jsonschema_rs.RegexOptions(), offline=True
     )
-
-
-def _pointer(path: list[str | int]) -> str:
-    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
 
 
 def _shown(message: str) -> str:

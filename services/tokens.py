@@ -32,7 +32,7 @@ _PREFIX_LENGTH = 8
 _SECRET_BYTES = 32
 _FORMAT = re.compile(r"rc_([A-Za-z0-9]{8})_([A-Za-z0-9_-]{43})")
 # One sentence for every reason: a guesser learns nothing from which it was.
-_REFUSED = "the token is unknown, revoked or expired; `rolecall token` makes a new one"
+_REFUSED = "the token is unknown, revoked or expired; `rolecall token create` makes a new one"
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

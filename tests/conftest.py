@@ -15,10 +15,14 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from db import embedded
 from db.connection import Database, connect
 from db.migrate import migrate
+
+# `make laws`: the laws of the core over as many random definitions as their contract names.
+settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 
 CopyOf = Callable[[str], AbstractAsyncContextManager[str]]
 NewDirectory = Callable[[], AbstractContextManager[Path]]

@@ -89,6 +89,23 @@ def create_token(name: str, scopes: tuple[str, ...], expires_in_days: int | None
     sys.exit(tokens.create(name, scopes, expires_in_days))
 
 
+@token.command("list")
+def list_tokens() -> None:
+    """List every token, revoked and expired ones too; secrets are not kept, so none is shown."""
+    from api.cli import tokens
+
+    sys.exit(tokens.list_())
+
+
+@token.command("revoke")
+@click.argument("token", metavar="NAME|ID")
+def revoke_token(token: str) -> None:
+    """Make a token useless from now on. Its name stays taken."""
+    from api.cli import tokens
+
+    sys.exit(tokens.revoke(token))
+
+
 @root.command()
 def generate() -> None:
     """Write openapi/ anew from the procedure registry."""

@@ -44,4 +44,4 @@ def line_about(problem: Problem) -> str:
     elif problem.allowed and problem.code != "REQUIRED":
         more = ", …" if len(problem.allowed) > _SHOWN_ALLOWED else ""
         hint = f"; there are: {', '.join(problem.allowed[:_SHOWN_ALLOWED])}{more}"
-    return f"{problem.path or '/'}: {problem.message}{hint} ({problem.code})"
+    return f"{problem}{hint} ({problem.code})"

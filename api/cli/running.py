@@ -12,7 +12,7 @@ from rich.console import Console
 from api import progress
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
-from services import bundles, executions, orchestrations
+from services import bundles, executions, orchestrations, plans
 from services.bundles import Bundle
 from services.caller import OPERATOR
 from services.errors import NotFound
@@ -58,7 +58,7 @@ async def _run(runtime: Runtime, source: Bundle | str, data: Json) -> int:
     name = await _known(source) if isinstance(source, str) else await _loaded(source)
     execution = await executions.start(OPERATOR, orchestration=name, input=data)
     console.print(f"{execution.orchestration}, version {execution.version}", style="bold")
-    if await _asks_a_model(execution.id):
+    if await _asks_a_model(name):
         console.print(_model_line(runtime.models), style="dim")
     finished = await _followed(runtime, execution.id, console)
     if finished is None:
@@ -137,8 +137,9 @@ async def _known(name: str) -> str:
         raise Unusable(f"there is no orchestration {name!r}; {there_are}") from None
 
 
-async def _asks_a_model(execution: UUID) -> bool:
-    return any(step.role is not None for step in await executions.steps(OPERATOR, execution=execution))
+async def _asks_a_model(orchestration: str) -> bool:
+    plan = await plans.of_version((await orchestrations.active(orchestration)).version)
+    return bool(plan.role_names)
 
 
 def _model_line(models: Models) -> str:
@@ -147,7 +148,7 @@ def _model_line(models: Models) -> str:
 
 async def _say_what_failed(execution: ExecutionDetail) -> None:
     steps = await executions.steps(OPERATOR, execution=execution.id)
-    where = ", ".join(step.name for step in steps if step.status == "failed")
+    where = ", ".join(step.path for step in steps if step.status == "failed")
     at = f" at the step {where}" if where else ""
     why = f": {execution.error.code}: {execution.error.message}" if execution.error else ""
     click.echo(f"the execution {execution.status.replace('_', ' ')}{at}{why}", err=True)

@@ -9,25 +9,37 @@ from api.context import Context
 from api.procedures.orchestrations import OrchestrationReference
 from api.rpc import mutation, query
 from services import executions
-from services.executions import Execution, ExecutionDetail, IdempotencyKey, Status, StepLog
+from services.executions import Execution, ExecutionDetail, IdempotencyKey, RoleAssignments, Status, StepLog
 from services.json import Json
 from services.listing import Limit
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
 Key = Annotated[IdempotencyKey, Meta(description="The same key starts the same execution.")]
+Assignments = Annotated[RoleAssignments, Meta(description="Other roles than the steps name: by step, the role.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 
 
 @mutation
 async def start(
-    ctx: Context, *, orchestration: OrchestrationReference, input: Json = None, idempotency_key: Key | None = None
+    ctx: Context,
+    *,
+    orchestration: OrchestrationReference,
+    input: Json = None,
+    role_assignments: Assignments = {},  # noqa: B006
+    idempotency_key: Key | None = None,
 ) -> Execution:
     """An execution of the orchestration's active version, which runs in the background from now on. The same
     `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not
-    fit the input schema; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was
-    used with another input. Needs executions.run.
+    fit the input schema or a role cannot be assigned; NOT_FOUND when there is no such orchestration; CONFLICT when it
+    is inactive, or the key was used with another request. Needs executions.run.
     """
-    return await executions.start(ctx.caller, orchestration=orchestration, input=input, idempotency_key=idempotency_key)
+    return await executions.start(
+        ctx.caller,
+        orchestration=orchestration,
+        input=input,
+        role_assignments=role_assignments,
+        idempotency_key=idempotency_key,
+    )
 
 
 @query

@@ -10,12 +10,9 @@ from services import bundles, orchestrations
 from services.definitions.diff import Change
 from services.definitions.document import Name
 from services.json import Json, JsonObject
-from services.listing import Limit
+from services.listing import Limit, OrchestrationReference
 from services.orchestrations import Orchestration, OrchestrationSummary, Validation
 
-OrchestrationReference = Annotated[
-    str, Meta(min_length=1, max_length=100, description="An orchestration's name or id.")
-]
 OrchestrationName = Annotated[str, Meta(max_length=100)]
 
 

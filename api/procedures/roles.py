@@ -9,11 +9,10 @@ from api.rpc import mutation, query
 from services import roles
 from services.definitions.document import Name, Text
 from services.json import Json
-from services.listing import Limit
+from services.listing import Limit, RoleReference
 from services.models.selection import ModelConstraints
 from services.roles import Parameters, Role, RoleChanges, ToolName
 
-RoleReference = Annotated[str, Meta(min_length=1, max_length=100, description="A role's name or id.")]
 RoleName = Annotated[str, Meta(max_length=100)]
 
 

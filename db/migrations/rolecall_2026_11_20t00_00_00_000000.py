@@ -5,6 +5,8 @@ from pathlib import Path
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.engine.finder import engine_finder
 
+from db.migrations import APP_NAME
+
 ID = "2026-11-20T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "initial schema"
@@ -13,7 +15,7 @@ SCRIPT = Path(__file__).parent / "sql" / "0001_initial.sql"
 
 
 async def forwards() -> MigrationManager:
-    manager = MigrationManager(migration_id=ID, app_name="rolecall", description=DESCRIPTION)
+    manager = MigrationManager(migration_id=ID, app_name=APP_NAME, description=DESCRIPTION)
     manager.add_raw(_run_script)
     manager.add_raw_backwards(_refuse)
     return manager

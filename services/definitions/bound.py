@@ -1,13 +1,26 @@
 """The proven maximum of step runs of an execution."""
 
-from services.definitions.document import Document
+from services.definitions.document import ATTEMPTED, Document, Step, main_slots, slots
+
+_MAX_ITEMS = 100
 
 
 def max_step_runs(document: Document) -> int:
-    """No execution of `document` makes more attempts than this: each step runs once, and once more for each retry.
+    """No execution of `document` makes more attempts than this.
+
+    A step runs once, and once more for each retry; what a loop or a map holds runs in every round. Whatever could run
+    is counted: all cases of a branch, all handlers, all compensations.
 
     >>> from services.definitions.document import Document, Step
-    >>> max_step_runs(Document(name="a", steps=(Step(name="s", max_retries=2), Step(name="t"))))
-    4
+    >>> inner = Step(name="s", max_retries=2)
+    >>> max_step_runs(Document(name="a", steps=(Step(name="l", kind="loop", max_iterations=5, steps=(inner,)),)))
+    16
     """
-    return sum(1 + step.max_retries for step in document.steps)
+    return sum(_runs(step) for _, steps in main_slots(document) for step in steps)
+
+
+def _runs(step: Step) -> int:
+    own = 1 + step.max_retries if step.kind in ATTEMPTED else 1
+    rounds = {"loop": step.max_iterations or 1, "map": step.max_items or _MAX_ITEMS}.get(step.kind, 1)
+    held = ((rounds if slot == "body" else 1) * sum(_runs(inner) for inner in steps) for slot, steps in slots(step))
+    return own + sum(held)

@@ -1,15 +1,42 @@
-"""What a document may refer to: the roles and tools that exist."""
+"""What a document may refer to: the roles, tools and orchestrations that exist, and the kinds that can be performed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from uuid import UUID
+
+from services.definitions.document import KINDS, Kind
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
     """The names a document is checked against.
 
-    `roles` maps each role's name to its id; `tools` are the names that a tool step may call.
+    `roles` maps each role's name to its id; `tools` are the names that a tool step may call, and `tagged` those that
+    only agents may, by the tags that their roles list. `kinds` are those that have a performer or need none.
+    `orchestrations` maps each name to the names that its active version calls.
     """
 
-    roles: dict[str, UUID] = field(default_factory=dict[str, UUID])
+    roles: Mapping[str, UUID] = field(default_factory=dict[str, UUID])
     tools: frozenset[str] = frozenset()
+    tagged: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    kinds: frozenset[Kind] = frozenset(KINDS)
+    orchestrations: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    def grants(self, wish: str) -> bool:
+        """Whether an agent whose step lists `wish`, a name, a pattern or a tag, could be granted anything by it."""
+        if wish in self.tagged or any(wish in names for names in self.tagged.values()):
+            return True
+        return any(fnmatchcase(name, wish) for name in self.tools)
+
+    def calls(self, start: str, end: str) -> bool:
+        """Whether the orchestration `start` is `end`, or calls it, also through others."""
+        pending, seen = [start], set[str]()
+        while pending:
+            name = pending.pop()
+            if name == end:
+                return True
+            if name not in seen:
+                seen.add(name)
+                pending += self.orchestrations.get(name, ())
+        return False

@@ -14,13 +14,24 @@ Code = Literal[
     "RESERVED_NAME",
     "ORDER_CONFLICT",
     "GROUP_NOT_CONTIGUOUS",
+    # What its fields say together.
+    "FIELD_CONFLICT",
+    "UNREACHABLE_CASE",
+    "UNREACHABLE_HANDLER",
+    "UNKNOWN_GROUP",
+    "GROUP_TOO_SMALL",
+    "MAPPING_INVALID",
     # What a document may grow to.
     "TOO_MANY_STEPS",
+    "TOO_DEEP",
     "FAN_OUT_TOO_LARGE",
     "BOUND_TOO_LARGE",
     # What it names.
+    "NO_PERFORMER",
     "UNKNOWN_ROLE",
     "UNKNOWN_TOOL",
+    "UNKNOWN_ORCHESTRATION",
+    "CALL_CYCLE",
     "UNKNOWN_REFERENCE",
     "CONTEXT_CONFLICT",
     # What it says in other languages: JSON Schema, templates, conditions, paths and expressions.

@@ -1,23 +1,32 @@
 """What differs between two documents, by step and field and not by text."""
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from services.definitions.document import Document, Step
+from services.definitions.document import Document, Slot, Step, as_json, main_slots, slots
+from services.definitions.tree import alone
 from services.json import Json, JsonObject
 
 _MAX_SHOWN = 60
-# What tells a step in a list of changes, whether it has its default or not.
-_ALWAYS = ("name", "kind", "order")
+
+
+class _At(NamedTuple):
+    """A step without those that it holds, and where it stands: in which slot of which step, or of the document."""
+
+    step: Step
+    parent: str | None
+    slot: Slot
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One difference. Without `step` it is one of the document itself; without `field`, of the step as a whole.
 
-    `before` and `after` are the step that was removed or added (without its defaults), or the values of the field; of a
-    step that moved, its orders. Where steps keep their sequence and only their numbers differ, one change of the
-    document's field `order` names them all.
+    `before` and `after` are the step that was removed or added (without its defaults and the steps in it, which have
+    changes of their own), or the values of the field; of a step that moved, its orders, or, when it came into another
+    slot, its places. Where steps keep their sequence and only their numbers differ, one change of the document's field
+    `order` names them all.
     """
 
     what: Literal["added", "removed", "moved", "changed"]
@@ -30,7 +39,7 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 def diff(a: Document, b: Document) -> tuple[Change, ...]:
     """What makes `b` of `a`, both as `check` reads them; empty when their digests are the same.
 
-    Steps are matched by name.
+    Steps are matched by name, wherever they stand.
 
     >>> a = Document(name="flow", steps=(Step(name="A"), Step(name="B", order=1)))
     >>> b = Document(name="flow", steps=(Step(name="A", max_retries=2),))
@@ -38,16 +47,16 @@ def diff(a: Document, b: Document) -> tuple[Change, ...]:
     ["- step 'B' (agent)", "~ step 'A': maxRetries 0 → 2"]
     """
     before, after = _by_name(a), _by_name(b)
-    staying = _staying([name for name in before if name in after], [name for name in after if name in before])
+    staying = _staying_in_lists(before, after)
     removed = [
-        Change(what="removed", step=name, before=_shown(step)) for name, step in before.items() if name not in after
+        Change(what="removed", step=name, before=as_json(at.step)) for name, at in before.items() if name not in after
     ]
-    changed = [change for name, step in after.items() for change in _of_step(before.get(name), step, name in staying)]
+    changed = [change for name, at in after.items() for change in _of_step(before.get(name), at, name in staying)]
     return (
-        *_changed_fields(a, b, None, ("steps",)),
+        *_changed_fields(a, b, None, ("steps", "on_failure", "finally_")),
         *removed,
         *changed,
-        *_renumbered({name: (before[name], after[name]) for name in after if name in staying}),
+        *_renumbered({name: (before[name].step, after[name].step) for name in after if name in staying}),
     )
 
 
@@ -56,15 +65,31 @@ def lines(changes: tuple[Change, ...]) -> list[str]:
     return [_line(change) for change in changes]
 
 
-def _by_name(document: Document) -> dict[str, Step]:
-    return {step.name: step for step in sorted(document.steps, key=lambda step: (step.order, step.name))}
+def _by_name(document: Document) -> dict[str, _At]:
+    return {at.step.name: at for at in _all(None, main_slots(document))}
 
 
-def _of_step(before: Step | None, after: Step, is_staying: bool) -> list[Change]:
+def _all(parent: str | None, held: Iterator[tuple[Slot, tuple[Step, ...]]]) -> Iterator[_At]:
+    for slot, steps in held:
+        for step in sorted(steps, key=lambda step: (step.order, step.name)):
+            yield _At(alone(step), parent, slot)
+            yield from _all(step.name, slots(step))
+
+
+def _of_step(before: _At | None, after: _At, is_staying: bool) -> list[Change]:
+    name = after.step.name
     if before is None:
-        return [Change(what="added", step=after.name, after=_shown(after))]
-    moved = [] if is_staying else [Change(what="moved", step=after.name, before=before.order, after=after.order)]
-    return [*moved, *_changed_fields(before, after, after.name, ("name", "order"))]
+        return [Change(what="added", step=name, after=as_json(after.step))]
+    moved: list[Change] = []
+    if before[1:] != after[1:]:
+        moved = [Change(what="moved", step=name, before=_place(before), after=_place(after))]
+    elif not is_staying:
+        moved = [Change(what="moved", step=name, before=before.step.order, after=after.step.order)]
+    return [*moved, *_changed_fields(before.step, after.step, name, ("name", "order"))]
+
+
+def _place(at: _At) -> JsonObject:
+    return {"in": at.parent, "slot": at.slot, "order": at.step.order}
 
 
 def _changed_fields(a: msgspec.Struct, b: msgspec.Struct, step: str | None, left_out: tuple[str, ...]) -> list[Change]:
@@ -81,12 +106,30 @@ def _changed_fields(a: msgspec.Struct, b: msgspec.Struct, step: str | None, left
 
 
 def _json(value: Any) -> Json:
-    return msgspec.json.decode(msgspec.json.encode(value))
+    if isinstance(value, msgspec.Struct):
+        return as_json(value)
+    if isinstance(value, tuple):
+        return [_json(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _json(item) for key, item in value.items()}
+    return value
 
 
 def _canonical(value: Any) -> bytes:
     # As the digest sees it: Python takes true for 1, and 1 for 1.0.
     return msgspec.json.encode(value, order="sorted")
+
+
+def _staying_in_lists(before: dict[str, _At], after: dict[str, _At]) -> frozenset[str]:
+    """The steps that stand in the same list as before, and in the same sequence with the others of it that do."""
+    lists: dict[tuple[str | None, Slot], list[str]] = {}
+    for name, at in after.items():
+        if name in before and before[name][1:] == at[1:]:
+            lists.setdefault((at.parent, at.slot), []).append(name)
+    place = {name: index for index, name in enumerate(before)}
+    return frozenset[str]().union(
+        *(_staying(sorted(names, key=lambda name: place[name]), names) for names in lists.values())
+    )
 
 
 def _staying(before: list[str], after: list[str]) -> frozenset[str]:
@@ -112,14 +155,6 @@ def _renumbered(pairs: dict[str, tuple[Step, Step]]) -> list[Change]:
     return [Change(what="changed", field="order", before=before, after=after)]
 
 
-def _shown(step: Step) -> JsonObject:
-    return {
-        field.encode_name: _json(value)
-        for field in msgspec.structs.fields(Step)
-        if (value := getattr(step, field.name)) != field.default or field.name in _ALWAYS
-    }
-
-
 def _line(change: Change) -> str:
     name = f"step {change.step!r}"
     match change:
@@ -127,6 +162,8 @@ def _line(change: Change) -> str:
             return f"+ {name} ({step['kind']})"
         case Change(what="removed", before=dict(step)):
             return f"- {name} ({step['kind']})"
+        case Change(what="moved", before=dict(before), after=dict(after)):
+            return f"> {name}: {_said(before)} → {_said(after)}"
         case Change(what="moved"):
             return f"> {name}: order {change.before} → {change.after}"
         case Change(step=None, field="order", after=dict(orders)):
@@ -134,6 +171,10 @@ def _line(change: Change) -> str:
         case _:
             where = f"{name}: {change.field}" if change.step is not None else change.field
             return f"~ {where} {_brief(change.before)} → {_brief(change.after)}"
+
+
+def _said(place: JsonObject) -> str:
+    return f"{place['slot']}[{place['order']}]" + (f" of {place['in']!r}" if place["in"] is not None else "")
 
 
 def _brief(value: Json) -> str:

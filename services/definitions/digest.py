@@ -4,12 +4,12 @@ import hashlib
 
 import msgspec
 
-from services.definitions.document import Document
+from services.definitions.document import Document, as_json
 
 
 def canonical(document: Document) -> bytes:
-    """The document as JSON with sorted keys, defaults filled in and no white space (after RFC 8785)."""
-    return msgspec.json.encode(document, order="sorted")
+    """The document as JSON with sorted keys, without white space and without what has its default (after RFC 8785)."""
+    return msgspec.json.encode(as_json(document), order="sorted")
 
 
 def digest(document: Document) -> str:

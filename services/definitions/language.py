@@ -4,13 +4,24 @@ What the structs say is taken from them. What they cannot say stands here: which
 and a mapping may be, and the classic fields.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import msgspec
 
 from services.definitions import texts
-from services.definitions.document import FIELDS_OF_KIND, KINDS, MAX_STEPS, RESERVED_NAMES, Document, Kind
+from services.definitions.document import (
+    FIELDS_OF_KIND,
+    MAX_STEPS,
+    RESERVED_NAMES,
+    Document,
+    Kind,
+    Step,
+    default_of,
+)
+from services.definitions.kinds import NEEDS, WAITS_FOR
+from services.definitions.patterns import portable
+from services.definitions.read import STEP_TYPES
 from services.expressions import OPERATORS
 from services.expressions.comparison import TYPES
 from services.expressions.jsonpath_syntax import MAX_QUERY
@@ -45,6 +56,9 @@ def file_schema(role: type[msgspec.Struct]) -> JsonObject:
 
 _Schema: TypeAlias = dict[str, Any]
 
+_LISTS = ("steps", "cases")
+_FIELDS = {field.encode_name: field for field in msgspec.structs.fields(Step)}
+
 _UNARY = ("exists", "not_exists", "is_empty", "not_empty")
 # The value of an operator that could never hold is refused, unless it is only known at run time.
 _AT_RUN_TIME: _Schema = {"anyOf": [{"type": "string", "pattern": r"<<|\{\{"}, {"type": "object"}]}
@@ -52,13 +66,13 @@ _AT_RUN_TIME: _Schema = {"anyOf": [{"type": "string", "pattern": r"<<|\{\{"}, {"
 
 def _definitions(*more: type[msgspec.Struct]) -> _Schema:
     _, components = msgspec.json.schema_components([Document, *more], ref_template=_ref("{name}"))
-    # The defaults of the structs are tuples.
-    found: _Schema = msgspec.json.decode(msgspec.json.encode(components))
+    found: _Schema = portable(components)
     definitions: _Schema = {
         **found, "Condition": _condition(), "Comparison": _comparison(), "Mapping": _mapping(), "Value": _value(),
-        "Schema": _json_schema(),
+        "OutputMapping": _output_mapping(), "Schema": _json_schema(),
     }  # fmt: skip
     _refine_document(definitions["Document"])
+    _refine_parts(definitions)
     _refine_step(definitions["Step"])
     for role in more:
         _refine_role(definitions[role.__name__])
@@ -89,27 +103,47 @@ def _refine_document(document: _Schema) -> None:
     document["properties"]["steps"] |= {"minItems": 1, "maxItems": MAX_STEPS}
 
 
+def _refine_parts(definitions: _Schema) -> None:
+    """What stands in a document and in a step."""
+    for name, fields, description in (
+        ("Limits", texts.LIMITS, "What one execution may take."),
+        ("Defaults", texts.DEFAULTS, "What steps have where they do not say it themselves."),
+        ("Group", texts.GROUP, "How the members of a parallel group come together."),
+        ("Retry", texts.RETRY, "How the delay grows from attempt to attempt, and which failures are tried again."),
+        ("Tolerance", texts.TOLERANCE, "How many items of a map may fail before the map does."),
+        ("Assignees", texts.ASSIGNEES, "Who may decide an approval."),
+        ("Catch", texts.CATCH, "What is done about some failures."),
+        ("Fallback", texts.FALLBACK, "What takes the place of an output after the last attempt."),
+    ):
+        _describe(definitions[name], fields, description)
+    _describe(definitions["Case"], texts.CASE, "One way of a branch.", when=_or_null(_ref("Condition")))
+    definitions["Case"]["anyOf"] = [_has("when"), _has("weight")]
+    definitions["Fallback"]["oneOf"] = [{"required": ["default"]}, {"required": ["catch"]}]
+    for name, field in (("Case", "steps"), ("Catch", "steps"), ("Catch", "errors"), ("Fallback", "catch")):
+        definitions[name]["properties"][field]["minItems"] = 1
+
+
 def _refine_step(step: _Schema) -> None:
     step["properties"] |= {
-        "roleId": {"type": "string"},
-        "stepType": {"enum": ["sequential", "parallel", "conditional"]},
+        "roleId": {"type": ["string", "null"]},
+        "stepType": {"enum": [*STEP_TYPES, None]},
     }
     _describe(
         step,
         texts.STEP,
         "One step of an orchestration.",
-        condition=_or_null(_ref("Condition")),
+        outputMapping=_or_null(_ref("OutputMapping")),
         inputMapping=_or_null(_ref("Mapping")),
-        outputMapping=_or_null(_ref("Mapping")),
-        outputSchema=_or_null(_ref("Schema")),
+        **{name: _or_null(_ref("Condition")) for name in ("condition", "while", "match")},
+        **{name: _or_null(_ref("Schema")) for name in ("outputSchema", "form")},
+        **{name: {"allOf": [{"$ref": _ref("Value")}]} for name in ("collect", "items", "present", "output")},
     )
     step["properties"]["name"]["not"] = {"enum": sorted(RESERVED_NAMES)}
     # The struct's default stands for the place in the list.
     step["properties"]["order"].pop("default", None)
     step["allOf"] = [
         *_rules_of_kinds(),
-        _rule_of_type("parallel", "parallelGroup"),
-        _rule_of_type("conditional", "condition"),
+        *(_rule_of_type(step_type, field) for step_type, field in STEP_TYPES.items() if field is not None),
     ]
 
 
@@ -133,22 +167,48 @@ def _bundle(role: type[msgspec.Struct]) -> _Schema:
 
 def _rules_of_kinds() -> list[_Schema]:
     """What each kind needs, and that no step has the fields of another."""
-    by_name: _Schema = _has("roleName")
+    by_name: _Schema = {"anyOf": [_has("roleName"), _has("roleId")]}
+    at_some_time: _Schema = {"anyOf": [{"type": "string"}, {"$ref": _ref("Mapping")}, {"type": "null"}]}
     return [
-        {"if": _is_of(("agent", "llm")), "then": {"anyOf": [by_name, {"required": ["roleId"]}]}},
-        {"if": _is_of(("tool",)), "then": _has("tool")},
-        {"if": _is_of(("transform",)), "then": _has("inputMapping")},
         *(
-            {"if": {"not": _is_of(kinds)}, "then": {"properties": {field: {"type": "null"}}}}
-            for field, kinds in FIELDS_OF_KIND.items()
+            {
+                "if": _is_of((kind,)),
+                "then": {"allOf": [by_name if name == "roleName" else _has(name) for name in needed]},
+            }
+            for kind, needed in NEEDS.items()
         ),
+        {"if": _is_of(("wait",)), "then": {"anyOf": [_has(field) for field in WAITS_FOR]}},
+        {"if": _is_of(("wait",)), "then": {"properties": {"until": at_some_time}}},
+        {"if": _is_of(("loop",)), "then": {"properties": {"until": _or_null(_ref("Condition"))}}},
+        *({"if": {"not": _is_of(kinds)}, "then": {"properties": unsaid}} for kinds, unsaid in _fields_by_kinds()),
     ]
 
 
+def _fields_by_kinds() -> Iterator[tuple[tuple[Kind, ...], _Schema]]:
+    """The fields that belong to the same kinds, each as other kinds may have it: with the value that says nothing."""
+    found: dict[tuple[Kind, ...], _Schema] = {}
+    for name, kinds in FIELDS_OF_KIND.items():
+        found.setdefault(kinds, {})[name] = _unsaid(default_of(_FIELDS[name])) if name in _FIELDS else {"type": "null"}
+    return iter(found.items())
+
+
+def _unsaid(value: Any) -> _Schema:
+    if isinstance(value, msgspec.Struct):
+        fields = msgspec.structs.fields(value)
+        return {"properties": {field.encode_name: _unsaid(getattr(value, field.name)) for field in fields}}
+    return {"const": msgspec.to_builtins(value)} if value != () else {"maxItems": 0}
+
+
 def _is_of(kinds: tuple[Kind, ...]) -> _Schema:
-    """Whether a step is of one of these kinds; one that does not say is an agent."""
-    rule: _Schema = {"properties": {"kind": {"enum": list(kinds)}}}
-    return rule if KINDS[0] in kinds else {**rule, "required": ["kind"]}
+    """Whether a step is of one of these kinds; one that does not say is an agent, or, classic, a loop."""
+    ways: list[_Schema] = [{"required": ["kind"], "properties": {"kind": {"enum": list(kinds)}}}]
+    says_loop: _Schema = {"required": ["stepType"], "properties": {"stepType": {"const": "loop"}}}
+    unsaid: _Schema = {"not": {"required": ["kind"]}}
+    if "agent" in kinds:
+        ways.append({"allOf": [unsaid, {"not": says_loop}]})
+    if "loop" in kinds:
+        ways.append({"allOf": [unsaid, says_loop]})
+    return ways[0] if len(ways) == 1 else {"anyOf": ways}
 
 
 def _rule_of_type(step_type: str, field: str) -> _Schema:
@@ -156,8 +216,8 @@ def _rule_of_type(step_type: str, field: str) -> _Schema:
 
 
 def _has(field: str) -> _Schema:
-    """Whether the field is there, and not null."""
-    return {"required": [field], "properties": {field: {"not": {"type": "null"}}}}
+    """Whether the field is there, and says something."""
+    return {"required": [field], "properties": {field: {"not": {"enum": [None, *([[]] if field in _LISTS else ())]}}}}
 
 
 def _condition() -> _Schema:
@@ -215,6 +275,18 @@ def _takes(value: _Schema, *operators: str) -> _Schema:
 
 def _mapping() -> _Schema:
     return {"type": "object", "allOf": [{"$ref": _ref("Value")}]}
+
+
+def _output_mapping() -> _Schema:
+    """A mapping that gives an object, whatever the data is."""
+    special: _Schema = {"type": "object", "maxProperties": 1}
+    return {
+        "allOf": [
+            {"$ref": _ref("Mapping")},
+            *({"not": {**special, "required": [key]}} for key in ("$path", "$expr")),
+            {"if": {**special, "required": ["$literal"]}, "then": {"properties": {"$literal": {"type": "object"}}}},
+        ]
+    }
 
 
 def _value() -> _Schema:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 
 import msgspec
 
-from services.definitions.document import NAME_PATTERN
+from services.definitions.document import NAME
 from services.expressions.errors import suggestion
 from services.json import Json
 
@@ -17,7 +17,7 @@ _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9_.-]+")
 _NOT_FIRST = re.compile(r"^[^A-Za-z]+")
 
 
-class _Choice(NamedTuple):
+class Choice(NamedTuple):
     """One of the types that a union takes, with what is said about it."""
 
     type: Any
@@ -30,39 +30,38 @@ def near_value(value: Json, type_: Any) -> Json | msgspec.UnsetType:
     >>> near_value("agnet", Literal["agent", "llm"]), near_value("12", int), near_value("a, b", list[str])
     ('agent', 12, ['a', 'b'])
     """
-    return next((near for near in _candidates(value, _choices(type_)) if _fits(near, type_)), msgspec.UNSET)
+    return next((near for near in _candidates(value, choices(type_)) if _fits(near, type_)), msgspec.UNSET)
 
 
 def is_below_least(value: Json, type_: Any) -> bool:
     """Whether `value` is zero or less where more is needed: somebody wanted none of it, and not the least of it."""
     if not isinstance(value, int | float):
         return False
-    return any(about.ge is not None and value < about.ge > 0 for choice in _choices(type_) for about in choice.about)
+    return any(about.ge is not None and value < about.ge > 0 for choice in choices(type_) for about in choice.about)
 
 
-def item_type(type_: Any) -> Any:
-    """The type of the items of a list, or None."""
-    lists = (choice.type for choice in _choices(type_) if get_origin(choice.type) in (list, tuple))
-    return next((get_args(found)[0] for found in lists), None)
+def choices(type_: Any) -> list[Choice]:
+    """The types that `type_` takes, one by one.
 
-
-def _choices(type_: Any) -> list[_Choice]:
+    >>> [choice.type for choice in choices(int | None)]
+    [<class 'int'>, <class 'NoneType'>]
+    """
     origin, arguments = get_origin(type_), get_args(type_)
     if origin is Annotated:
         about = tuple(each for each in arguments[1:] if isinstance(each, msgspec.Meta))
-        return [_Choice(inner.type, inner.about + about) for inner in _choices(arguments[0])]
+        return [Choice(inner.type, inner.about + about) for inner in choices(arguments[0])]
     if origin in (Union, types.UnionType):
-        return [choice for argument in arguments for choice in _choices(argument)]
-    return [_Choice(type_)]
+        return [choice for argument in arguments for choice in choices(argument)]
+    return [Choice(type_)]
 
 
-def _candidates(value: Json, choices: list[_Choice]) -> Iterator[Json]:
+def _candidates(value: Json, choices: list[Choice]) -> Iterator[Json]:
     if isinstance(value, str):
         literals = [each for choice in choices if get_origin(choice.type) is Literal for each in get_args(choice.type)]
         yield suggestion(value, [each for each in literals if isinstance(each, str)])
         if numeral := _NUMERAL.fullmatch(value):
             yield from _numbers(int(numeral[1]), choices)
-        if any(about.pattern == NAME_PATTERN for choice in choices for about in choice.about):
+        if any(about == NAME for choice in choices for about in choice.about):
             yield _as_name(value)
         if any(get_origin(choice.type) in (list, tuple) for choice in choices):
             yield [part.strip() for part in value.split(",")]
@@ -72,7 +71,7 @@ def _candidates(value: Json, choices: list[_Choice]) -> Iterator[Json]:
             yield str(value)
 
 
-def _numbers(number: int | float, choices: list[_Choice]) -> Iterator[Json]:
+def _numbers(number: int | float, choices: list[Choice]) -> Iterator[Json]:
     """The number as a whole one, or else the nearest one that is not out of range."""
     if number == int(number):
         yield int(number)

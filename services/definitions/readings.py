@@ -1,12 +1,13 @@
 """The strings of a document that read its data, and how they are changed to read something else."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
-from services.definitions.document import Document, Step
+from services.definitions.document import Document, Step, all_steps
 from services.definitions.patch import Operation, Replace
 from services.definitions.structure import pointer
+from services.definitions.tree import Places
 from services.expressions import (
     ExpressionError,
     Path,
@@ -25,6 +26,23 @@ Keys: TypeAlias = tuple[str | int, ...]
 _COMBINERS = ("all", "any", "not")
 _LANGUAGES: dict[str, Literal["query", "expression"]] = {"$path": "query", "$expr": "expression"}
 _QUOTED = re.compile(r"('(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\")", re.DOTALL)
+
+
+Moment: TypeAlias = Literal["before", "after", "while", "until"]
+"""When something is evaluated: before the step does its work, once it has its output, or in a loop before an iteration
+and at its end."""
+
+
+class Evaluated(NamedTuple):
+    """A value of a step that is evaluated when it runs: where it stands in the step, its language, and when.
+
+    A `mapping` is a template in which a text that is a JSONPath is one.
+    """
+
+    path: str
+    value: Json
+    language: Literal["condition", "mapping", "template"]
+    moment: Moment = "before"
 
 
 class Reading(NamedTuple):
@@ -50,19 +68,50 @@ class Reading(NamedTuple):
             return ()
 
 
-def readings_of_document(document: Document, places: Sequence[str]) -> Iterator[Reading]:
+def evaluated(step: Step) -> Iterator[Evaluated]:
+    """What of a step is evaluated when it runs, without the steps that it holds."""
+    found = [
+        Evaluated("/condition", step.condition, "condition"),
+        Evaluated("/inputMapping", step.input_mapping, "mapping"),
+        Evaluated("/idempotencyKey", step.idempotency_key, "mapping"),
+        *(Evaluated(f"/cases/{index}/when", case.when, "condition") for index, case in enumerate(step.cases)),
+        Evaluated("/splitBy", step.split_by, "mapping"),
+        Evaluated("/while", step.while_, "condition", "while"),
+        Evaluated("/until", step.until, "condition", "until")
+        if step.kind == "loop"
+        else Evaluated("/until", step.until, "mapping"),
+        Evaluated("/collect", step.collect, "mapping", "until"),
+        Evaluated("/items", step.items, "mapping"),
+        Evaluated("/forMs", step.for_ms, "mapping"),
+        Evaluated("/match", step.match, "condition", "after"),
+        Evaluated("/present", step.present, "mapping"),
+        Evaluated("/url", step.url, "mapping"),
+        *(Evaluated("/headers" + pointer(name), value, "mapping") for name, value in (step.headers or {}).items()),
+        Evaluated("/message", step.message, "template"),
+        Evaluated("/output", step.output, "mapping"),
+        Evaluated("/outputMapping", step.output_mapping, "mapping", "after"),
+    ]
+    return (each for each in found if each.value is not None)
+
+
+def readings_of_document(document: Document, places: Places) -> Iterator[Reading]:
     """Every string of the document that reads data."""
-    for step, place in zip(document.steps, places, strict=True):
-        yield from readings_of_step(step, place)
+    for step in all_steps(document):
+        yield from readings_of_step(step, places[step])
     yield from readings_of_value(document.output, "/output")
 
 
-def readings_of_step(step: Step, place: str, *, with_output: bool = True) -> Iterator[Reading]:
-    """What a step reads, before it runs and, `with_output`, after that."""
-    yield from readings_of_condition(step.condition, place + "/condition")
-    yield from readings_of_value(step.input_mapping, place + "/inputMapping")
-    if with_output:
-        yield from readings_of_value(step.output_mapping, place + "/outputMapping")
+def readings_of_step(step: Step, place: str) -> Iterator[Reading]:
+    """What a step reads, without the steps that it holds."""
+    for each in evaluated(step):
+        yield from readings_of(each, place)
+
+
+def readings_of(each: Evaluated, place: str) -> Iterator[Reading]:
+    """The strings of what is evaluated of the step at `place`."""
+    if each.language == "condition":
+        return readings_of_condition(each.value, place + each.path)
+    return readings_of_value(each.value, place + each.path, jsonpath=each.language == "mapping")
 
 
 def readings_of_value(value: Json, path: str, *, jsonpath: bool = True) -> Iterator[Reading]:

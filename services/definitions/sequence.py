@@ -2,10 +2,11 @@
 
 from collections.abc import Collection, Iterable, Sequence
 
-from services.definitions.document import MAX_FAN_OUT, RESERVED_NAMES, Document, Step
-from services.definitions.patch import Add, Move, Operation, Replace
-from services.definitions.readings import readings_of_document, readings_of_step, respelled
+from services.definitions.document import MAX_FAN_OUT, RESERVED_NAMES, Document, Step, all_steps, slots
+from services.definitions.patch import Add, Move, Operation, Replace, value_at
+from services.definitions.readings import evaluated, readings_of, readings_of_document, respelled
 from services.definitions.structure import pointer
+from services.definitions.tree import Listed, Places, lists
 from services.expressions.paths import Path
 from services.json import Json
 from services.problem import Problem
@@ -15,14 +16,33 @@ _MAX_ORDER = 1_000_000
 
 
 def written(step: Step) -> Iterable[str]:
-    """The context keys that a step writes: those of its output mapping, or its name."""
-    return (step.name,) if step.output_mapping is None else step.output_mapping
+    """The context keys that a step writes itself: those of its output mapping, or its name."""
+    match step.output_mapping:
+        case None:
+            return (step.name,)
+        case {"$literal": dict(given), **others} if not others:
+            return given
+        case mapping:
+            return mapping
+
+
+def written_with_held(step: Step) -> set[str]:
+    """The context keys that are written once a step is over: its own, and those of what it holds and does not keep."""
+    return {key for each in coming_out(step) for key in written(each)}
+
+
+def coming_out(step: Step) -> Iterable[Step]:
+    """The step, and those inside it whose writes and results can be seen when it is over: all but a map's items."""
+    yield step
+    for slot, held in slots(step):
+        if slot != "compensate" and not (slot == "body" and step.kind == "map"):
+            for inner in held:
+                yield from coming_out(inner)
 
 
 def names_taken(document: Document) -> set[str]:
     """What a new step or context key cannot be called."""
-    keys = (key for step in document.steps for key in written(step))
-    return {"input", *keys, *(step.name for step in document.steps)}
+    return {"input"} | {name for step in all_steps(document) for name in (step.name, *written(step))}
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
@@ -37,12 +57,13 @@ def free_name(name: str, taken: Collection[str]) -> str:
     return free
 
 
-def check_names(document: Document, places: Sequence[str]) -> list[Problem]:
+def check_names(document: Document, places: Places) -> list[Problem]:
     """Names that are roots of the data or taken already."""
     problems: list[Problem] = []
     seen: dict[str, str] = {}
     taken = names_taken(document)
-    for step, place in zip(document.steps, places, strict=True):
+    for step in all_steps(document):
+        place = places[step]
         path = place + "/name"
         if step.name in RESERVED_NAMES:
             message = f"{step.name!r} is a root of the data; a step needs another name"
@@ -63,29 +84,38 @@ def check_names(document: Document, places: Sequence[str]) -> list[Problem]:
     return problems
 
 
-def check_order(document: Document, places: Sequence[str], raw: Json) -> list[Problem]:
-    """Orders that two steps share, and groups with other steps in between."""
+def check_order(document: Document, places: Places, raw: Json) -> list[Problem]:
+    """Orders that two steps of a list share, and groups with other steps in between."""
+    groups = {step.parallel_group for step in all_steps(document) if step.parallel_group is not None}
+    return [
+        problem
+        for listed in lists(document, places)
+        for problem in _check_list(listed, places, groups | set(document.groups), raw)
+    ]
+
+
+def _check_list(listed: Listed, places: Places, groups: set[str], raw: Json) -> list[Problem]:
     problems: list[Problem] = []
     last_of: dict[str, int] = {}
-    groups = {step.parallel_group for step in document.steps if step.parallel_group is not None}
-    for index, step in enumerate(document.steps):
-        previous = document.steps[index - 1] if index else None
-        group, path = step.parallel_group, places[index]
+    steps = listed.steps
+    for index, step in enumerate(steps):
+        previous = steps[index - 1] if index else None
+        group, path = step.parallel_group, places[step]
         same_group = previous is not None and group is not None and previous.parallel_group == group
         if previous is not None and previous.order == step.order and not same_group:
             message = (
                 f"{previous.name!r} and {step.name!r} both have the order {step.order}; only members of one group may"
             )
-            patch = _later(document.steps, places, index)
+            patch = _later(steps, places, index)
             problems.append(Problem(code="ORDER_CONFLICT", path=path + "/order", message=message, patch=patch))
         if group is not None and not same_group and group in last_of:
             message = f"the members of the group {group!r} must follow each other; other steps stand between them"
-            patch = _joined(document, places, raw, last_of[group], index)
+            patch = _joined(listed, places, raw, last_of[group], index)
             if not patch:
                 new = free_name(group, groups)
                 groups.add(new)
-                members = _members(document.steps, index)
-                patch = tuple(Replace(path=places[member] + "/parallelGroup", value=new) for member in members)
+                members = _members(steps, index)
+                patch = tuple(Replace(path=places[steps[at]] + "/parallelGroup", value=new) for at in members)
             place = path + "/parallelGroup"
             problems.append(Problem(code="GROUP_NOT_CONTIGUOUS", path=place, message=message, patch=patch))
         if group is not None:
@@ -93,9 +123,9 @@ def check_order(document: Document, places: Sequence[str], raw: Json) -> list[Pr
     return problems
 
 
-def _follow(step: Step, new: str, document: Document, places: Sequence[str]) -> tuple[Operation, ...]:
+def _follow(step: Step, new: str, document: Document, places: Places) -> tuple[Operation, ...]:
     """What reads the step by its name reads it by its new name; nothing when that cannot be done everywhere."""
-    others = {key for other in document.steps if other is not step for key in written(other)}
+    others = {key for other in all_steps(document) if other is not step for key in written(other)}
     roots = ["steps"] if step.name == "input" or step.name in others else ["steps", "context"]
 
     def renamed(path: Path) -> tuple[str | int, ...] | None:
@@ -105,7 +135,7 @@ def _follow(step: Step, new: str, document: Document, places: Sequence[str]) -> 
     return respelled(readings_of_document(document, places), renamed) or ()
 
 
-def _later(steps: Sequence[Step], places: Sequence[str], start: int) -> tuple[Operation, ...]:
+def _later(steps: Sequence[Step], places: Places, start: int) -> tuple[Operation, ...]:
     """The next free order for the step at `start`, and for those behind it as far as they have to make room."""
     patch: list[Operation] = []
     last = steps[start - 1].order
@@ -115,7 +145,7 @@ def _later(steps: Sequence[Step], places: Sequence[str], start: int) -> tuple[Op
         order = max(step.order, last if together and step.order == previous.order else last + 1)
         if order == step.order:
             break
-        patch.append(Add(path=places[index] + "/order", value=order))
+        patch.append(Add(path=places[step] + "/order", value=order))
         last = order
     return tuple(patch) if last <= _MAX_ORDER else ()
 
@@ -128,32 +158,43 @@ def _members(steps: Sequence[Step], start: int) -> list[int]:
     return list(range(start, end))
 
 
-def _joined(document: Document, places: Sequence[str], raw: Json, last: int, start: int) -> tuple[Operation, ...]:
+def _joined(listed: Listed, places: Places, raw: Json, last: int, start: int) -> tuple[Operation, ...]:
     """Put the members from `start` on behind the `last` one before them, unless they need what stands in between."""
-    steps, members = document.steps, _members(document.steps, start)
+    steps, members = listed.steps, _members(listed.steps, start)
     first = last
     while first > 0 and steps[first - 1].parallel_group == steps[start].parallel_group:
         first -= 1
-    between = {name for step in steps[last + 1 : start] for name in (step.name, *written(step))}
-    earlier = {key for step in steps[first : last + 1] for key in written(step)}
+    between = {
+        name for step in steps[last + 1 : start] for each in coming_out(step) for name in (each.name, *written(each))
+    }
+    earlier = {key for step in steps[first : last + 1] for key in written_with_held(step)}
     for index in members:
-        read = set(_keys_read(steps[index], places[index]))
-        if None in read or read & between or earlier & set(written(steps[index])):
+        read = {key for each in _with_all_held(steps[index]) for key in _keys_read(each, places[each])}
+        if None in read or read & between or earlier & written_with_held(steps[index]):
             return ()
     if last + 1 - first + len(members) > MAX_FAN_OUT:
         return ()
-    listed = raw["steps"] if isinstance(raw, dict) else []
-    if any(isinstance(step, dict) and "order" in step for step in listed or ()):  # type: ignore[union-attr]
-        return tuple(Add(path=places[index] + "/order", value=steps[last].order) for index in members)
+    found = value_at(raw, listed.path)
+    if any(isinstance(step, dict) and "order" in step for step in (found if isinstance(found, list) else ())):
+        return tuple(Add(path=places[steps[index]] + "/order", value=steps[last].order) for index in members)
     # Without orders the places in the list are the sequence.
     return tuple(
-        Move(from_=places[index], path=pointer("steps", last + 1 + moved)) for moved, index in enumerate(members)
+        Move(from_=places[steps[index]], path=listed.path + pointer(last + 1 + moved))
+        for moved, index in enumerate(members)
     )
+
+
+def _with_all_held(step: Step) -> Iterable[Step]:
+    yield step
+    for _, held in slots(step):
+        for inner in held:
+            yield from _with_all_held(inner)
 
 
 def _keys_read(step: Step, place: str) -> Iterable[str | None]:
     """The context keys and steps that a step reads by name; None when what it reads depends on where it stands."""
-    for reading in readings_of_step(step, place, with_output=False):
+    before = (each for each in evaluated(step) if each.moment != "after")
+    for reading in (reading for each in before for reading in readings_of(each, place)):
         for reference in reading.references():
             root, *rest = reference.path.keys
             if root == "output" or (root in ("context", "steps") and not rest):

@@ -18,7 +18,8 @@ from services.json import Json
 from services.problem import Problem
 
 MAX_BYTES = 256 * 1024
-MAX_DEPTH = 32
+# Steps may hold steps, eight deep, and each of these takes up to five lists and objects.
+MAX_DEPTH = 64
 
 
 def read(text: str | bytes) -> Json:
@@ -28,7 +29,7 @@ def read(text: str | bytes) -> Json:
     {'on': 'yes', 'port': 15, 'ratio': 1000.0, 'nothing': None}
 
     Raises:
-        Invalid: not YAML, larger than 256 KiB, deeper than 32 levels, or with an anchor, an alias, a tag, a key that is
+        Invalid: not YAML, larger than 256 KiB, deeper than 64 levels, or with an anchor, an alias, a tag, a key that is
             not a string or a key that stands twice.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
@@ -62,7 +63,7 @@ def _as_json(text: str) -> Json:
         json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError):
         return None
-    return None if _is_deeper(value, MAX_DEPTH) else value
+    return None if is_deeper(value, MAX_DEPTH) else value
 
 
 def _without_duplicates(pairs: list[tuple[str, Json]]) -> None:
@@ -70,9 +71,14 @@ def _without_duplicates(pairs: list[tuple[str, Json]]) -> None:
         raise ValueError("a key stands twice")
 
 
-def _is_deeper(value: Json, levels: int) -> bool:
+def is_deeper(value: Json, levels: int) -> bool:
+    """Whether lists and objects are nested in `value` more than `levels` deep.
+
+    >>> is_deeper([{"a": []}], 2), is_deeper([{"a": [1]}], 2)
+    (False, True)
+    """
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return bool(members) and (levels == 0 or any(_is_deeper(member, levels - 1) for member in members))
+    return bool(members) and (levels == 0 or any(is_deeper(member, levels - 1) for member in members))
 
 
 def _refuse_aliases_and_depth(text: str) -> None:

@@ -15,6 +15,7 @@ import msgspec
 from services.definitions.document import Step
 from services.engine.core.commands import StartStep
 from services.engine.core.events import StepNoted, Usage
+from services.engine.core.paths import is_within
 from services.engine.outages import DATABASE_AWAY, is_away
 from services.engine.performer import Attempt, Performer, failure_of, timed_out
 from services.failure import Failed, Failure
@@ -69,13 +70,13 @@ class Attempts:
         initiator: Principal,
         *,
         performers: Mapping[str, Performer],
-        slots: asyncio.Semaphore,
+        room: asyncio.Semaphore,
         post: Post,
     ) -> None:
         self._execution = execution
         self._initiator = initiator
         self._performers = performers
-        self._slots = slots
+        self._room = room
         self._post = post
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopped: set[asyncio.Task[None]] = set()
@@ -88,7 +89,7 @@ class Attempts:
         return len(self._tasks) > len(self.due)
 
     def start(self, start: Start, step: Step, role_version: UUID | None) -> None:
-        """Perform an attempt, in a task of its own, when it is due and there is a free slot."""
+        """Perform an attempt, in a task of its own, when it is due and there is room."""
         path = start.command.path
         self.due[path] = start.due
         task = self._perform(start, step, role_version)
@@ -99,9 +100,10 @@ class Attempts:
         self._tasks.pop(path, None)
 
     def stop(self, path: str) -> None:
-        """Stop the attempt at `path`, if one is under way; it posts nothing more."""
-        self.due.pop(path, None)
-        if (task := self._tasks.pop(path, None)) is not None:
+        """Stop what is under way at `path` and inside it; it posts nothing more."""
+        for each in [each for each in self._tasks if each == path or is_within(each, path)]:
+            self.due.pop(each, None)
+            task = self._tasks.pop(each)
             task.cancel()
             self._stopped.add(task)
 
@@ -115,15 +117,18 @@ class Attempts:
         command = start.command
         await asyncio.sleep(start.due - time.monotonic())
         notes = list(command.notes)
-        async with self._slots:
+        async with self._room:
             self.due.pop(command.path, None)
             began = time.monotonic()
             while True:
                 attempt = Attempt(
                     execution=self._execution,
+                    path=command.path,
                     step=step,
                     number=command.attempt,
                     input=command.input,
+                    timeout_ms=command.timeout_ms,
+                    own_key=command.idempotency_key,
                     role_version=role_version,
                     initiator=self._initiator,
                     notes=list(notes),
@@ -147,14 +152,14 @@ class Attempts:
         )
 
     async def _outcome(self, attempt: Attempt) -> tuple[Json, Failure | None]:
-        bound = asyncio.timeout(attempt.step.timeout / 1000)
+        bound = asyncio.timeout(attempt.timeout_ms / 1000)
         try:
             async with bound:
                 output = await self._performers[attempt.step.kind](attempt)
         except TimeoutError as error:
             return None, timed_out(attempt) if bound.expired() else failure_of(error, attempt)
         except asyncio.CancelledError as error:
-            if self._tasks.get(attempt.step.name) is not asyncio.current_task():
+            if self._tasks.get(attempt.path) is not asyncio.current_task():
                 raise  # we have stopped it
             return None, failure_of(error, attempt)
         except Exception as error:

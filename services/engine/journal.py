@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.engine.core.events import AnyEvent, StepFailed
+from services.engine.core.events import AnyEvent, StepFailed, StepWaiting
 from services.engine.sql import statement
 
 _ENCODER = msgspec.json.Encoder()
@@ -39,12 +39,12 @@ class History:
         return [decode(payload) for payload, _ in self.rows]
 
     @property
-    def failed_ages(self) -> dict[str, float]:
-        """For each step with a failed attempt, how many seconds ago the last one failed."""
+    def delayed_ages(self) -> dict[str, float]:
+        """For each step that waits or has a failed attempt, how many seconds ago it began to wait or last failed."""
         return {
             event.path: age
             for event, (_, age) in zip(self.events, self.rows, strict=True)
-            if isinstance(event, StepFailed)
+            if isinstance(event, StepFailed | StepWaiting)
         }
 
 

@@ -20,16 +20,19 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One try at one step.
+    """One try at one instance of a step. `own_key` is the idempotency key that the step gives, if it does.
 
     `notes` are what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns
     when it is committed. What is spent is recorded whether the attempt works or not.
     """
 
     execution: UUID
+    path: str
     step: Step
     number: int
     input: Json
+    timeout_ms: int
+    own_key: str | None
     role_version: UUID | None
     initiator: Principal
     notes: list[Json]
@@ -38,8 +41,8 @@ class Attempt:
 
     @property
     def idempotency_key(self) -> str:
-        """The same for every attempt at this step, so that the other side can tell a repetition."""
-        return f"{self.execution}/{self.step.name}"
+        """The same for every attempt at this instance of the step, so that the other side can tell a repetition."""
+        return self.own_key or f"{self.execution}/{self.path}"
 
     def spend(self, usage: Usage) -> None:
         """Add the cost of one model call; an unknown price makes the whole unknown."""
@@ -72,7 +75,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> Failure:
 
 def timed_out(attempt: Attempt) -> Failure:
     """The failure of an attempt that was stopped at its timeout."""
-    message = f"the attempt took longer than its timeout of {attempt.step.timeout} ms"
+    message = f"the attempt took longer than its timeout of {attempt.timeout_ms} ms"
     return Failure(code="TIMEOUT", message=message, retryable=True)
 
 

@@ -5,6 +5,7 @@ step's successor starts only after the step's result has committed.
 """
 
 import asyncio
+import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias
@@ -15,7 +16,7 @@ import msgspec
 from services.engine.attempts import Answer, Attempts, Note, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
 from services.engine.claim import Claimed, Message
-from services.engine.core.commands import StopStep
+from services.engine.core.commands import StartStep, StopStep
 from services.engine.core.decide import Turn, advance, replay, resume
 from services.engine.core.events import (
     AnyEvent,
@@ -24,10 +25,12 @@ from services.engine.core.events import (
     StepFailed,
     is_history,
 )
+from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, Phase, State
 from services.engine.performer import Performer
+from services.expressions.instants import seconds_of
 from services.failure import Failure
 
 _STATUS: dict[Phase, Literal["completed", "failed", "cancelled"]] = {
@@ -55,7 +58,7 @@ class Run:
         *,
         performers: Mapping[str, Performer],
         checkpoint: Checkpoint,
-        slots: asyncio.Semaphore,
+        room: asyncio.Semaphore,
         read_inbox: ReadInbox,
     ) -> None:
         self._claimed = claimed
@@ -67,11 +70,13 @@ class Run:
         self._wake_seq = claimed.wake_seq
         self._mailbox: asyncio.Queue[_Mail] = asyncio.Queue()
         self._attempts = Attempts(
-            claimed.id, claimed.initiator, performers=performers, slots=slots, post=self._mailbox.put_nowait
+            claimed.id, claimed.initiator, performers=performers, room=room, post=self._mailbox.put_nowait
         )
-        self._failed_ages = dict(claimed.history.failed_ages)
+        self._delayed_ages = dict(claimed.history.delayed_ages)
         self._read: set[int] = set()
         self._is_draining = False
+        self.due_in_seconds: float | None = None
+        """Once the execution is parked: how long from then on."""
 
     def deliver(self, message: Message) -> None:
         """Put a row of the inbox into the mailbox."""
@@ -110,22 +115,32 @@ class Run:
     def _event_of(self, answer: Answer) -> AnyEvent | None:
         path, attempt = answer.command.path, answer.command.attempt
         step = self._state.steps.get(path)
-        if step is None or step.status != "running" or step.attempt != attempt:
+        if step is None or step.status not in ("running", "waiting") or step.attempt != attempt:
             return None  # stopped meanwhile: a late answer is not used
         self._attempts.answered(path)
         if answer.failure is not None:
             return StepFailed(
-                path=path, attempt=attempt, failure=answer.failure, usage=answer.usage, duration_ms=answer.duration_ms
+                path=path,
+                attempt=attempt,
+                failure=answer.failure,
+                fraction=self._fraction(path),
+                usage=answer.usage,
+                duration_ms=answer.duration_ms,
             )
         return complete(
-            self._plan.steps[path],
+            self._plan,
             self._state,
+            path,
             attempt=attempt,
-            input=step.input,
             output=answer.output,
             usage=answer.usage,
             duration_ms=answer.duration_ms,
         )
+
+    def _fraction(self, path: str) -> float:
+        """The random part of a delay, drawn here because the core is pure."""
+        is_jittered = self._plan.steps[name_of(path)].definition.retry.jitter == "full"
+        return random.random() if is_jittered else 1.0  # noqa: S311  # spreads retries, guards nothing
 
     async def _take_turn(self, turn: Turn, messages: tuple[Message, ...]) -> bool:
         """Commit a turn and start what it wants; whether there is more to do here.
@@ -137,8 +152,11 @@ class Run:
         while True:
             turn = advance(self._plan, turn.state, *self._events_of(messages))
             wanted = self._stop_and_collect(turn, wanted)
-            receipt = await self._commit((*events, *turn.events), messages, self._leaving(turn.state, wanted))
+            leaving = self._leaving(turn.state, wanted)
+            receipt = await self._commit((*events, *turn.events), messages, leaving)
             self._state = turn.state
+            if receipt.has_left and leaving is not None:
+                self.due_in_seconds = leaving.delay_seconds
             if not receipt.held or receipt.has_left:
                 return False
             if receipt.wake_seq <= self._wake_seq:
@@ -146,20 +164,28 @@ class Run:
             self._wake_seq = receipt.wake_seq
             events, messages = (), tuple(await self._read_inbox(self._claimed.id))
         for path, start in wanted.items():
-            step = self._plan.steps[path].definition
-            self._attempts.start(start, step, self._state.roles.get(step.role_name) if step.role_name else None)
+            step = self._plan.steps[name_of(path)].definition
+            role = self._state.role_assignments.get(step.name, step.role_name)
+            self._attempts.start(start, step, self._state.roles.get(role) if role else None)
         return True
 
     def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:
         for command in turn.commands:
             if isinstance(command, StopStep):
-                wanted.pop(command.path, None)
+                for path in [path for path in wanted if path == command.path or is_within(path, command.path)]:
+                    del wanted[path]
                 self._attempts.stop(command.path)
             else:
-                # The part of a delay that went by before the claim is over already.
-                delay = command.delay_ms / 1000 - self._failed_ages.pop(command.path, 0.0)
-                wanted[command.path] = Start(command, time.monotonic() + delay if command.delay_ms else 0.0)
+                wanted[command.path] = Start(command, self._due(command))
         return {} if self._is_draining else wanted
+
+    def _due(self, command: StartStep) -> float:
+        """When an attempt may begin, by the monotonic clock. What went by before the claim is over already."""
+        if command.until is not None:
+            wait = seconds_of(command.until) - time.time()
+        else:
+            wait = command.delay_ms / 1000 - self._delayed_ages.pop(command.path, 0.0)
+        return time.monotonic() + wait if command.until or command.delay_ms else 0.0
 
     def _events_of(self, messages: tuple[Message, ...]) -> list[AnyEvent]:
         events: list[AnyEvent] = []

@@ -78,7 +78,7 @@ class Worker:
         self._plan_of = plan_of
         self._performers = performers
         self._settings = settings or WorkerSettings()
-        self._slots = asyncio.Semaphore(self._settings.attempts)
+        self._room = asyncio.Semaphore(self._settings.attempts)
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._life: _Life | None = None
@@ -229,13 +229,16 @@ class Worker:
                 await self._plan_of(execution.version),
                 performers=self._performers,
                 checkpoint=life.checkpoint,
-                slots=self._slots,
+                room=self._room,
                 read_inbox=partial(self._read_inbox, life),
             )
             life.runs[execution.id, execution.epoch] = run
             if self._is_stopping:
                 run.drain()
             await run.drive()
+            if run.due_in_seconds is not None and run.due_in_seconds < self._settings.poll_seconds:
+                # When it parked, the claimer had long decided how long to sleep.
+                asyncio.get_running_loop().call_later(run.due_in_seconds, self._wake.set)
         except Exception:
             _log.exception("execution %s is put off for %g s", execution.id, self._settings.put_off_seconds)
             await self._put_off(life, execution)

@@ -36,6 +36,21 @@ def instant(text: str) -> Instant | None:
     return seconds, (match[7] or "").rstrip("0")
 
 
+def seconds_of(text: str) -> float:
+    """Seconds since 1970 of an RFC 3339 instant.
+
+    >>> seconds_of("1970-01-01T00:00:01.5Z")
+    1.5
+
+    Raises:
+        ValueError: `text` is none.
+    """
+    found = instant(text)
+    if found is None:
+        raise ValueError(f"{text!r} is no RFC 3339 instant with an offset")
+    return found[0] + float(f"0.{found[1] or 0}")
+
+
 def _days_in(year: int, month: int) -> int:
     is_leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
     return 29 if month == 2 and is_leap else _DAYS_IN[month - 1]

@@ -4,7 +4,7 @@
 * `messages`             requests, conversations, tool calls and answers, in words no provider owns
 * `selection`            a role's `ModelConstraints`, and the choice that follows from them
 * `provider.Provider`    somebody who runs models: `openai` (and what is compatible), `anthropic`, `offline`
-* `prices`               public list prices by date
+* `prices`               what their makers' price lists say
 
 Importing any of these imports no SDK; the first call does.
 """

@@ -1,13 +1,12 @@
 """Anthropic's messages, through the real SDK."""
 
-import asyncio
-import importlib
 from typing import Any, Literal
 
 import msgspec
 
 from services.models import provider as failures
 from services.models import wire
+from services.models.endpoint import Endpoint
 from services.models.messages import (
     Answer,
     AssistantMessage,
@@ -21,7 +20,7 @@ from services.models.messages import (
 
 ANTHROPIC_URL = "https://api.anthropic.com"
 
-_CONNECT_SECONDS = 10.0
+_VARIABLES = failures.Variables(key="ANTHROPIC_API_KEY", url="ANTHROPIC_BASE_URL", model="ROLECALL_ANTHROPIC_MODEL")
 # The API wants a limit. Thinking counts towards it, so a small one would cut answers short.
 _DEFAULT_MAX_TOKENS = 16_000
 # Newer models answer 400 to any sampling parameter.
@@ -35,62 +34,29 @@ class AnthropicProvider:
     name = "anthropic"
 
     def __init__(self, *, api_key: str, base_url: str = ANTHROPIC_URL) -> None:
-        self.base_url = base_url
-        self._api_key = api_key
-        self._settings = failures.Settings(
-            key="ANTHROPIC_API_KEY", url="ANTHROPIC_BASE_URL", model="ROLECALL_ANTHROPIC_MODEL"
+        self._endpoint = Endpoint(
+            "anthropic", "AsyncAnthropic", api_key=api_key, base_url=base_url, variables=_VARIABLES, detail_of=_detail
         )
-        self._client: Any = None
 
     async def complete(self, request: Request) -> Answer:
         """The model's answer; see `Provider.complete`."""
         model = f"{self.name}/{request.model}"
-        # Off the event loop: the first import takes a second.
-        sdk = await asyncio.to_thread(importlib.import_module, "anthropic")
         names = wire.ToolNames.of(request)
-        body = await self._call(sdk, model, request, _parameters(request, names, sdk))
-        try:
+        parameters = _parameters(request, names, await self._endpoint.sdk())
+
+        async def send(client: Any, within: Any) -> bytes:
+            response = await client.messages.with_raw_response.create(**parameters, timeout=within)
+            return await response.read()
+
+        body = await self._endpoint.call(model, request.timeout_seconds, send)
+        with self._endpoint.reading(model):
             said = msgspec.json.decode(body, type=_Said)
             blocks = [_block(block) for block in said.content]
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-            raise failures.not_understood(model, self._settings, error) from error
         return _answer(said, blocks, request, names, model)
 
     async def close(self) -> None:
         """Give back connections."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-
-    async def _call(self, sdk: Any, model: str, request: Request, parameters: dict[str, Any]) -> bytes:
-        client = self._opened(sdk)
-        timeout = sdk.Timeout(request.timeout_seconds, connect=min(_CONNECT_SECONDS, request.timeout_seconds))
-        try:
-            # The SDK bounds each phase of a call; this bounds their sum.
-            async with asyncio.timeout(request.timeout_seconds):
-                response = await client.messages.with_raw_response.create(**parameters, timeout=timeout)
-                return await response.read()
-        except (sdk.APITimeoutError, TimeoutError) as error:
-            raise failures.timed_out(model, request.timeout_seconds) from error
-        except sdk.APIConnectionError as error:
-            raise failures.unreachable(model, self._settings, error.__cause__ or error) from error
-        except sdk.APIStatusError as error:
-            raise failures.failure_of_status(
-                error.status_code,
-                failures.shown(error.api_message or error.response.text, secret=self._api_key),
-                error.response.headers,
-                model=model,
-                settings=self._settings,
-            ) from error
-
-    def _opened(self, sdk: Any) -> Any:
-        if self._client is None:
-            # What runs on this machine is not reached through a proxy.
-            local = sdk.DefaultAsyncHttpxClient(trust_env=False) if wire.is_loopback(self.base_url) else None
-            self._client = sdk.AsyncAnthropic(
-                api_key=self._api_key, base_url=self.base_url, max_retries=0, http_client=local
-            )
-        return self._client
+        await self._endpoint.close()
 
 
 class _Text(msgspec.Struct, tag_field="type", tag="text"):
@@ -114,6 +80,10 @@ class _Said(msgspec.Struct):
     content: list[dict[str, Any]]
     usage: _Counted
     stop_reason: str | None = None
+
+
+def _detail(error: Any) -> str:
+    return error.api_message or error.response.text
 
 
 def _parameters(request: Request, names: wire.ToolNames, sdk: Any) -> dict[str, Any]:

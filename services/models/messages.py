@@ -11,7 +11,7 @@ import msgspec
 # `JsonObject` in a form msgspec can build a decoder for: it does not follow recursive aliases.
 JsonMapping: TypeAlias = dict[str, Any]
 
-_CHARACTERS_PER_TOKEN = 4
+CHARACTERS_PER_TOKEN = 4
 
 
 class ToolCall(msgspec.Struct, frozen=True, rename="camel"):
@@ -79,21 +79,6 @@ class Usage(msgspec.Struct, frozen=True, rename="camel"):
     output_tokens: int = 0
     cost_usd: Decimal | None = None
 
-    def __add__(self, other: "Usage") -> "Usage":
-        """Both together. A sum with an unknown price has no known price.
-
-        >>> Usage(10, 2, Decimal("0.5")) + Usage(1, 1, Decimal("0.25"))
-        Usage(input_tokens=11, output_tokens=3, cost_usd=Decimal('0.75'))
-        >>> (Usage(10, 2, Decimal("0.5")) + Usage(1, 1)).cost_usd is None
-        True
-        """
-        costs = (self.cost_usd, other.cost_usd)
-        return Usage(
-            input_tokens=self.input_tokens + other.input_tokens,
-            output_tokens=self.output_tokens + other.output_tokens,
-            cost_usd=None if costs[0] is None or costs[1] is None else costs[0] + costs[1],
-        )
-
 
 class Answer(msgspec.Struct, frozen=True, rename="camel"):
     """What a model answered.
@@ -117,7 +102,7 @@ def about_tokens(text: str) -> int:
     >>> about_tokens("Four score and seven years ago")
     8
     """
-    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+    return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
 def about_request_tokens(request: Request) -> int:

@@ -1,13 +1,9 @@
 """What models cost by their makers' public price lists; a model that is not listed has no known price."""
 
 import re
-from datetime import date
 from decimal import Decimal
 
 import msgspec
-
-# The day up to which published price changes are in the table.
-AS_OF = date(2026, 10, 31)
 
 _MILLION = Decimal(1_000_000)
 _SNAPSHOT = re.compile(r"-(\d{4}-\d{2}-\d{2}|\d{8})$")
@@ -29,6 +25,7 @@ def _price(input: str, output: str, *, long: tuple[int, str, str] | None = None)
     return Price(Decimal(input), Decimal(output), long[0], Decimal(long[1]), Decimal(long[2]))
 
 
+# Each stands on its maker's page of the model, below platform.claude.com/docs or developers.openai.com/api/docs/models.
 PRICES = {
     "anthropic/claude-fable-5-1": _price("10", "50"),
     "anthropic/claude-haiku-4-5": _price("1", "5"),
@@ -37,12 +34,8 @@ PRICES = {
     "anthropic/claude-opus-5-5": _price("4", "20"),
     "anthropic/claude-sonnet-5": _price("2", "10"),
     "anthropic/claude-sonnet-5-5": _price("2", "10"),
-    "openai/gpt-4.1-mini": _price("0.40", "1.60"),
-    "openai/gpt-4o-mini": _price("0.15", "0.60"),
-    "openai/gpt-5.4-mini": _price("0.75", "4.50"),
     "openai/gpt-5.6-luna": _price("0.20", "1.20", long=(272_000, "0.40", "1.80")),
     "openai/gpt-6-luna": _price("0.10", "0.50", long=(272_000, "0.20", "0.75")),
-    "openai/gpt-6-sol": _price("2", "10", long=(272_000, "4", "15")),
     "offline/extractive": _price("0", "0"),
 }
 

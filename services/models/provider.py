@@ -35,8 +35,8 @@ class Provider(Protocol):
         ...
 
 
-class Settings(msgspec.Struct, frozen=True):
-    """Where an endpoint's settings came from, so that a failure can name the one to look at."""
+class Variables(msgspec.Struct, frozen=True):
+    """The environment variables that an endpoint was set with, so that a failure can name the one to look at."""
 
     key: str
     url: str
@@ -44,7 +44,13 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def failure_of_status(
-    status: int, detail: str, headers: Mapping[str, str], *, model: str, settings: Settings, now: datetime | None = None
+    status: int,
+    detail: str,
+    headers: Mapping[str, str],
+    *,
+    model: str,
+    variables: Variables,
+    now: datetime | None = None,
 ) -> Failed:
     """The failure that an HTTP error status means.
 
@@ -57,19 +63,19 @@ def failure_of_status(
     if status >= 500 or status in _RETRYABLE_STATUSES:
         return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
     hint = {
-        401: f"look at {settings.key}",
-        402: f"look at the billing of the account behind {settings.key}",
-        403: f"look at {settings.key} and what it is allowed",
-        404: f"look at {settings.model} and {settings.url}",
+        401: f"look at {variables.key}",
+        402: f"look at the billing of the account behind {variables.key}",
+        403: f"look at {variables.key} and what it is allowed",
+        404: f"look at {variables.model} and {variables.url}",
         413: "the conversation is too large for this model",
-        429: f"look at the quota of the account behind {settings.key}",
+        429: f"look at the quota of the account behind {variables.key}",
     }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
     return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
 
 
-def unreachable(model: str, settings: Settings, cause: object) -> Failed:
+def unreachable(model: str, variables: Variables, cause: object) -> Failed:
     """The failure of a connection that could not be made or broke."""
-    return failed("MODEL_ERROR", f"{model} could not be reached ({cause}); look at {settings.url}", retryable=True)
+    return failed("MODEL_ERROR", f"{model} could not be reached ({cause}); look at {variables.url}", retryable=True)
 
 
 def timed_out(model: str, timeout_seconds: float) -> Failed:
@@ -77,11 +83,11 @@ def timed_out(model: str, timeout_seconds: float) -> Failed:
     return failed("TIMEOUT", f"{model} did not answer within {timeout_seconds:g} s")
 
 
-def not_understood(model: str, settings: Settings, cause: object) -> Failed:
+def not_understood(model: str, variables: Variables, cause: object) -> Failed:
     """The failure of a 200 whose body is not what this endpoint should send."""
     return failed(
         "MODEL_ERROR",
-        f"{model} answered with a body that is no completion ({cause}); look at {settings.url}",
+        f"{model} answered with a body that is no completion ({cause}); look at {variables.url}",
         retryable=True,
     )
 

@@ -101,7 +101,7 @@ async def _call(call: ToolCall, tools: dict[str, Tool], role: RoleContent, conte
 def _context(role: RoleContent, attempt: Attempt, messages: list[Message], place: int) -> ToolContext:
     # Some endpoints use the same call ids in every answer, so the key counts turns and places instead.
     key = f"{attempt.idempotency_key}/{_turns(messages)}.{place}"
-    return ToolContext(caller=_caller(role, attempt), role=role.name, idempotency_key=key)
+    return ToolContext(caller=_caller(role, attempt), role_id=role.id, idempotency_key=key)
 
 
 def _caller(role: RoleContent, attempt: Attempt) -> Caller:

@@ -8,10 +8,9 @@ from services.failure import failed
 from services.json import Json
 from services.models.catalog import Models
 from services.models.messages import Answer, Message, Request, ToolSpec, UserMessage
+from services.problem import said
 from services.roles import RoleContent
 from services.schema import problems_of_value
-
-_SHOWN_PROBLEMS = 5
 
 
 def opening(attempt: Attempt) -> UserMessage:
@@ -76,8 +75,7 @@ def result(role: RoleContent, attempt: Attempt, answer: Answer) -> Json:
     except (msgspec.DecodeError, RecursionError) as error:
         raise failed("OUTPUT_INVALID", f"{answer.model} did not answer with JSON: {error}") from None
     if problems := problems_of_value(schema, value):
-        said = "; ".join(f"{problem.path or '/'}: {problem.message}" for problem in problems[:_SHOWN_PROBLEMS])
-        raise failed("OUTPUT_INVALID", f"the answer of {answer.model} does not fit the schema: {said}")
+        raise failed("OUTPUT_INVALID", f"the answer of {answer.model} does not fit the schema: {said(problems)}")
     return value
 
 

@@ -18,7 +18,7 @@ async def perform(attempt: Attempt) -> Json:
     tool = registry.for_steps().get(name)
     if tool is None:
         raise failed("TOOL_NOT_ALLOWED", f"there is no tool {name!r} that a step may call")
-    context = ToolContext(caller=Caller(attempt.initiator), role=None, idempotency_key=attempt.idempotency_key)
+    context = ToolContext(caller=Caller(attempt.initiator), role_id=None, idempotency_key=attempt.idempotency_key)
     try:
         return await tool.run(context, attempt.input)
     except ToolError as error:

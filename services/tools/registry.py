@@ -30,6 +30,11 @@ def for_steps() -> dict[str, Tool]:
     return {name: tool for name, tool in sorted(_tools.items()) if not tool.tags}
 
 
+def by_tag() -> dict[str, frozenset[str]]:
+    """The names of the tools that only a tag grants, by tag."""
+    return {tag: frozenset(name for name, tool in _tools.items() if tag in tool.tags) for tag in _tags()}
+
+
 def find(name: str) -> Tool | None:
     """The tool of that name, whoever may call it."""
     return _tools.get(name)

@@ -1,24 +1,24 @@
-"""What a tool is: a name, a description, typed arguments and an effect."""
+"""What a tool is: a name, a description and typed arguments."""
 
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_type_hints
+from typing import Any, get_type_hints
+from uuid import UUID
 
 import msgspec
 
 from services.caller import Caller
+from services.definitions.patterns import portable
 from services.json import Json, JsonObject
-
-Effect: TypeAlias = Literal["pure", "idempotent", "unsafe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolContext:
-    """On whose behalf a tool runs. `role` is the agent's, None for a tool step; a repetition has the same key."""
+    """On whose behalf a tool runs. `role_id` is an agent's role, None in a tool step. A repetition has the same key."""
 
     caller: Caller
-    role: str | None
+    role_id: UUID | None
     idempotency_key: str
 
 
@@ -41,7 +41,6 @@ class Tool:
     description: str
     arguments: type[msgspec.Struct]
     call: Callable[[ToolContext, msgspec.Struct], Awaitable[Any]]
-    effect: Effect
     tags: frozenset[str] = frozenset()
 
     @property
@@ -49,7 +48,7 @@ class Tool:
         """The JSON Schema of the arguments, self-contained."""
         (schema,), components = msgspec.json.schema_components([self.arguments], ref_template="#/$defs/{name}")
         own = components.pop(self.arguments.__name__, schema)
-        return {**own, "$defs": components} if components else own
+        return portable({**own, "$defs": components} if components else own)
 
     async def run(self, context: ToolContext, arguments: Json) -> Json:
         """The tool's result as JSON.
@@ -67,7 +66,7 @@ class Tool:
         return msgspec.json.decode(msgspec.json.encode(await self.call(context, read)))
 
 
-def tool(name: str, *, effect: Effect, tags: tuple[str, ...] = ()) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
+def tool(name: str, *, tags: tuple[str, ...] = ()) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
     """Make a tool of `async def f(context, *, argument: type = default)`.
 
     The signature is the schema of its arguments, the first paragraph of the docstring its description.
@@ -85,7 +84,6 @@ def tool(name: str, *, effect: Effect, tags: tuple[str, ...] = ()) -> Callable[[
             description=description,
             arguments=_arguments(name, function),
             call=call,
-            effect=effect,
             tags=frozenset(tags),
         )
 

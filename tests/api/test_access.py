@@ -1,5 +1,7 @@
 """Who may call what: for every procedure there is, with and without a token, with and without scopes."""
 
+import asyncio
+
 import pytest
 
 from api.auth import Public
@@ -13,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOR_ANYBODY = {"system.health"}
 FOR_ANY_CALLER = {"system.health", "system.whoami"}
+WAITING = "SELECT count(*) FROM pg_locks WHERE relation = 'token'::regclass AND NOT granted"
 
 
 async def test_only_health_is_public() -> None:
@@ -92,6 +95,17 @@ async def test_health_answers_also_to_a_wrong_token(api: Api) -> None:
     reply = await api.call("system.health", token="rc_wrong")
 
     assert reply.status == 200
+
+
+async def test_health_does_not_wait_for_the_token_to_be_looked_up(api: Api) -> None:
+    async with api.runtime.database.pool.acquire() as holder, holder.transaction():
+        await holder.execute("LOCK TABLE token")
+
+        asked = asyncio.create_task(api.call("system.health", token=api.token))
+        while not asked.done():
+            assert not await holder.fetchval(WAITING)
+
+    assert (asked.result().status, asked.result().data["database"]) == (200, "up")
 
 
 async def test_in_a_batch_each_call_has_its_own_answer(api: Api) -> None:

@@ -17,7 +17,7 @@ from tests.api.client import Api
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.usefixtures("api")]
 
-REFUSED = "the token is unknown, revoked or expired; `rolecall token` makes a new one"
+REFUSED = "the token is unknown, revoked or expired; `rolecall token create` makes a new one"
 
 
 def caller_with(*scopes: str) -> Caller:

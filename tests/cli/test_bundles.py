@@ -117,8 +117,8 @@ def test_every_problem_of_the_structure_is_found_at_once() -> None:
     assert sorted((it.code, it.path, it.suggestion) for it in bundle.problems) == [
         ("DUPLICATE_NAME", "/roles/1/name", None),
         ("UNKNOWN_FIELD", "/orchestration", "orchestrations"),
+        ("UNKNOWN_FIELD", "/roles/0/parameters/temprature", "temperature"),
         ("WRONG_VALUE", "/rolecall", None),
-        ("WRONG_VALUE", "/roles/0/parameters", None),
         ("WRONG_VALUE", "/roles/2", None),
     ]
 

@@ -72,6 +72,15 @@ async def test_the_piccolo_command_finds_the_same_migrations(empty_database_url:
     assert await migrate(empty_database_url) == []
 
 
+async def test_without_a_migration_to_run_no_formatter_is_imported(database_url: str) -> None:
+    program = f"{MIGRATE}; print('black' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, database_url, cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+
+    assert (await process.communicate())[0].decode().split() == ["[]", "False"]
+
+
 async def test_an_unreachable_database_is_named_without_its_password() -> None:
     with pytest.raises(CannotOpen, match=r"cannot open the database postgresql://anna:\*\*\*@127.0.0.1:1/rolecall: "):
         await migrate("postgresql://anna:secret@127.0.0.1:1/rolecall")

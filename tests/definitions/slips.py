@@ -4,12 +4,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 from uuid import UUID
 
+from services.catalog import KINDS
 from services.definitions.catalog import Catalog
-from services.definitions.document import MAX_FAN_OUT, MAX_STEPS
+from services.definitions.document import MAX_FAN_OUT, MAX_NESTING, MAX_STEPS
 from services.json import Json, JsonObject
 
 READER = UUID("019a0000-0000-7000-8000-000000000001")
-CATALOG = Catalog(roles={"Reader": READER, "Writer": UUID(int=2)}, tools=frozenset({"files.list", "files.read"}))
+CATALOG = Catalog(
+    roles={"Reader": READER, "Writer": UUID(int=2)},
+    tools=frozenset({"files.list", "files.read"}),
+    tagged={"meta": frozenset({"system.create_role"})},
+    kinds=KINDS,
+    orchestrations={"billing": frozenset({"mailing"}), "mailing": frozenset({"flow"}), "archive": frozenset()},
+)
 CLOSED: JsonObject = {"type": "object", "properties": {"topic": {}}, "additionalProperties": False}
 
 
@@ -23,7 +30,45 @@ class Slip(NamedTuple):
 
 
 def steps(*given: Mapping[str, Json], **document: Json) -> JsonObject:
-    return {"name": "flow", "steps": [{"kind": "transform", "inputMapping": {}, **step} for step in given], **document}
+    return {"name": "flow", "steps": listed(*given), **document}
+
+
+def listed(*given: Mapping[str, Json]) -> list[Json]:
+    """The steps; those that do not say what they are give back an empty object."""
+    return [step if "kind" in step else {"kind": "transform", "inputMapping": {}, **step} for step in map(dict, given)]
+
+
+def loop(*given: Mapping[str, Json], **fields: Json) -> JsonObject:
+    """A loop that holds these steps."""
+    return {"name": "Loop", "kind": "loop", "maxIterations": 2, "steps": listed(*given), **fields}
+
+
+def nested(levels: int) -> JsonObject:
+    """A group that holds a group, and so on."""
+    inner: JsonObject = {"name": "Innermost", "kind": "transform", "inputMapping": {}}
+    for level in range(levels):
+        inner = {"name": f"G{level}", "kind": "group", "steps": [inner]}
+    return inner
+
+
+def deep(levels: int) -> Json:
+    """A list in a list, and so on."""
+    value: Json = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def branch(*cases: Mapping[str, Json], **fields: Json) -> JsonObject:
+    """A branch of these cases, each with a step."""
+    named = [{"name": f"c{at}", "steps": listed({"name": f"C{at}"}), **case} for at, case in enumerate(cases)]
+    return {"name": "Branch", "kind": "branch", "cases": [*named], **fields}
+
+
+def caught(*handlers: Mapping[str, Json], **fields: Json) -> JsonObject:
+    """What catches failures, each of the handlers with a step."""
+    given = [{"steps": listed({"name": f"H{at}"}), **handler} for at, handler in enumerate(handlers)]
+    return {"onError": {"catch": [*given], **fields}}
 
 
 def add(path: str, value: Json) -> dict[str, Any]:
@@ -142,6 +187,275 @@ _FIELDS: dict[str, Slip] = {
     ),
 }
 
+_INSIDE: dict[str, Slip] = {
+    "a misspelt field in a step in a step": Slip(
+        steps({"name": "A"}, loop({"name": "B", "kind": "llm", "roleNam": "Reader"})),
+        "UNKNOWN_FIELD",
+        "/steps/1/steps/0/roleNam",
+        [move("/steps/1/steps/0/roleNam", "/steps/1/steps/0/roleName")],
+    ),
+    "a wrong name in a case": Slip(
+        steps(branch({"when": True, "steps": listed({"name": "A"}, {"name": "9"}, {"name": "1 b"})})),
+        "WRONG_VALUE",
+        "/steps/0/cases/0/steps/2/name",
+        [replace("/steps/0/cases/0/steps/2/name", "b")],
+    ),
+    "a misspelt role in an else": Slip(
+        steps(branch({"when": "input.a"}, **{"else": listed({"name": "B", "kind": "llm", "roleName": "Raeder"})})),
+        "UNKNOWN_ROLE",
+        "/steps/0/else/0/roleName",
+        [replace("/steps/0/else/0/roleName", "Reader")],
+    ),
+    "a misspelt field of a handler": Slip(
+        steps({"name": "A", **caught({"erors": ["TIMEOUT"]})}),
+        "UNKNOWN_FIELD",
+        "/steps/0/onError/catch/0/erors",
+        [move("/steps/0/onError/catch/0/erors", "/steps/0/onError/catch/0/errors")],
+    ),
+    "a handler that is a step": Slip(
+        steps({"name": "A", "onError": {"catch": [{"steps": {"name": "B", "roleName": "Reader"}}]}}),
+        "WRONG_VALUE",
+        "/steps/0/onError/catch/0/steps",
+        [replace("/steps/0/onError/catch/0/steps", [{"name": "B", "roleName": "Reader"}])],
+    ),
+    "one handler for handlers": Slip(
+        steps({"name": "A", "onError": {"catch": {"steps": listed({"name": "B"})}}}),
+        "WRONG_VALUE",
+        "/steps/0/onError/catch",
+        [replace("/steps/0/onError/catch", [{"steps": listed({"name": "B"})}])],
+    ),
+    "a case that is none": Slip(
+        steps({"name": "A", "kind": "branch", "cases": ["b"]}), "WRONG_VALUE", "/steps/0/cases/0", []
+    ),
+    "a misspelt way to go on": _wrong("onError", "contine", replace("/steps/0/onError", "continue")),
+    "a misspelt part of a retry": Slip(
+        steps({"name": "A", "kind": "llm", "roleName": "Reader", "retry": {"backof": "linear"}}),
+        "UNKNOWN_FIELD",
+        "/steps/0/retry/backof",
+        [move("/steps/0/retry/backof", "/steps/0/retry/backoff")],
+    ),
+    "a code that is none": _wrong("retry", {"errors": ["TIMEOUT", "too slow"]}, path="/errors/1"),
+    "no limits": Slip(steps({"name": "A"}, limits=None), "WRONG_VALUE", "/limits", [remove("/limits")]),
+    "a price as a number": Slip(
+        steps({"name": "A"}, limits={"maxCostUsd": 2.5}),
+        "WRONG_VALUE",
+        "/limits/maxCostUsd",
+        [replace("/limits/maxCostUsd", "2.5")],
+    ),
+    "a group of no name": Slip(
+        steps({"name": "A", "parallelGroup": "g"}, groups={"#g": {}}),
+        "WRONG_VALUE",
+        "/groups/#g",
+        [move("/groups/#g", "/groups/g")],
+    ),
+    "a misspelt join": Slip(
+        steps({"name": "A", "parallelGroup": "g"}, groups={"g": {"join": "al"}}),
+        "WRONG_VALUE",
+        "/groups/g/join",
+        [replace("/groups/g/join", "all")],
+    ),
+    "null for no steps": Slip(
+        steps({"name": "A"}, onFailure=None), "WRONG_VALUE", "/onFailure", [remove("/onFailure")]
+    ),
+    "a loop by its type and no loop by its kind": _wrong("stepType", "loop", remove("/steps/0/stepType")),
+    "a field of another kind at the end": Slip(
+        steps({"name": "A"}, **{"finally": listed({"name": "B", "maxRetries": 1})}),
+        "FIELD_OF_OTHER_KIND",
+        "/finally/0/maxRetries",
+        [remove("/finally/0/maxRetries")],
+    ),
+    "a loop by its fields": Slip(
+        {"name": "flow", "steps": [{"name": "A", "maxIterations": 2, "steps": listed({"name": "B"})}]},
+        "FIELD_OF_OTHER_KIND",
+        "/steps/0/maxIterations",
+        [add("/steps/0/kind", "loop")],
+    ),
+}
+
+_TOGETHER: dict[str, Slip] = {
+    **{
+        f"no {field}": Slip(steps({"name": "A", **step}), "REQUIRED", path, patch)
+        for field, step, path, patch in [
+            ("iterations", {**loop({"name": "B"}), "maxIterations": None}, "/steps/0", []),
+            ("body", {"kind": "group"}, "/steps/0", []),
+            ("items", {"kind": "map", "steps": listed({"name": "B"})}, "/steps/0", []),
+            ("cases", {"kind": "branch"}, "/steps/0", []),
+            ("time to wait for", {"kind": "wait"}, "/steps/0", []),
+            (
+                "language",
+                {"kind": "code", "source": "1"},
+                "/steps/0",
+                [add("/steps/0/language", "python")],
+            ),
+            ("assignees", {"kind": "approval"}, "/steps/0", []),
+            ("somebody to decide", {"kind": "approval", "assignees": {"notInitiator": True}}, "/steps/0/assignees", []),
+            ("direction", {"kind": "webhook"}, "/steps/0", []),
+            ("address", {"kind": "webhook", "direction": "send"}, "/steps/0", []),
+            ("orchestration", {"kind": "orchestration"}, "/steps/0", []),
+            ("way for a case", branch({}), "/steps/0/cases/0", []),
+            ("steps of a case", branch({"when": "input.a", "steps": []}), "/steps/0/cases/0/steps", []),
+            ("fallback", {"kind": "wait", "forMs": 1, "onError": {}}, "/steps/0/onError", []),
+            ("handler", {"kind": "wait", "forMs": 1, "onError": {"catch": []}}, "/steps/0/onError/catch", []),
+            (
+                "steps of a handler",
+                {"kind": "wait", "forMs": 1, **caught({"steps": []})},
+                "/steps/0/onError/catch/0/steps",
+                [],
+            ),
+            (
+                "errors of a handler",
+                {"kind": "wait", "forMs": 1, **caught({"errors": []})},
+                "/steps/0/onError/catch/0/errors",
+                [remove("/steps/0/onError/catch/0/errors")],
+            ),
+        ]
+    },
+    **{
+        what: Slip(steps({"name": "A", **step}), "FIELD_CONFLICT", f"/steps/0/{path}", patch)
+        for what, step, path, patch in [
+            ("until and while", loop({"name": "B"}, until="loop.index > 1", **{"while": True}), "while", []),
+            ("two times to wait for", {"kind": "wait", "forMs": 1, "until": "<<input.at>>"}, "until", []),
+            (
+                "a match of no event",
+                {"kind": "wait", "forMs": 1, "match": True},
+                "match",
+                [remove("/steps/0/match")],
+            ),
+            (
+                "a tolerance of nothing",
+                {"kind": "map", "items": [1], "steps": listed({"name": "B"}), "tolerate": {"count": 1}},
+                "tolerate",
+                [remove("/steps/0/tolerate")],
+            ),
+            ("a condition and a weight", branch({"when": "input.a", "weight": 1}), "cases/0/when", []),
+            ("a weight among conditions", branch({"when": "input.a"}, {"weight": 1}), "cases/1/weight", []),
+            (
+                "a split of no weights",
+                branch({"when": "input.a"}, splitBy="<<input.a>>"),
+                "splitBy",
+                [remove("/steps/0/splitBy")],
+            ),
+            (
+                "a default and handlers",
+                {"kind": "wait", "forMs": 1, **caught({}, default=1)},
+                "onError/default",
+                [],
+            ),
+            (
+                "context keys beside a mapping",
+                {"contextKeys": ["input"], "kind": "llm", "roleName": "Reader", "inputMapping": {}},
+                "contextKeys",
+                [remove("/steps/0/contextKeys")],
+            ),
+            (
+                "a method to receive",
+                {"kind": "webhook", "direction": "receive", "method": "PUT"},
+                "method",
+                [remove("/steps/0/method")],
+            ),
+        ]
+    },
+    "a case after one that always holds": Slip(
+        steps(branch({"when": True}, {"when": "input.a"})),
+        "UNREACHABLE_CASE",
+        "/steps/0/cases/1",
+        [remove("/steps/0/cases/1")],
+    ),
+    "an else after a case that always holds": Slip(
+        steps(branch({"when": True}, **{"else": listed({"name": "B"})})),
+        "UNREACHABLE_CASE",
+        "/steps/0/else",
+        [remove("/steps/0/else")],
+    ),
+    "an else of weights": Slip(
+        steps(branch({"weight": 1}, **{"else": listed({"name": "B"})})),
+        "UNREACHABLE_CASE",
+        "/steps/0/else",
+        [remove("/steps/0/else")],
+    ),
+    "a case twice": Slip(
+        steps(branch({"when": "input.a", "name": "c"}, {"when": "input.b", "name": "c"})),
+        "DUPLICATE_NAME",
+        "/steps/0/cases/1/name",
+        [],
+    ),
+    "a handler after one for everything": Slip(
+        steps({"name": "A", **caught({}, {"errors": ["TIMEOUT"]})}),
+        "UNREACHABLE_HANDLER",
+        "/steps/0/onError/catch/1",
+        [remove("/steps/0/onError/catch/1")],
+    ),
+    "an output mapping that gives anything": Slip(
+        steps({"name": "A", "outputMapping": {"$expr": "output.a"}}),
+        "MAPPING_INVALID",
+        "/steps/0/outputMapping",
+        [replace("/steps/0/outputMapping", {"A": {"$expr": "output.a"}})],
+    ),
+    "an output mapping that gives a number": Slip(
+        steps({"name": "A", "outputMapping": {"$literal": 3}}),
+        "MAPPING_INVALID",
+        "/steps/0/outputMapping",
+        [replace("/steps/0/outputMapping", {"A": {"$literal": 3}})],
+    ),
+    "items that are no list": Slip(
+        steps({"name": "A", "kind": "map", "items": {"a": 1}, "steps": listed({"name": "B"})}),
+        "WRONG_VALUE",
+        "/steps/0/items",
+        [],
+    ),
+    "a time that is none": Slip(
+        steps({"name": "A", "kind": "wait", "until": "tomorrow"}), "WRONG_VALUE", "/steps/0/until", []
+    ),
+    "a duration as a text": Slip(
+        steps({"name": "A", "kind": "wait", "forMs": "500"}),
+        "WRONG_VALUE",
+        "/steps/0/forMs",
+        [replace("/steps/0/forMs", 500)],
+    ),
+    **{
+        what: Slip(
+            steps(
+                {"name": "A", "parallelGroup": "g", "outputMapping": {"total": 1}},
+                {"name": "B", "parallelGroup": "g"},
+                groups={name: settings},
+            ),
+            code,
+            path,
+            patch,
+        )
+        for what, name, settings, code, path, patch in [
+            ("a misspelt group", "G", {}, "UNKNOWN_GROUP", "/groups/G", [move("/groups/G", "/groups/g")]),
+            ("a group of nobody", "search", {}, "UNKNOWN_GROUP", "/groups/search", [remove("/groups/search")]),
+            ("some of a group", "g", {"join": "n_of"}, "REQUIRED", "/groups/g", []),
+            (
+                "more than a group",
+                "g",
+                {"join": "n_of", "n": 3},
+                "GROUP_TOO_SMALL",
+                "/groups/g/n",
+                [replace("/groups/g/n", 2)],
+            ),
+            (
+                "more successes than members",
+                "g",
+                {"join": "all_settled", "minSuccess": 3},
+                "GROUP_TOO_SMALL",
+                "/groups/g/minSuccess",
+                [replace("/groups/g/minSuccess", 2)],
+            ),
+            ("a number for all", "g", {"n": 2}, "FIELD_CONFLICT", "/groups/g/n", [remove("/groups/g/n")]),
+            (
+                "a misspelt key to merge",
+                "g",
+                {"merge": {"totl": "append"}},
+                "UNKNOWN_REFERENCE",
+                "/groups/g/merge/totl",
+                [move("/groups/g/merge/totl", "/groups/g/merge/total")],
+            ),
+        ]
+    },
+}
+
 _NAMES: dict[str, Slip] = {
     "a name twice": Slip(
         steps({"name": "A"}, {"name": "A 2"}, {"name": "A"}),
@@ -230,8 +544,57 @@ _NAMES: dict[str, Slip] = {
         "/steps",
         [],
     ),
+    "too many steps in other steps": Slip(
+        steps(loop(*({"name": f"S{i}"} for i in range(MAX_STEPS)))), "TOO_MANY_STEPS", "/steps", []
+    ),
+    "steps in steps in steps": Slip(
+        steps(nested(MAX_NESTING + 1)), "TOO_DEEP", "/steps/0" + "/steps/0" * MAX_NESTING + "/steps", []
+    ),
+    "lists in lists in lists": Slip(steps({"name": "A"}, input=deep(70)), "TOO_DEEP", "", []),
+    "too many members inside": Slip(
+        steps(loop(*({"name": f"S{i}", "parallelGroup": "g"} for i in range(MAX_FAN_OUT + 1)))),
+        "FAN_OUT_TOO_LARGE",
+        "/steps/0/steps",
+        [],
+    ),
     "too many runs": Slip(
-        steps(*({"name": f"S{i}", "maxRetries": 19} for i in range(501))), "BOUND_TOO_LARGE", "/steps", []
+        steps(loop({"name": "A", "kind": "agent", "roleName": "Reader", "maxRetries": 19}, maxIterations=1000)),
+        "BOUND_TOO_LARGE",
+        "/steps",
+        [],
+    ),
+    "more runs than it allows itself": Slip(
+        steps(loop({"name": "A"}), limits={"maxStepRuns": 2}),
+        "BOUND_TOO_LARGE",
+        "/limits/maxStepRuns",
+        [replace("/limits/maxStepRuns", 3)],
+    ),
+    "one name in two slots": Slip(
+        steps({"name": "A"}, loop({"name": "B"}, {"name": "A"})),
+        "DUPLICATE_NAME",
+        "/steps/1/steps/1/name",
+        [replace("/steps/1/steps/1/name", "A 2")],
+    ),
+    "a name of the data inside": Slip(
+        steps(loop({"name": "loop"}, until="loop.index > 1 or context.loop.ok")),
+        "RESERVED_NAME",
+        "/steps/0/steps/0/name",
+        [
+            replace("/steps/0/steps/0/name", "Loop 2"),
+            replace("/steps/0/until", "loop.index > 1 or context['Loop 2'].ok"),
+        ],
+    ),
+    "one order for two inside": Slip(
+        steps(loop({"name": "B", "order": 1}, {"name": "A", "order": 1})),
+        "ORDER_CONFLICT",
+        "/steps/0/steps/1/order",
+        [add("/steps/0/steps/1/order", 2)],
+    ),
+    "a step inside a group, inside": Slip(
+        steps(loop(*listed({"name": "A", "parallelGroup": "g"}, {"name": "B"}, {"name": "C", "parallelGroup": "g"}))),  # type: ignore[arg-type]
+        "GROUP_NOT_CONTIGUOUS",
+        "/steps/0/steps/2/parallelGroup",
+        [move("/steps/0/steps/2", "/steps/0/steps/1")],
     ),
 }
 
@@ -269,6 +632,36 @@ _CATALOG: dict[str, Slip] = {
     ),
     "a tool for designers": Slip(
         steps({"name": "A", "kind": "tool", "tool": "system.create_role"}), "UNKNOWN_TOOL", "/steps/0/tool", []
+    ),
+    "a tool that the tools of a step do not know": Slip(
+        steps({"name": "A", "kind": "agent", "roleName": "Reader", "tools": ["files.*", "meta", "files.reed"]}),
+        "UNKNOWN_TOOL",
+        "/steps/0/tools/2",
+        [replace("/steps/0/tools/2", "files.read")],
+    ),
+    "a kind that nobody performs": Slip(
+        steps({"name": "A", "kind": "code", "language": "python", "source": "1"}), "NO_PERFORMER", "/steps/0/kind", []
+    ),
+    "an event that nobody waits for": Slip(
+        steps(loop({"name": "A", "kind": "wait", "event": "paid"})), "NO_PERFORMER", "/steps/0/steps/0/event", []
+    ),
+    "a misspelt orchestration": Slip(
+        steps({"name": "A", "kind": "orchestration", "orchestration": "archve"}),
+        "UNKNOWN_ORCHESTRATION",
+        "/steps/0/orchestration",
+        [replace("/steps/0/orchestration", "archive")],
+    ),
+    "an orchestration that calls itself": Slip(
+        steps({"name": "A", "kind": "orchestration", "orchestration": "flow"}),
+        "CALL_CYCLE",
+        "/steps/0/orchestration",
+        [],
+    ),
+    "an orchestration that calls this one": Slip(
+        steps({"name": "A"}, **{"finally": [{"name": "B", "kind": "orchestration", "orchestration": "billing"}]}),
+        "CALL_CYCLE",
+        "/finally/0/orchestration",
+        [],
     ),
     "a transform of nothing": Slip(
         {"name": "flow", "steps": [{"name": "A", "kind": "transform"}]},
@@ -365,6 +758,69 @@ _READINGS: dict[str, Slip] = {
     ),
     "a misspelt key in what is written": _reading(
         {"x": "<<context.plna>>"}, replace("/steps/2/outputMapping/x", "<<context.plan>>"), field="outputMapping"
+    ),
+    "a key that a map keeps": Slip(
+        steps(
+            {"name": "Each", "kind": "map", "items": [1], "steps": listed({"name": "Hit"})},
+            {"name": "B", "inputMapping": {"a": "<<context.Hit>>"}},
+        ),
+        "UNKNOWN_REFERENCE",
+        "/steps/1/inputMapping",
+        [],
+    ),
+    "a misspelt field of a loop": Slip(
+        steps(loop({"name": "A", "inputMapping": {"n": "<<loop.iteratoin>>"}})),
+        "UNKNOWN_REFERENCE",
+        "/steps/0/steps/0/inputMapping",
+        [replace("/steps/0/steps/0/inputMapping/n", "<<loop.iteration>>")],
+    ),
+    "an item outside a map": Slip(
+        steps(loop({"name": "A"}, collect="<<item.a>>")),
+        "UNKNOWN_REFERENCE",
+        "/steps/0/collect",
+        [replace("/steps/0/collect", "<<item.a?>>")],
+    ),
+    "an error where none is": Slip(
+        steps({"name": "A"}, **{"finally": listed({"name": "B", "inputMapping": {"e": "<<error.code>>"}})}),
+        "UNKNOWN_REFERENCE",
+        "/finally/0/inputMapping",
+        [replace("/finally/0/inputMapping/e", "<<error.code?>>")],
+    ),
+    "a misspelt key in a message": Slip(
+        steps({"name": "Plan"}, {"name": "B", "kind": "fail", "message": "no <<context.Plna.title>>"}),
+        "UNKNOWN_REFERENCE",
+        "/steps/1/message",
+        [replace("/steps/1/message", "no <<context.Plan.title>>")],
+    ),
+    "a misspelt key of the context": Slip(
+        steps({"name": "Plan"}, {"name": "B", "kind": "llm", "roleName": "Reader", "contextKeys": ["Plna"]}),
+        "UNKNOWN_REFERENCE",
+        "/steps/1/contextKeys/0",
+        [replace("/steps/1/contextKeys/0", "Plan")],
+    ),
+    "a misspelt key in a case": Slip(
+        steps({"name": "Plan"}, branch({"when": "Plna.ok"})),
+        "UNKNOWN_REFERENCE",
+        "/steps/1/cases/0/when",
+        [replace("/steps/1/cases/0/when", "Plan.ok")],
+    ),
+    "one key from a member and from inside another": Slip(
+        steps(
+            {"name": "A", "parallelGroup": "g", "outputMapping": {"k": 1}},
+            loop({"name": "B", "outputMapping": {"k": 2}}, parallelGroup="g"),
+        ),
+        "CONTEXT_CONFLICT",
+        "/steps/1/steps/0/outputMapping",
+        [move("/steps/1/steps/0/outputMapping/k", "/steps/1/steps/0/outputMapping/k B")],
+    ),
+    "one key from two literals": Slip(
+        steps(
+            {"name": "A", "parallelGroup": "g", "outputMapping": {"$literal": {"k": 1}}},
+            {"name": "B", "parallelGroup": "g", "outputMapping": {"$literal": {"k": 2}}},
+        ),
+        "CONTEXT_CONFLICT",
+        "/steps/1/outputMapping",
+        [move("/steps/1/outputMapping/$literal/k", "/steps/1/outputMapping/$literal/k B")],
     ),
     "one key from two members": Slip(
         steps(
@@ -473,4 +929,13 @@ _LANGUAGES: dict[str, Slip] = {
     "a query with a filter": _unparsable("JSONPATH_UNSUPPORTED", "inputMapping", {"a": "$.input.a[?@.b > 1]"}, "/a"),
 }
 
-SLIPS: dict[str, Slip] = {**_FIELDS, **_NAMES, **_CATALOG, **_SCHEMAS, **_READINGS, **_LANGUAGES}
+SLIPS: dict[str, Slip] = {
+    **_FIELDS,
+    **_INSIDE,
+    **_TOGETHER,
+    **_NAMES,
+    **_CATALOG,
+    **_SCHEMAS,
+    **_READINGS,
+    **_LANGUAGES,
+}

@@ -19,8 +19,18 @@ def pairs(draw: st.DrawFn) -> tuple[Document, Document]:
     if draw(st.booleans()):
         return a, draw(documents())
     steps = [draw(st.sampled_from([step, step, _edited(draw, step)])) for step in a.steps if draw(st.integers(0, 4))]
-    ordered = tuple(sorted(steps, key=lambda step: (step.order, step.name)))
-    return a, replace(a, steps=ordered, description=draw(st.sampled_from(["", "", "new"])))
+    if len(steps) > 1 and draw(st.booleans()):
+        # Into another slot, or into another step.
+        moved, holder = steps.pop(), draw(st.integers(-1, len(steps) - 1))
+        if holder == -1:
+            a = replace(a, finally_=())
+            return a, replace(a, steps=_in_order(steps), finally_=(moved,))
+        steps[holder] = replace(steps[holder], compensate=(moved,))
+    return a, replace(a, steps=_in_order(steps), description=draw(st.sampled_from(["", "", "new"])))
+
+
+def _in_order(steps: list[Step]) -> tuple[Step, ...]:
+    return tuple(sorted(steps, key=lambda step: (step.order, step.name)))
 
 
 def _edited(draw: st.DrawFn, step: Step) -> Step:
@@ -107,6 +117,50 @@ def test_each_difference_is_named_once() -> None:
         "+ step 'New' (transform)",
         "~ order: other numbers, the same sequence: A, B",
     ]
+
+
+def test_a_step_that_comes_into_another_slot_has_moved() -> None:
+    before = flow("A", "B", "C")
+    a, b, c = before.steps
+    loop = Step(name="Loop", kind="loop", order=1, max_iterations=2, steps=(replace(b, order=0, prompt="Again."),))
+    after = replace(before, steps=(a, loop), finally_=(replace(c, order=0),))
+
+    found = diff(before, after)
+
+    assert found == (
+        Change(
+            what="added",
+            step="Loop",
+            after={"name": "Loop", "kind": "loop", "order": 1, "maxIterations": 2},
+        ),
+        Change(
+            what="moved",
+            step="B",
+            before={"in": None, "slot": "main", "order": 1},
+            after={"in": "Loop", "slot": "body", "order": 0},
+        ),
+        Change(what="changed", step="B", field="prompt", before=None, after="Again."),
+        Change(
+            what="moved",
+            step="C",
+            before={"in": None, "slot": "main", "order": 2},
+            after={"in": None, "slot": "finally", "order": 0},
+        ),
+    )
+    assert lines(found) == [
+        "+ step 'Loop' (loop)",
+        "> step 'B': main[1] → body[0] of 'Loop'",
+        "~ step 'B': prompt null → \"Again.\"",
+        "> step 'C': main[2] → finally[0]",
+    ]
+
+
+def test_what_a_step_holds_is_no_change_of_the_step() -> None:
+    inner = Step(name="Inner", kind="transform", input_mapping={})
+    before = Document(name="flow", steps=(Step(name="Each", kind="map", items=[1], steps=(inner,)),))
+    after = replace(before, steps=(replace(before.steps[0], steps=(replace(inner, condition=True),)),))
+
+    assert diff(before, after) == (Change(what="changed", step="Inner", field="condition", after=True),)
 
 
 def test_true_and_one_are_not_the_same() -> None:

@@ -1,11 +1,12 @@
 """What the documentation says in a form that can be executed: its fenced blocks and its tables."""
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import UUID
 
+from services.catalog import KINDS
 from services.definitions import yaml12
 from services.definitions.catalog import Catalog
 from services.json import Json
@@ -14,6 +15,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 _FENCE = re.compile(r"```(\w*) ?(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _BAR = re.compile(r"(?<!\\)\|")
+_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,9 @@ def blocks(page: str, *languages: str) -> list[Block]:
 
 def rows(page: str, *headings: str) -> list[Row]:
     """The rows of every table with a column for each of `headings`."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    # What stands in a fence is no table; its lines still count.
-    plain = _FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), text)
     found: list[Row] = []
     columns: list[str] = []
-    for line, content in enumerate(plain.splitlines(), 1):
+    for line, content in enumerate(_plain_text(page).splitlines(), 1):
         if not content.startswith("|"):
             columns = []
         elif not columns:
@@ -63,12 +62,41 @@ def rows(page: str, *headings: str) -> list[Row]:
     return found
 
 
+def anchors(page: str) -> set[str]:
+    """What a link into the page may end with: its headings as anchors."""
+    headings = _HEADING.findall(_plain_text(page))
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def links(page: str) -> list[tuple[str, str]]:
+    """The pages and anchors that the page links to; those inside it have no page, and others may have no anchor."""
+    found = re.findall(r"\]\(([\w./-]*?)(?:#([\w-]+))?\)", _plain_text(page))
+    return [(target, anchor) for target, anchor in found if target or anchor]
+
+
 def catalog_of(document: Json) -> Catalog:
-    """The roles and tools that a document names, so that all of them exist."""
-    steps: list[Any] = document["steps"] if isinstance(document, dict) else []
-    names = sorted({step["roleName"] for step in steps if step.get("roleName")})
-    tools = frozenset(step["tool"] for step in steps if step.get("tool"))
-    return Catalog(roles={name: UUID(int=place) for place, name in enumerate(names)}, tools=tools)
+    """The roles and tools that a document names, so that all of them exist, on a server like this one."""
+    names = sorted(set(_said(document, "roleName")))
+    roles = {name: UUID(int=place) for place, name in enumerate(names)}
+    return Catalog(roles=roles, tools=frozenset(_said(document, "tool")), kinds=KINDS)
+
+
+def _said(value: Json, field: str) -> Iterator[str]:
+    """The texts that stand under `field`, at any depth."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _said(item, field)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key == field and isinstance(item, str):
+                yield item
+            yield from _said(item, field)
+
+
+def _plain_text(page: str) -> str:
+    """The page without what stands in its fences; their lines still count."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return _FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), text)
 
 
 def _cells(line: str) -> list[str]:

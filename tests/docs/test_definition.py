@@ -1,19 +1,33 @@
 """The reference of the language says what is the case: each example is executed, each number compared."""
 
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
 
-from services.bundles import BundleRole
+from services import catalog
 from services.definitions import document as documents
 from services.definitions import yaml12
-from services.definitions.check import check
 from services.definitions.codes import CODES
-from services.definitions.document import FIELDS_OF_KIND, KINDS, Document, Step
-from services.definitions.language import file_schema
+from services.definitions.document import (
+    FIELDS_OF_KIND,
+    KINDS,
+    Case,
+    Catch,
+    Defaults,
+    Document,
+    Group,
+    Limits,
+    Retry,
+    Step,
+    Tolerance,
+    as_json,
+    default_of,
+)
+from services.definitions.kinds import NEEDS
 from services.engine.attempts import MAX_OUTPUT_BYTES
-from services.engine.core import state
+from services.engine.core.inside import DEFAULT_CONCURRENCY
+from services.engine.core.settle import DEFAULT_ITEMS
 from services.expressions import (
     FILTERS,
     FUNCTIONS,
@@ -37,13 +51,21 @@ from services.expressions import (
 )
 from services.failure import RETRYABLE
 from services.json import Json
-from services.schema import problems_of_value
-from tests.docs.markdown import Block, Row, blocks, catalog_of, rows
+from services.steps.agent import DEFAULT_MAX_TURNS
+from tests.docs.markdown import Row, blocks, rows
 
 PAGE = "definition.md"
 LANGUAGES = ("path", "template", "JSONPath", "condition", "expression")
 (DATA,) = [block.value for block in blocks(PAGE, "json") if block.word == "data"]
 assert isinstance(DATA, dict)
+# What holds where a field is left out that only some kinds have.
+EFFECTIVE = {
+    "maxTurns": str(DEFAULT_MAX_TURNS), "onLimit": '"complete"', "maxItems": str(DEFAULT_ITEMS),
+    "maxConcurrency": str(DEFAULT_CONCURRENCY), "onItemError": '"fail"', "code": '"FAILED"', "quorum": "1",
+    "onExpire": '"fail"', "onReject": '"fail"', "method": '"POST"', "wait": "true",
+}  # fmt: skip
+_GROUP = get_type_hints(Group)
+_STEP_SCHEMA = msgspec.json.schema(Step)["$defs"]["Step"]["properties"]
 
 
 def examples(outcome: str) -> list[Any]:
@@ -115,49 +137,98 @@ def test_there_are_examples_of_every_language() -> None:
 
 
 @pytest.mark.parametrize(
-    "block", [b for b in blocks(PAGE, "yaml", "json") if not b.word], ids=lambda block: f"line {block.line}"
-)
-def test_each_document_has_no_problems(block: Block) -> None:
-    value = block.value
-    assert isinstance(value, dict)
-
-    found: Any = [value] if "steps" in value else value["orchestrations"]
-
-    assert [problem for document in found for problem in check(document, catalog_of(document)).problems] == []
-    assert problems_of_value(file_schema(BundleRole), value) == []
-
-
-@pytest.mark.parametrize(
-    ("heading", "struct", "classic"), [("document", Document, set()), ("step", Step, {"roleId", "stepType"})]
+    ("heading", "struct", "apart"),
+    [
+        ("document", Document, {}),
+        ("step", Step, EFFECTIVE | {"roleId": "classic", "stepType": "classic"}),
+        ("case", Case, {}),
+        ("tolerate", Tolerance, {}),
+        ("group", Group, {}),
+        ("retry", Retry, {}),
+        ("defaults", Defaults, {}),
+        ("handler", Catch, {}),
+        ("limits", Limits, {}),
+    ],
 )
 def test_each_field_is_described_with_its_default(
-    heading: str, struct: type[msgspec.Struct], classic: set[str]
+    heading: str, struct: type[msgspec.Struct], apart: dict[str, str]
 ) -> None:
     told = {row.cells[heading]: row.cells["default"] for row in rows(PAGE, heading, "default")}
 
     fields = {field.encode_name: _default(field) for field in msgspec.structs.fields(struct)}
-    assert told == {**fields, **dict.fromkeys(classic, "classic")}
+    assert told == {**fields, **apart}
+
+
+def test_a_field_of_two_kinds_is_described_alike() -> None:
+    told = {(row.cells["step"], row.cells["default"]) for row in rows(PAGE, "step", "default")}
+
+    assert len(told) == len({name for name, _ in told})
 
 
 def _default(field: Any) -> str:
     if field.required:
         return "required"
-    return "its place in the list" if field.name == "order" else msgspec.json.encode(field.default).decode()
+    value = default_of(field)
+    shown = as_json(value) if isinstance(value, msgspec.Struct) else value
+    return "its place in the list" if field.name == "order" else msgspec.json.encode(shown).decode()
 
 
 def test_each_kind_is_described_with_its_fields() -> None:
-    told = {row.cells["kind"]: _words(row.cells["needs"]) | _words(row.cells["may have"]) for row in _kinds()}
+    told = {row.cells["kind"]: (_words(row.cells["needs"]), _words(row.cells["may have"])) for row in _kinds()}
 
-    own = {kind: {name for name, kinds in FIELDS_OF_KIND.items() if kind in kinds} - {"roleId"} for kind in KINDS}
-    assert told == {**own, "transform": {"inputMapping"}}
+    needs = {kind: set(NEEDS.get(kind, ())) for kind in KINDS}
+    fields = {name: kinds for name, kinds in FIELDS_OF_KIND.items() if name not in _shared()}
+    assert told == {
+        kind: (needs[kind], {name for name, kinds in fields.items() if kind in kinds} - needs[kind]) for kind in KINDS
+    }
+
+
+def test_each_field_of_several_kinds_is_told() -> None:
+    told = {name: row.cells["of the kinds"] for row in rows(PAGE, "fields", "of the kinds") for name in _fields(row)}
+
+    for name in _shared() - {"roleId"}:
+        kinds = {kind for kind in KINDS if f"`{kind}`" in told[name]}
+        if told[name].startswith("all but"):
+            kinds = set(KINDS) - kinds
+        if told[name].startswith("the same"):
+            kinds = {kind for kind in KINDS if f"`{kind}`" in told["inputMapping"]} - kinds
+        assert kinds == set(FIELDS_OF_KIND[name]), name
+
+
+def test_the_kinds_that_nothing_performs_are_named() -> None:
+    told = {row.cells["kind"]: row.cells["here"] for row in _kinds()}
+
+    assert {kind for kind, here in told.items() if here != "no"} == catalog.KINDS
 
 
 def _kinds() -> list[Row]:
     return rows(PAGE, "kind", "needs")
 
 
+def _shared() -> set[str]:
+    """The fields that many kinds have; what a model is told is not among them."""
+    of_many = {name for name, kinds in FIELDS_OF_KIND.items() if len(kinds) > 4}
+    return of_many | {"roleId"}
+
+
+def _fields(row: Row) -> set[str]:
+    return _words(row.cells["fields"])
+
+
 def _words(cell: str) -> set[str]:
     return {word.strip("` ") for word in cell.split(",")} - {""}
+
+
+@pytest.mark.parametrize(
+    ("heading", "meaning", "choices"),
+    [
+        ("join", "fails when", get_args(_GROUP["join"])),
+        ("merge", "the key is then", get_args(get_args(_GROUP["merge"])[1])),
+        ("onError", "then", ("fail", "continue", "{default: …}", "{catch: […]}")),
+    ],
+)
+def test_each_choice_has_a_row(heading: str, meaning: str, choices: tuple[str, ...]) -> None:
+    assert [row.cells[heading] for row in rows(PAGE, heading, meaning)] == list(choices)
 
 
 @pytest.mark.parametrize(
@@ -180,13 +251,16 @@ def test_each_problem_has_a_row() -> None:
 def test_the_limits_are_those_of_the_code() -> None:
     told = {row.cells["limit"]: int(row.cells["value"].replace(",", "")) for row in rows(PAGE, "limit", "value")}
 
-    assert MAX_OUTPUT_BYTES == state.MAX_CONTEXT_BYTES
+    assert MAX_OUTPUT_BYTES == documents.MAX_CONTEXT_BYTES
     assert told == {
         "bytes of a file": yaml12.MAX_BYTES,
         "levels of nesting in a file": yaml12.MAX_DEPTH,
-        "steps of a document": documents.MAX_STEPS,
+        "steps of a document, those in others counted": documents.MAX_STEPS,
+        "steps in steps, levels": documents.MAX_NESTING,
         "members of a group": documents.MAX_FAN_OUT,
-        "attempts of all steps together": documents.MAX_STEP_RUNS,
+        "step runs, the bound": documents.MAX_STEP_RUNS,
+        "iterations of a loop": _most("maxIterations"),
+        "items of a map": _most("maxItems"),
         "bytes of the context, and of one output": MAX_OUTPUT_BYTES,
         "bytes of one resolved mapping": filters.MAX_OUTPUT_BYTES,
         "characters of a path": paths.MAX_PATH,
@@ -199,3 +273,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "parts of an expression": syntax.MAX_NODES,
         "characters of a text that an expression makes": functions.MAX_TEXT,
     }
+
+
+def _most(field: str) -> int:
+    """The most that a field of a step may say."""
+    (number,) = (choice for choice in _STEP_SCHEMA[field]["anyOf"] if "maximum" in choice)
+    return number["maximum"]

@@ -18,6 +18,7 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Attempt, Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.json import Json
+from services.steps import wait
 from services.tools import files, registry
 
 FAST = WorkerSettings(heartbeat_seconds=0.2, lease_seconds=2, poll_seconds=0.1, retry_seconds=0.05, grace_seconds=5.0)
@@ -29,6 +30,7 @@ class Script:
 
     answers: dict[str, Callable[[Attempt], Awaitable[Json]]] = field(default_factory=dict)
     attempts: list[tuple[str, int]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     began: dict[str, asyncio.Event] = field(default_factory=dict)
     release: dict[str, asyncio.Event] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
@@ -41,6 +43,7 @@ class Script:
     async def perform(self, attempt: Attempt) -> Json:
         name = attempt.step.name
         self.attempts.append((name, attempt.number))
+        self.keys.append(attempt.idempotency_key.partition("/")[2])
         self.began.setdefault(name, asyncio.Event()).set()
         try:
             if name in self.release:
@@ -65,7 +68,8 @@ class Engine:
         return (await executions.start(OPERATOR, orchestration=document.name, input=input)).id
 
     def worker(self, perform: Performer | None = None, settings: WorkerSettings = FAST) -> Worker:
-        return Worker(self.database.connect, plans.of_version, {"tool": perform or self.script.perform}, settings)
+        performers = {"tool": perform or self.script.perform, "wait": wait.perform}
+        return Worker(self.database.connect, plans.of_version, performers, settings)
 
     @asynccontextmanager
     async def working(self, *workers: Worker) -> AsyncIterator[None]:

@@ -1,10 +1,13 @@
 """Short ways to write plans, events and commands in tests."""
 
+from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from msgspec.structs import replace
 
 from services.definitions.document import Document, Step
+from services.engine.core.commands import StartStep
 from services.engine.core.events import ExecutionStarted, StepCompleted, StepFailed
 from services.engine.core.plan import Plan, plan_of
 from services.failure import Failure
@@ -30,7 +33,11 @@ def plan_with(*steps: Step, **fields: Any) -> Plan:
 
 
 def started(input: Json = None) -> ExecutionStarted:
-    return ExecutionStarted(input=input)
+    return ExecutionStarted(execution=UUID(int=1), at=datetime(2026, 1, 31, tzinfo=UTC), input=input)
+
+
+def start_of(path: str, attempt: int = 1, input: Json = None, **others: Any) -> StartStep:
+    return StartStep(path=path, attempt=attempt, input=input, timeout_ms=others.pop("timeout_ms", 300_000), **others)
 
 
 def completed(path: str, output: Json = None, attempt: int = 1) -> StepCompleted:

@@ -1,5 +1,6 @@
 """What the core wants, case by case."""
 
+from services.definitions.document import MAX_CONTEXT_BYTES
 from services.engine.core.commands import Record, StartStep, StopStep
 from services.engine.core.decide import advance, decide, replay, resume
 from services.engine.core.events import (
@@ -13,9 +14,9 @@ from services.engine.core.events import (
     StepSkipped,
 )
 from services.engine.core.settle import complete
-from services.engine.core.state import MAX_CONTEXT_BYTES, NEW
+from services.engine.core.state import NEW
 from services.failure import Failure
-from tests.engine.plans import completed, failed, plan_with, started, tool, transform
+from tests.engine.plans import completed, failed, plan_with, start_of, started, tool, transform
 
 
 def test_a_failed_call_is_tried_again_after_its_delay() -> None:
@@ -24,7 +25,7 @@ def test_a_failed_call_is_tried_again_after_its_delay() -> None:
 
     wanted = decide(plan, replay(plan, history))
 
-    assert wanted == (StartStep(path="fetch", attempt=2, input={}, delay_ms=5_000),)
+    assert wanted == (start_of(path="fetch", attempt=2, input={}, delay_ms=5_000),)
 
 
 def test_a_failure_that_would_come_again_ends_the_execution() -> None:
@@ -34,7 +35,7 @@ def test_a_failure_that_would_come_again_ends_the_execution() -> None:
     turn = resume(plan, replay(plan, history))
 
     failure = Failure(code="TOOL_NOT_ALLOWED", message="no", retryable=False)
-    assert turn.events == (ExecutionFailed(failure=failure, path="fetch"),)
+    assert turn.events == (ExecutionFailed(failure=failure, path="fetch", attempt=1),)
     assert turn.commands == ()
 
 
@@ -71,9 +72,9 @@ def test_members_of_a_group_start_together_and_the_next_stage_after_all() -> Non
     second = advance(plan, first.state, completed("B", "b"))
     third = advance(plan, second.state, completed("A", "a"))
 
-    assert first.commands == (StartStep(path="A", attempt=1, input={}), StartStep(path="B", attempt=1, input={}))
+    assert first.commands == (start_of(path="A", attempt=1, input={}), start_of(path="B", attempt=1, input={}))
     assert second.commands == ()
-    assert third.commands == (StartStep(path="C", attempt=1, input={"a": "a", "b": "b"}),)
+    assert third.commands == (start_of(path="C", attempt=1, input={"a": "a", "b": "b"}),)
 
 
 def test_the_first_final_failure_stops_the_rest_of_the_group() -> None:
@@ -83,7 +84,11 @@ def test_the_first_final_failure_stops_the_rest_of_the_group() -> None:
     turn = advance(plan, running, failed("A"))
 
     failure = Failure(code="TOOL_ERROR", message="no", retryable=True)
-    assert turn.events == (failed("A"), StepCancelled(path="B", attempt=1), ExecutionFailed(failure=failure, path="A"))
+    assert turn.events == (
+        failed("A"),
+        StepCancelled(path="B", attempt=1),
+        ExecutionFailed(failure=failure, path="A", attempt=1),
+    )
     assert turn.commands == (StopStep(path="B"),)
 
 
@@ -128,7 +133,7 @@ def test_an_output_mapping_writes_only_the_keys_that_it_names() -> None:
     )
     running = advance(plan, NEW, started()).state
 
-    event = complete(plan.steps["A"], running, attempt=1, input={"q": 1}, output={"text": "t", "more": 2})
+    event = complete(plan, running, "A", attempt=1, output={"text": "t", "more": 2})
     turn = advance(plan, running, event)
 
     assert turn.state.output == {"input": None, "short": "t", "asked": 1}
@@ -138,7 +143,7 @@ def test_an_output_that_does_not_fit_its_schema_never_counts_as_success() -> Non
     plan = plan_with(tool("A", output_schema={"type": "string"}, max_retries=3))
     running = advance(plan, NEW, started()).state
 
-    turn = advance(plan, running, complete(plan.steps["A"], running, attempt=1, input=None, output=7))
+    turn = advance(plan, running, complete(plan, running, "A", attempt=1, output=7))
 
     assert turn.state.phase == "failed"
     assert turn.state.failure is not None
@@ -174,8 +179,8 @@ def test_notes_are_given_back_to_the_attempt_that_goes_on() -> None:
     after_crash = resume(plan, replay(plan, [started(), *noted]))
     after_failure = resume(plan, replay(plan, [started(), *noted, failed("A")]))
 
-    assert after_crash.commands == (StartStep(path="A", attempt=1, input={}, notes=("one", "two")),)
-    assert after_failure.commands == (StartStep(path="A", attempt=2, input={}, notes=("one", "two")),)
+    assert after_crash.commands == (start_of(path="A", attempt=1, input={}, notes=("one", "two")),)
+    assert after_failure.commands == (start_of(path="A", attempt=2, input={}, notes=("one", "two")),)
 
 
 def test_an_execution_of_transforms_is_over_in_one_turn() -> None:
@@ -200,7 +205,7 @@ def test_a_context_that_would_grow_past_its_limit_fails_the_step_before_the_writ
     half = "x" * (MAX_CONTEXT_BYTES // 2)
     running = advance(plan, NEW, started(), completed("A", half)).state
 
-    event = complete(plan.steps["B"], running, attempt=1, input=None, output=half)
+    event = complete(plan, running, "B", attempt=1, output=half)
     turn = advance(plan, running, event)
 
     assert turn.state.failure is not None

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -23,9 +24,13 @@ DESIGNER = "Designer"
 
 @dataclass(frozen=True)
 class Agent:
-    """An agent in a role, in one call of its model; `scopes` are those of whoever started it."""
+    """An agent in a role, in one call of its model; `scopes` are those of whoever started it.
 
-    role: str | None = DESIGNER
+    `role` is what the role was called when its execution started.
+    """
+
+    role_id: UUID | None
+    role: str = DESIGNER
     scopes: tuple[Scope, ...] = SCOPES
     key: str = "execution/Design/call_1"
     initiator: str = "operator"
@@ -33,7 +38,7 @@ class Agent:
     @property
     def context(self) -> ToolContext:
         principal = Principal(kind="agent", name=f"{self.role} for {self.initiator}", scopes=self.scopes)
-        return ToolContext(caller=Caller(principal), role=self.role, idempotency_key=self.key)
+        return ToolContext(caller=Caller(principal), role_id=self.role_id, idempotency_key=self.key)
 
     async def call(self, tool: str, /, **arguments: Json) -> Any:
         """The result of `system.<tool>`, as the agent reads it."""
@@ -60,8 +65,8 @@ def tools(monkeypatch: pytest.MonkeyPatch) -> None:
 async def designer(database: Database, tools: None) -> AsyncIterator[Agent]:
     """An agent in a role that holds `meta` and `files.read`, over a database of the test's own."""
     connections.use(database, None)
-    await made_role(DESIGNER, "meta", "files.read")
-    yield Agent()
+    role = await made_role(DESIGNER, "meta", "files.read")
+    yield Agent(role.id)
     connections.use(None, None)
 
 

@@ -1,5 +1,6 @@
 """Executions, started and watched by agents."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import msgspec
@@ -25,7 +26,7 @@ async def echo(designer: Agent) -> str:
 
 async def test_an_orchestration_is_started_by_name_or_by_id(designer: Agent, echo: str) -> None:
     by_name = await designer.call("execute_orchestration", orchestration="echo", input=HI)
-    by_id = await Agent(key="call_2").call("execute_orchestration", orchestrationId=echo, input=HI)
+    by_id = await replace(designer, key="call_2").call("execute_orchestration", orchestrationId=echo, input=HI)
 
     started = await executions.get(OPERATOR, execution=UUID(by_name["executionId"]))
     assert by_name == {
@@ -54,7 +55,7 @@ async def test_an_input_that_does_not_fit_is_refused_with_its_place(designer: Ag
 
 @pytest.mark.parametrize("key", ["execution/Design/call_1", "long/" * 60])
 async def test_a_repeated_call_starts_nothing_twice(designer: Agent, echo: str, key: str) -> None:
-    agent = Agent(key=key)
+    agent = replace(designer, key=key)
     first = await agent.call("execute_orchestration", orchestration="echo", input=HI)
 
     second = await agent.call("execute_orchestration", orchestration="echo", input=HI)
@@ -66,8 +67,8 @@ async def test_a_repeated_call_starts_nothing_twice(designer: Agent, echo: str, 
 async def test_the_agents_own_key_ties_calls_together(designer: Agent, echo: str) -> None:
     asked = {"orchestration": "echo", "input": HI, "idempotencyKey": "monday"}
 
-    first = await Agent(key="call_1").call("execute_orchestration", **asked)
-    second = await Agent(key="call_2").call("execute_orchestration", **asked)
+    first = await replace(designer, key="call_1").call("execute_orchestration", **asked)
+    second = await replace(designer, key="call_2").call("execute_orchestration", **asked)
 
     assert second == first
 
@@ -102,7 +103,9 @@ async def test_an_unknown_execution_is_said_to_be_missing(designer: Agent) -> No
 async def test_executions_are_listed_newest_first_by_orchestration_and_status(designer: Agent, echo: str) -> None:
     await designer.call("create_orchestration", **{**ECHO, "name": "other"})
     first, second, other = [
-        (await Agent(key=f"call_{number}").call("execute_orchestration", orchestration=name, input=HI))["executionId"]
+        (await replace(designer, key=f"call_{number}").call("execute_orchestration", orchestration=name, input=HI))[
+            "executionId"
+        ]
         for number, name in enumerate(["echo", "echo", "other"])
     ]
 

@@ -1,5 +1,7 @@
 """Orchestrations, made and changed by agents."""
 
+from dataclasses import replace
+
 from services import executions, orchestrations
 from services.caller import OPERATOR
 from tests.meta_tools.conftest import Agent, everything, made_role
@@ -36,6 +38,15 @@ async def test_a_classic_document_may_name_its_role_by_id(designer: Agent) -> No
     made = await designer.call("create_orchestration", name="reading", steps=[step])
 
     assert [(it["roleName"], it["kind"]) for it in made["document"]["steps"]] == [("Reader", "agent")]
+
+
+async def test_a_document_is_shown_as_somebody_would_write_it(designer: Agent) -> None:
+    inner = {"name": "Say", "kind": "transform", "order": 0, "inputMapping": {"n": "<<item>>"}}
+    each = {"name": "Each", "kind": "map", "order": 0, "items": [1, 2], "maxItems": 2, "steps": [inner]}
+
+    made = await designer.call("create_orchestration", name="each", steps=[each], limits={"maxStepRuns": 3})
+
+    assert made["document"] == {"rolecall": 1, "name": "each", "limits": {"maxStepRuns": 3}, "steps": [each]}
 
 
 async def test_every_problem_of_a_document_is_told_at_once(designer: Agent) -> None:
@@ -102,7 +113,7 @@ async def test_a_creation_with_other_content_or_by_somebody_else_is_a_conflict(d
     await designer.call("create_orchestration", **ECHO)
 
     other_content = await designer.refused("create_orchestration", **{**ECHO, "description": "Another."})
-    other_creator = await Agent(initiator="somebody else").refused("create_orchestration", **ECHO)
+    other_creator = await replace(designer, initiator="somebody else").refused("create_orchestration", **ECHO)
 
     assert (other_content["code"], other_creator["code"]) == ("CONFLICT", "CONFLICT")
 

@@ -1,6 +1,7 @@
 """What an agent may not do: reach above its role, or beyond what its initiator holds."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -23,7 +24,7 @@ from tests.meta_tools.conftest import DESIGNER, Agent, everything, made_role
 
 
 def tool_named(name: str) -> Tool:
-    @tool(name, effect="pure")
+    @tool(name)
     async def nothing(_context: ToolContext) -> None:
         """Does nothing."""
 
@@ -80,9 +81,9 @@ async def test_a_pattern_that_could_come_to_reach_more_is_written_out(designer: 
 
 
 async def test_a_pattern_that_the_agents_role_lists_may_be_passed_on(designer: Agent) -> None:
-    await made_role("Librarian", "meta", "files.*")
+    librarian = await made_role("Librarian", "meta", "files.*")
 
-    made = await Agent(role="Librarian").call(
+    made = await Agent(librarian.id, "Librarian").call(
         "create_role", name="Reader", basePrompt="Read.", tools=["files.*", "files.read"]
     )
 
@@ -181,7 +182,7 @@ async def test_an_agent_has_no_scope_that_its_initiator_lacks(
 ) -> None:
     await made_role("Plain")
     await orchestrations.create(OPERATOR, document={"name": "plain", "steps": [STEP]})
-    limited = Agent(scopes=tuple(held for held in SCOPES if held != scope))
+    limited = replace(designer, scopes=tuple(held for held in SCOPES if held != scope))
 
     said = await refusal_of(call(limited))
 
@@ -189,17 +190,33 @@ async def test_an_agent_has_no_scope_that_its_initiator_lacks(
 
 
 async def test_without_a_role_nothing_is_made(designer: Agent) -> None:
-    said = await refusal_of(Agent(role=None).call("create_role", name="Reader", basePrompt="Read."))
+    said = await refusal_of(replace(designer, role_id=None).call("create_role", name="Reader", basePrompt="Read."))
 
     assert said.startswith("only an agent in a role may do this")
 
 
-async def test_an_agent_whose_role_was_renamed_is_not_guessed_at(designer: Agent) -> None:
-    await roles.update(OPERATOR, role=DESIGNER, changes=RoleChanges(name="Architect"))
+async def test_an_agent_keeps_to_its_role_when_it_is_renamed_and_another_takes_its_name(designer: Agent) -> None:
+    registry.register(tool_named("web.search"))
+    own = await roles.update(OPERATOR, role=DESIGNER, changes=RoleChanges(name="Architect"))
+    await made_role(DESIGNER, "meta", "files.read", "web.search")
+
+    made = await designer.call("create_role", name="Reader", basePrompt="Read.", tools=["files.read"])
+    beyond = await refusal_of(designer.call("create_role", name="Seeker", basePrompt="Seek.", tools=["web.search"]))
+    itself = await refusal_of(designer.call("update_role", role="Architect", basePrompt="Rule."))
+
+    assert made["tools"] == ["files.read"]
+    assert beyond == "your role 'Architect' does not hold web.search; a role that you make may have files.read"
+    assert itself.startswith("'Architect' is the role that you act in")
+    assert await roles.get(OPERATOR, role=str(designer.role_id)) == own
+
+
+async def test_an_agent_whose_role_is_gone_may_do_nothing(designer: Agent) -> None:
+    await roles.delete(OPERATOR, role=DESIGNER)
+    await made_role(DESIGNER, "meta", "files.read")
 
     said = await refusal_of(designer.call("create_role", name="Reader", basePrompt="Read."))
 
-    assert said.startswith("the role 'Designer' that you act in is gone or renamed")
+    assert said == "the role that you act in is gone, so it allows nothing; report this"
 
 
 SEEK = {"name": "Seek", "kind": "tool", "tool": "web.search"}
@@ -248,3 +265,23 @@ def role_with(*tools: str) -> Role:
         created_at=then,
         updated_at=then,
     )
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"steps": [{"name": "Loop", "kind": "loop", "maxIterations": 2, "steps": [SEEK]}]},
+        {"steps": [{"name": "Way", "kind": "branch", "cases": [{"name": "a", "when": True, "steps": [SEEK]}]}]},
+        {"steps": [{**STEP, "onError": {"catch": [{"steps": [SEEK]}]}}]},
+        {"steps": [{**STEP, "compensate": [SEEK]}]},
+        {"steps": [STEP], "onFailure": [SEEK]},
+        {"steps": [STEP], "finally": [SEEK]},
+    ],
+    ids=["a body", "a case", "a handler", "a compensation", "onFailure", "finally"],
+)
+async def test_no_slot_is_a_way_round_the_agents_role(designer: Agent, document: dict[str, Any]) -> None:
+    registry.register(tool_named("web.search"))
+
+    said = await refusal_of(designer.call("create_orchestration", name="seek", **document))
+
+    assert said == "the step 'Seek' calls web.search; your role 'Designer' holds files.read"

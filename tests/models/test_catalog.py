@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.failure import Failed
-from services.models.catalog import DEFAULT_ANTHROPIC_MODEL, DEFAULT_OPENAI_MODEL, Models
+from services.models.catalog import Models
+from services.models.environment import DEFAULT_ANTHROPIC_MODEL, DEFAULT_OPENAI_MODEL
 from services.models.messages import Usage
 from services.models.selection import Choice, ModelConstraints, Offer, choose
 from tests.models.conversations import asking
@@ -105,13 +106,13 @@ def test_whoever_else_listens_there_is_not_taken_for_ollama(reply: Reply) -> Non
 async def test_a_call_is_priced_by_the_chosen_model_not_the_requested_one(nobody: dict[str, str]) -> None:
     with peer_with(completion("Hi.")) as peer:
         environ = {**nobody, "OPENAI_API_KEY": "k", "OPENAI_BASE_URL": f"{peer.url}/v1"}
-        models = Models.from_environment({**environ, "ROLECALL_OPENAI_MODEL": "gpt-4o-mini"})
+        models = Models.from_environment({**environ, "ROLECALL_OPENAI_MODEL": "gpt-5.6-luna"})
 
         answer = await models.complete(NO_WISH, asking(model="ignored"))
         await models.close()
 
-    assert peer.asked[0].body["model"] == "gpt-4o-mini"
-    assert (answer.model, answer.usage) == ("openai/gpt-4o-mini", Usage(100, 20, Decimal("0.000027")))
+    assert peer.asked[0].body["model"] == "gpt-5.6-luna"
+    assert (answer.model, answer.usage) == ("openai/gpt-5.6-luna", Usage(100, 20, Decimal("0.000044")))
 
 
 async def test_the_offline_model_costs_nothing(nobody: dict[str, str]) -> None:

@@ -69,11 +69,6 @@ def test_the_journal_is_camel_case_and_names_the_role() -> None:
     }
 
 
-@given(usages, usages, usages)
-def test_usage_adds_up_in_any_order(one: Usage, two: Usage, three: Usage) -> None:
-    assert (one + two) + three == three + (two + one)
-
-
 @given(st.lists(st.text(min_size=1, max_size=90), max_size=8))
 def test_tool_names_come_back_from_what_providers_accept(names: list[str]) -> None:
     mapping = ToolNames(names)

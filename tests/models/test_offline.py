@@ -12,7 +12,7 @@ from services.failure import Failed
 from services.models.messages import AssistantMessage, Message, Request, ToolCall, ToolMessage, ToolSpec, UserMessage
 from services.models.offline.provider import OfflineProvider, answer
 from services.models.offline.reading import SIGNATURE, unsigned
-from services.models.offline.sentences import MAX_CHARACTERS, sentences_of
+from services.models.offline.sentences import MAX_CHARACTERS, Index, sentences_of, words_of
 
 LEASES = """# How workers share executions
 
@@ -149,6 +149,21 @@ def test_whatever_the_schema_the_answer_is_valid(schema: dict[str, Any], given_:
     said = answer(asked(given_, output_schema=schema))
 
     jsonschema_rs.Draft202012Validator(schema).validate(msgspec.json.decode(said.text))
+
+
+_few_words = st.lists(st.sampled_from(["leases", "lease", "worker", "timers", "the"]), max_size=4).map(" ".join)
+
+
+@given(st.lists(_few_words), _few_words, st.sets(_few_words))
+def test_the_best_match_is_the_first_sentence_with_most_of_the_words(
+    read: list[str], terms: str, without: set[str]
+) -> None:
+    shared = {it: len(set(words_of(terms)) & set(words_of(it))) for it in read if it not in without}
+    best = max(shared, key=lambda it: shared[it], default="")
+
+    found = Index(read, words_of).best_match(terms, without=without)
+
+    assert found == (best if shared.get(best) else None)
 
 
 @settings(max_examples=50, deadline=None)

@@ -8,6 +8,7 @@ from db.connection import Database
 from services import executions, orchestrations, roles
 from services.caller import OPERATOR, Caller
 from services.definitions.diff import Change
+from services.definitions.digest import digest
 from services.errors import Conflict, Invalid, NotFound
 from services.json import JsonObject
 from services.principal import Principal
@@ -138,3 +139,58 @@ async def test_an_orchestration_whose_role_is_off_can_be_switched_off_too() -> N
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(is_active=False))
 
     assert not (await orchestrations.update(OPERATOR, orchestration="flow", is_active=False)).is_active
+
+
+async def test_steps_in_steps_are_rows_below_rows(opened: Database) -> None:
+    read: JsonObject = {"kind": "tool", "tool": "files.read", "inputMapping": {"path": "<<item>>"}}
+    undo: JsonObject = {"name": "Undo", "kind": "llm", "roleName": "Writer", "timeout": 300_000}
+    document: JsonObject = {
+        **FLOW,
+        "steps": [
+            {
+                "name": "Each",
+                "kind": "map",
+                "items": ["a", "b"],
+                "steps": [
+                    {**read, "name": "Read", "onError": {"catch": [{"as": "why", "steps": [{**undo, "name": "H"}]}]}}
+                ],
+            },
+            {
+                "name": "Way",
+                "kind": "branch",
+                "cases": [{"name": "long", "when": "input.n > 3", "steps": [{**undo, "name": "Cut"}]}],
+                "else": [{**undo, "name": "Keep", "compensate": [undo]}],
+            },
+        ],
+        "finally": [{**undo, "name": "Last"}],
+    }
+
+    created = await orchestrations.create(OPERATOR, document=document)
+
+    rows = await opened.pool.fetch(
+        "SELECT step.name, parent.name AS parent, step.slot FROM orchestration_step AS step"
+        " LEFT JOIN orchestration_step AS parent ON parent.id = step.parent_id"
+    )
+    assert {(row["name"], row["parent"], row["slot"]) for row in rows} == {
+        ("Each", None, "main"),
+        ("Read", "Each", "body"),
+        ("H", "Read", "catch:0"),
+        ("Way", None, "main"),
+        ("Cut", "Way", "case:long"),
+        ("Keep", "Way", "else"),
+        ("Undo", "Keep", "compensate"),
+        ("Last", None, "finally"),
+    }
+    assert await orchestrations.diff(OPERATOR, orchestration="flow", document=document) == ()
+    assert created.digest == digest(created.document)
+    assert set(await orchestrations.newest_roles(created.version_id)) == {"Writer"}
+
+
+async def test_new_defaults_reach_the_steps_that_had_the_old_ones() -> None:
+    document: JsonObject = {**FLOW, "defaults": {"maxRetries": 1}}
+    await orchestrations.create(OPERATOR, document=document)
+
+    changed = await orchestrations.update(OPERATOR, orchestration="flow", changes={"defaults": {"maxRetries": 2}})
+
+    assert [step.max_retries for step in changed.document.steps] == [2, 2]
+    assert changed.max_step_runs == 6

@@ -25,7 +25,7 @@ from tests.role_versions import newest_version
 CALLS: list[tuple[str, str]] = []
 
 
-@tool("count", effect="unsafe")
+@tool("count")
 async def count(context: ToolContext, *, what: str) -> dict[str, int]:
     """Count something."""
     if what == "nothing":
@@ -65,9 +65,12 @@ class Journal:
 async def attempt(journal: Journal, kind: Kind = "agent", **fields: Any) -> Attempt:
     return Attempt(
         execution=UUID(int=7),
+        path="A",
         step=Step(name="A", kind=kind, role_name="Counter", **fields),
         number=1,
         input={"task": "count"},
+        timeout_ms=300_000,
+        own_key=None,
         role_version=await newest_version("Counter"),
         initiator=OPERATOR.principal,
         notes=list(journal.notes),
@@ -132,6 +135,24 @@ async def test_arguments_that_do_not_fit_are_told_to_the_model() -> None:
         await agent.perform(models, await attempt(Journal()))
 
     assert "it takes what" in peer.asked[-1].body["messages"][-1]["content"]
+
+
+async def test_a_tool_is_told_the_role_itself_whatever_it_is_called_by_now() -> None:
+    told: list[UUID | None] = []
+
+    @tool("count")
+    async def noting(context: ToolContext, *, what: str) -> str:
+        """Note the role."""
+        told.append(context.role_id)
+        return what
+
+    registry.register(noting)
+    async with scripted(calls("a"), completion("done")) as (models, _):
+        trying = await attempt(Journal())
+        renamed = await roles.update(OPERATOR, role="Counter", changes=RoleChanges(name="Teller"))
+        await agent.perform(models, trying)
+
+    assert told == [renamed.id]
 
 
 async def test_a_step_narrows_the_tools_of_its_role() -> None:

@@ -161,7 +161,7 @@ CREATE TABLE orchestration_version (
 );
 COMMENT ON TABLE orchestration_version IS
   'One state of an orchestration. Drafts are edited; published ones are what executions run, and never change.';
-COMMENT ON COLUMN orchestration_version.document IS 'Everything but the steps: schemas, output, limits, groups.';
+COMMENT ON COLUMN orchestration_version.document IS 'The document without its steps, which are rows of orchestration_step.';
 
 ALTER TABLE orchestration ADD CONSTRAINT orchestration__active_version_id FOREIGN KEY (active_version_id)
   REFERENCES orchestration_version ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
@@ -369,8 +369,10 @@ CREATE UNIQUE INDEX execution__idempotency ON execution ((started_by ->> 'name')
   WHERE idempotency_key IS NOT NULL;
 CREATE INDEX execution__due ON execution (available_at) WHERE available_at IS NOT NULL;
 CREATE INDEX execution__by_owner ON execution (owner) WHERE owner IS NOT NULL;
-CREATE INDEX execution__by_version ON execution (version_id, created_at);
-CREATE INDEX execution__newest_first ON execution (created_at DESC, id);
+-- Lists are newest first. Ids are UUIDv7, so the primary key has that order already, and these two have it within a
+-- version and within a status.
+CREATE INDEX execution__by_version ON execution (version_id, id);
+CREATE INDEX execution__by_status ON execution (status, id);
 
 CREATE FUNCTION execution_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

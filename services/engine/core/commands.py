@@ -9,18 +9,24 @@ from services.json import Json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartStep:
-    """Perform an attempt of a step, `delay_ms` after the failure before it."""
+    """Perform an attempt of a step, `delay_ms` after the last event at its path, or not before `until` (RFC 3339).
+
+    The attempt may take `timeout_ms`. `idempotency_key` is the step's own, where it has one.
+    """
 
     path: str
     attempt: int
     input: Json
+    timeout_ms: int
     delay_ms: int = 0
+    until: str | None = None
+    idempotency_key: str | None = None
     notes: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopStep:
-    """Stop the attempt of a step that is under way; its answer is no longer wanted."""
+    """Stop what is under way at a step and inside it; no answer of theirs is wanted any more."""
 
     path: str
 

@@ -8,21 +8,13 @@ independent answers does not change the output.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from services.engine.core.agenda import Agenda, everything
 from services.engine.core.commands import Command, Record, StartStep, StopStep
-from services.engine.core.events import (
-    AnyEvent,
-    ExecutionCancelled,
-    ExecutionFailed,
-    StepCancelled,
-    StepFailed,
-    StepStarted,
-)
+from services.engine.core.events import AnyEvent, StepCancelled, StepStarted
 from services.engine.core.evolve import evolve
-from services.engine.core.plan import Plan, PlannedStep
-from services.engine.core.settle import complete, complete_execution, failure_of, input_of, skipped
-from services.engine.core.state import FINISHED, NEW, OPEN, State, StepState
-from services.expressions import EvaluationError
-from services.json import Json
+from services.engine.core.paths import is_within
+from services.engine.core.plan import Plan
+from services.engine.core.state import NEW, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,34 +28,21 @@ class Turn:
 
 def advance(plan: Plan, state: State, *events: AnyEvent) -> Turn:
     """Let `events` happen, then decide until nothing is left to decide."""
-    happened: list[AnyEvent] = []
+    agenda = Agenda()
     for event in events:
         state = evolve(plan, state, event)
-        happened.append(event)
-    wanted: dict[str, StartStep | StopStep] = {}
-    while commands := decide(plan, state):
-        for command in commands:
-            match command:
-                case Record(event):
-                    state = evolve(plan, state, event)
-                    happened.append(event)
-                case StartStep():
-                    started = StepStarted(path=command.path, attempt=command.attempt, input=command.input)
-                    state = evolve(plan, state, started)
-                    wanted[command.path] = command
-                case StopStep():
-                    stopped = StepCancelled(path=command.path, attempt=state.steps[command.path].attempt)
-                    state = evolve(plan, state, stopped)
-                    happened.append(stopped)
-                    # A start of this very turn has not reached anybody yet: it is enough to forget it.
-                    if wanted.pop(command.path, None) is None:
-                        wanted[command.path] = command
-    return Turn(state, tuple(happened), tuple(wanted.values()))
+        agenda.touch(event)
+    return _until_quiet(plan, state, agenda, list(events))
 
 
 def resume(plan: Plan, state: State) -> Turn:
     """What is wanted by an execution that was just replayed: everything that was under way, once more."""
-    return advance(plan, state)
+    return _until_quiet(plan, state, everything(state), [])
+
+
+def decide(plan: Plan, state: State) -> tuple[Command, ...]:
+    """What is wanted and not yet asked for. What can be settled at once comes alone, before anything is started."""
+    return everything(state).next(plan, state)
 
 
 def replay(plan: Plan, history: Iterable[AnyEvent], state: State = NEW) -> State:
@@ -73,59 +52,36 @@ def replay(plan: Plan, history: Iterable[AnyEvent], state: State = NEW) -> State
     return state
 
 
-def decide(plan: Plan, state: State) -> tuple[Command, ...]:
-    """What is wanted and not yet asked for. What can be settled at once comes alone, before anything is started."""
-    if state.phase == "new" or state.phase in FINISHED:
-        return ()
-    if state.phase == "cancelling":
-        return _stops(plan, state) or (Record(ExecutionCancelled(reason=state.reason)),)
-    if state.stage == len(plan.stages):
-        return (Record(complete_execution(plan, state)),)
-    if failed := _first_failed(plan, state):
-        failure = state.steps[failed.name].failure
-        assert failure is not None, "a failed step says why"
-        return _stops(plan, state) or (Record(ExecutionFailed(failure=failure, path=failed.name)),)
-    wanted = [command for member in plan.stages[state.stage] if (command := _next(state, member)) is not None]
-    return tuple(command for command in wanted if isinstance(command, Record)) or tuple(wanted)
+def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEvent]) -> Turn:
+    wanted: dict[str, StartStep | StopStep] = {}
+    while commands := agenda.next(plan, state):
+        for command in commands:
+            event = _event_of(state, command)
+            if isinstance(command, StopStep):
+                _stop(wanted, command)
+            elif isinstance(command, StartStep):
+                wanted[command.path] = command
+            if not isinstance(command, StartStep):
+                happened.append(event)
+            state = evolve(plan, state, event)
+            agenda.touch(event)
+    return Turn(state, tuple(happened), tuple(wanted.values()))
 
 
-def _stops(plan: Plan, state: State) -> tuple[StopStep, ...]:
-    """What is still to be stopped. Only the stage under way has steps that are not settled."""
-    members = plan.stages[state.stage] if state.stage < len(plan.stages) else ()
-    steps = ((member.name, state.steps.get(member.name)) for member in members)
-    return tuple(StopStep(path=name) for name, step in steps if step is not None and step.status in OPEN)
+def _event_of(state: State, command: Command) -> AnyEvent:
+    match command:
+        case Record(event):
+            return event
+        case StartStep():
+            return StepStarted(path=command.path, attempt=command.attempt, input=command.input)
+        case StopStep(path=path):
+            step = state.steps.get(path)
+            return StepCancelled(path=path, attempt=step.attempt if step else 0)
 
 
-def _next(state: State, member: PlannedStep) -> Command | None:
-    step = state.steps.get(member.name)
-    if step is None or step.status == "pending":
-        return _begin(state, member, notes=step.notes if step else ())
-    return _retry(state, member, step) if step.status == "retrying" else None
-
-
-def _begin(state: State, member: PlannedStep, notes: tuple[Json, ...]) -> Command:
-    try:
-        if (event := skipped(member, state)) is not None:
-            return Record(event)
-        data = input_of(member, state)
-    except EvaluationError as error:
-        return Record(StepFailed(path=member.name, attempt=0, failure=failure_of(error)))
-    if member.definition.kind == "transform":
-        return Record(complete(member, state, attempt=1, input=data, output=data))
-    return StartStep(path=member.name, attempt=1, input=data, notes=notes)
-
-
-def _retry(state: State, member: PlannedStep, step: StepState) -> Command:
-    # A replayed step has lost its input; it is resolved again from the same context, so it is the same.
-    data = input_of(member, state) if step.input is None else step.input
-    after = step.failure.retry_after_seconds if step.failure else None
-    delay_ms = max(member.definition.retry_delay, int((after or 0) * 1000))
-    return StartStep(path=member.name, attempt=step.attempt + 1, input=data, delay_ms=delay_ms, notes=step.notes)
-
-
-def _first_failed(plan: Plan, state: State) -> PlannedStep | None:
-    for member in plan.stages[state.stage]:
-        step = state.steps.get(member.name)
-        if step is not None and step.status == "failed":
-            return member
-    return None
+def _stop(wanted: dict[str, StartStep | StopStep], command: StopStep) -> None:
+    # A start of this very turn has not reached anybody yet: it is enough to forget it.
+    for path in [path for path in wanted if is_within(path, command.path)]:
+        del wanted[path]
+    if wanted.pop(command.path, None) is None:
+        wanted[command.path] = command

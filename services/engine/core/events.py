@@ -1,7 +1,8 @@
 """What happened in an execution: the journal's vocabulary."""
 
+from datetime import datetime
 from decimal import Decimal
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -24,10 +25,17 @@ class Event(msgspec.Struct, frozen=True, rename="camel", tag_field="event", omit
 
 
 class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"):
-    """The first event. `roles` pins the version of each role that the steps name."""
+    """The first event.
 
+    `roles` pins the version of each role that is named; `role_assignments` says which steps have another role than the
+    one they name.
+    """
+
+    execution: UUID
+    at: datetime
     input: Json
     roles: dict[str, UUID] = {}
+    role_assignments: dict[str, str] = {}
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
@@ -46,6 +54,40 @@ class StepNoted(Event, frozen=True, kw_only=True, tag="step_noted"):
     note: Json
 
 
+class StepWaiting(Event, frozen=True, kw_only=True, tag="step_waiting"):
+    """A step waits for time to pass: `for_ms` from now on, or until an instant (RFC 3339)."""
+
+    path: str
+    for_ms: int | None = None
+    until: str | None = None
+
+
+class BlockEntered(Event, frozen=True, kw_only=True, tag="block_entered"):
+    """The steps of a slot begin, in a frame of their own (`path`, which ends with a slash).
+
+    In a loop this leaves the iteration before; `collected` is what that one gave, when the loop collects.
+    """
+
+    path: str
+    slot: str
+    collected: Json | msgspec.UnsetType = msgspec.UNSET
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """The attempt of a step that a failure comes from."""
+
+    path: str
+    attempt: int
+
+
+class BlockFailed(Event, frozen=True, kw_only=True, tag="block_failed"):
+    """A frame ended without its output, and what it belongs to goes on: a map's item, or a handler of a failed run."""
+
+    path: str
+    failure: Failure
+    origin: Origin | None = None
+
+
 class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
     """A step has its output. `writes` are the keys of an output mapping; without one the step's name is the key."""
 
@@ -58,11 +100,17 @@ class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
 
 
 class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
-    """An attempt did not work. Whether there is another one follows from the plan."""
+    """An attempt did not work. Whether there is another one follows from the plan.
+
+    `fraction` is the random part of the delay before it, from 0 to 1. `origin` is the attempt inside this
+    step that failed, where it was one.
+    """
 
     path: str
     attempt: int
     failure: Failure
+    origin: Origin | None = None
+    fraction: float = 1.0
     usage: Usage | None = None
     duration_ms: int = 0
 
@@ -75,7 +123,7 @@ class StepSkipped(Event, frozen=True, kw_only=True, tag="step_skipped"):
 
 
 class StepCancelled(Event, frozen=True, kw_only=True, tag="step_cancelled"):
-    """A step was stopped before it was settled."""
+    """A step, and whatever was under way inside it, was stopped before it was settled."""
 
     path: str
     attempt: int = 0
@@ -88,6 +136,19 @@ class CancelRequested(Event, frozen=True, kw_only=True, tag="cancel_requested"):
     reason: str = ""
 
 
+class ExecutionEnding(Event, frozen=True, kw_only=True, tag="execution_ending"):
+    """It is settled how the execution ends; what is to be done before that, such as `finally`, begins.
+
+    `path` and `attempt` name the step that failed, when one did.
+    """
+
+    outcome: Literal["completed", "failed", "cancelled"]
+    output: Json = None
+    failure: Failure | None = None
+    path: str | None = None
+    attempt: int = 0
+
+
 class ExecutionCompleted(Event, frozen=True, kw_only=True, tag="execution_completed"):
     """Every step is settled; the output is final."""
 
@@ -95,10 +156,11 @@ class ExecutionCompleted(Event, frozen=True, kw_only=True, tag="execution_comple
 
 
 class ExecutionFailed(Event, frozen=True, kw_only=True, tag="execution_failed"):
-    """The execution ended without its output. `path` names the step that failed, when one did."""
+    """The execution ended without its output. `path` and `attempt` name the step that failed, when one did."""
 
     failure: Failure
     path: str | None = None
+    attempt: int = 0
 
 
 class ExecutionCancelled(Event, frozen=True, kw_only=True, tag="execution_cancelled"):
@@ -111,11 +173,15 @@ AnyEvent: TypeAlias = (
     ExecutionStarted
     | StepStarted
     | StepNoted
+    | StepWaiting
+    | BlockEntered
+    | BlockFailed
     | StepCompleted
     | StepFailed
     | StepSkipped
     | StepCancelled
     | CancelRequested
+    | ExecutionEnding
     | ExecutionCompleted
     | ExecutionFailed
     | ExecutionCancelled

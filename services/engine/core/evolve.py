@@ -1,14 +1,19 @@
 """What an event makes of a state. A late answer to a settled step changes nothing."""
 
+from decimal import Decimal
 from typing import assert_never
 
 from msgspec.structs import replace
 
+from services.engine.core import ending, frames
 from services.engine.core.events import (
     AnyEvent,
+    BlockEntered,
+    BlockFailed,
     CancelRequested,
     ExecutionCancelled,
     ExecutionCompleted,
+    ExecutionEnding,
     ExecutionFailed,
     ExecutionStarted,
     StepCancelled,
@@ -17,9 +22,13 @@ from services.engine.core.events import (
     StepNoted,
     StepSkipped,
     StepStarted,
+    StepWaiting,
+    Usage,
 )
-from services.engine.core.plan import Plan, PlannedStep
-from services.engine.core.state import FINISHED, OPEN, State, StepState, size_of
+from services.engine.core.paths import MAIN, frame_of, name_of
+from services.engine.core.plan import Plan, handler_slot
+from services.engine.core.retries import delay_before, is_tried_again
+from services.engine.core.state import FINISHED, OPEN, Frame, State, StepState, Undo, growth
 from services.json import Json
 
 _PENDING = StepState(status="pending")
@@ -30,23 +39,36 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
     match event:
         case ExecutionStarted():
             return _started(state, event)
-        case StepStarted(path=path, attempt=attempt):
-            step = state.steps.get(path, _PENDING)
-            return _with(state, path, replace(step, status="running", attempt=attempt, input=event.input))
+        case StepStarted(path=path):
+            return _attempted(state, event) if _is_open(state, path) else state
         case StepNoted(path=path, note=note):
             step = state.steps.get(path, _PENDING)
-            return _with(state, path, replace(step, notes=(*step.notes, note))) if _is_open(state, path) else state
+            noted = replace(step, notes=(*step.notes, note))
+            return frames.with_step(state, path, noted) if _is_open(state, path) else state
+        case StepWaiting(path=path, for_ms=for_ms, until=until):
+            waiting = StepState(status="waiting", input=for_ms if until is None else until)
+            return frames.with_step(state, path, waiting) if _is_open(state, path) else state
         case StepCompleted(path=path):
-            return _completed(plan, state, event) if _is_open(state, path) else state
+            return _completed(plan, _with_usage(state, event.usage), event) if _is_open(state, path) else state
         case StepFailed(path=path):
-            return _failed(plan, state, event) if _is_open(state, path) else state
+            return _failed(plan, _with_usage(state, event.usage), event) if _is_open(state, path) else state
         case StepSkipped(path=path):
-            return _settled(plan, state, path, StepState(status="skipped")) if _is_open(state, path) else state
+            return frames.settled(plan, state, path, StepState(status="skipped")) if _is_open(state, path) else state
         case StepCancelled(path=path):
-            failure = state.steps.get(path, _PENDING).failure
-            return _with(state, path, StepState(status="cancelled", attempt=event.attempt, failure=failure))
-        case CancelRequested():
-            return replace(state, phase="cancelling", reason=event.reason) if state.phase == "running" else state
+            cancelled = StepState(
+                status="cancelled", attempt=event.attempt, failure=state.steps.get(path, _PENDING).failure
+            )
+            return frames.settled(plan, state, path, cancelled) if _is_open(state, path) else state
+        case BlockEntered(path=path, slot=slot):
+            is_part = state.ending is not None and (path, slot) in state.ending.left
+            return ending.enter_part(state, event) if is_part else frames.entered(plan, state, event)
+        case BlockFailed(path=path):
+            is_part = state.ending is not None and state.ending.under_way == path
+            return ending.leave_part(state) if is_part else frames.item_failed(state, event)
+        case CancelRequested(reason=reason):
+            return state if state.phase in FINISHED else _cancelling(replace(state, reason=reason))
+        case ExecutionEnding():
+            return ending.begin(plan, state, event)
         case ExecutionCompleted():
             return replace(state, phase="completed", output=event.output)
         case ExecutionFailed():
@@ -58,56 +80,87 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
 
 
 def _is_open(state: State, path: str) -> bool:
+    """Whether something can still happen at a path: its frame is under way, and the step is not settled."""
     step = state.steps.get(path)
-    return state.phase not in FINISHED and (step is None or step.status in OPEN)
+    return state.phase not in FINISHED and frame_of(path) in state.frames and (step is None or step.status in OPEN)
 
 
 def _started(state: State, event: ExecutionStarted) -> State:
     context: dict[str, Json] = {"input": event.input}
     return replace(
-        state, phase="running", input=event.input, roles=event.roles, context=context, context_bytes=size_of(context)
+        state,
+        phase="running",
+        execution={"id": str(event.execution), "startedAt": event.at.isoformat()},
+        input=event.input,
+        roles=event.roles,
+        role_assignments=event.role_assignments,
+        frames={MAIN: Frame(slot="main", context=context, context_bytes=growth({}, context) + 1)},
     )
 
 
+def _attempted(state: State, event: StepStarted) -> State:
+    step = state.steps.get(event.path, _PENDING)
+    if step.status == "waiting":
+        return frames.with_step(state, event.path, replace(step, attempt=event.attempt))
+    running = replace(step, status="running", attempt=event.attempt, input=event.input)
+    return frames.with_step(state, event.path, running)
+
+
 def _completed(plan: Plan, state: State, event: StepCompleted) -> State:
-    writes = {event.path: event.output} if event.writes is None else event.writes
-    step = StepState(status="completed", attempt=event.attempt, output=event.output, writes=writes)
-    return _settled(plan, replace(state, context_bytes=state.context_bytes + size_of(writes)), event.path, step)
+    path, name = event.path, name_of(event.path)
+    before = state.steps.get(path, _PENDING)
+    writes, results = frames.gathered(plan, state, path)
+    own = {name: event.output} if event.writes is None else event.writes
+    step = StepState(
+        status="completed",
+        attempt=event.attempt,
+        output=event.output,
+        writes={**writes, **own} if writes else own,
+        results=results,
+    )
+    definition = plan.steps[name].definition
+    if definition.compensate and before.handler is None and state.ending is None:
+        roots = state.frames[frame_of(path)].roots
+        state = replace(state, undo=(*state.undo, Undo(path=path, output=event.output, roots=roots)))
+    if definition.kind == "stop" and state.phase == "running":
+        return replace(state, phase="stopping", output=event.output, steps={**state.steps, path: step})
+    return frames.settled(plan, state, path, step)
 
 
 def _failed(plan: Plan, state: State, event: StepFailed) -> State:
-    step = state.steps.get(event.path, _PENDING)
-    again = event.failure.retryable and event.attempt <= plan.steps[event.path].definition.max_retries
-    after = replace(step, status="retrying", attempt=event.attempt, failure=event.failure)
-    return _with(state, event.path, after if again else replace(after, status="failed", input=None))
+    path, failure = event.path, event.failure
+    definition = plan.steps[name_of(path)].definition
+    before = state.steps.get(path, _PENDING)
+    delay = delay_before(definition, failure, event.attempt, event.fraction)
+    spent = before.spent_ms + event.duration_ms
+    step = replace(before, attempt=event.attempt, failure=failure, origin=event.origin, spent_ms=spent, inside=None)
+    has_time = definition.total_timeout is None or spent + delay < definition.total_timeout
+    if before.handler is None and has_time and is_tried_again(definition, failure, event.attempt):
+        retrying = replace(step, status="retrying", delay_ms=delay, spent_ms=spent + delay)
+        return frames.with_step(state, path, retrying)
+    state, step = frames.without_inside(state, path), replace(step, input=None)
+    match None if before.handler is not None else handler_slot(definition, failure.code):
+        case None:
+            return frames.settled(plan, state, path, replace(step, status="failed"))
+        case "continue":
+            excused = replace(step, status="completed", is_excused=True, writes={definition.name: None})
+            return frames.settled(plan, state, path, excused)
+        case slot:
+            return frames.with_step(state, path, replace(step, status="running", handler=slot))
 
 
-def _settled(plan: Plan, state: State, path: str, step: StepState) -> State:
-    state = _with(state, path, step)
-    members = plan.stages[state.stage]
-    if all(_is_done(state, member) for member in members):
-        return _finish_stage(state, members)
-    return state
+def _with_usage(state: State, usage: Usage | None) -> State:
+    if usage is None:
+        return state
+    tokens = state.tokens + usage.input_tokens + usage.output_tokens
+    return replace(state, tokens=tokens, cost_usd=state.cost_usd + (usage.cost_usd or Decimal(0)))
 
 
-def _is_done(state: State, member: PlannedStep) -> bool:
-    step = state.steps.get(member.name)
-    return step is not None and step.status in ("completed", "skipped")
-
-
-def _finish_stage(state: State, members: tuple[PlannedStep, ...]) -> State:
-    """The state once every member has its result: their writes are applied in (order, name) order."""
-    context, results = dict(state.context), dict(state.results)
-    for member in members:
-        step = state.steps[member.name]
-        results[member.name] = {"status": step.status, "output": step.output, "error": None, "attempts": step.attempt}
-        if step.status == "skipped":
-            context.setdefault(member.name, None)
-        context.update(step.writes)
-    outputs: dict[str, Json] = {member.name: state.steps[member.name].output for member in members}
-    previous = outputs if len(members) > 1 else next(iter(outputs.values()))
-    return replace(state, stage=state.stage + 1, context=context, results=results, previous=previous)
-
-
-def _with(state: State, path: str, step: StepState) -> State:
-    return replace(state, steps={**state.steps, path: step})
+def _cancelling(state: State) -> State:
+    match state.phase:
+        case "running" | "stopping":
+            return replace(state, phase="cancelling")
+        case "ending":
+            return ending.cut_short(state)
+        case _:
+            return state

@@ -8,78 +8,98 @@ from services.engine.core.events import (
     StepSkipped,
     Usage,
 )
-from services.engine.core.plan import Plan, PlannedStep
-from services.engine.core.state import MAX_CONTEXT_BYTES, State, scope, size_of
-from services.expressions import EvaluationError
+from services.engine.core.paths import MAIN, frame_of, name_of
+from services.engine.core.plan import Map, Plan, PlannedStep
+from services.engine.core.state import State, growth, scope
+from services.expressions import EvaluationError, Scope
 from services.failure import Failure
 from services.json import Json
+from services.problem import said
 from services.schema import problems_of_value
 
-_SHOWN_PROBLEMS = 5
+DEFAULT_ITEMS = 100
 
 
-def skipped(member: PlannedStep, state: State) -> StepSkipped | None:
+def skipped(member: PlannedStep, path: str, data: Scope) -> StepSkipped | None:
     """The event that skips `member`, or None when its condition holds.
 
     Raises:
         EvaluationError: the condition cannot be decided.
     """
-    if member.condition is None or member.condition.test(scope(state)):
+    if member.condition is None or member.condition.test(data):
         return None
-    return StepSkipped(path=member.name, reason="its condition is false")
+    return StepSkipped(path=path, reason="its condition is false")
 
 
-def input_of(member: PlannedStep, state: State) -> Json:
-    """What `member` works on: its input mapping, or the whole context where it has none.
+def input_of(member: PlannedStep, data: Scope) -> Json:
+    """What `member` works on: its input mapping, or the context where it has none, or those of its keys it asks for.
 
     Raises:
         EvaluationError: a template names what is not there.
     """
-    return state.context if member.input is None else member.input.render(scope(state))
+    if member.input is not None:
+        return member.input.render(data)
+    context, keys = data["context"], member.definition.context_keys
+    assert isinstance(context, dict)
+    return context if keys is None else {key: context[key] for key in keys if key in context}
+
+
+def items_of(member: PlannedStep, data: Scope) -> list[Json]:
+    """What a map goes over.
+
+    Raises:
+        EvaluationError: it is no list, or too long.
+    """
+    assert isinstance(member.control, Map)
+    items = member.control.items.render(data)
+    most = member.definition.max_items or DEFAULT_ITEMS
+    if not isinstance(items, list):
+        raise EvaluationError("INPUT_INVALID", f"`items` is to give a list, and gives {_kind_of(items)}")
+    if len(items) > most:
+        raise EvaluationError("INPUT_INVALID", f"`items` gives {len(items):,} items; `maxItems` allows {most:,}")
+    return items
 
 
 def complete(
-    member: PlannedStep,
+    plan: Plan,
     state: State,
+    path: str,
     *,
     attempt: int,
-    input: Json,
     output: Json,
     usage: Usage | None = None,
     duration_ms: int = 0,
 ) -> StepCompleted | StepFailed:
-    """The event of an attempt that answered `output`: completed, or failed when the output does not fit."""
-    failure = _misfit(member, output)
-    writes: Json = {member.name: output}
-    if failure is None and member.output is not None:
+    """The event of a step that has its output: completed, or failed when the output does not fit."""
+    member, frame = plan.steps[name_of(path)], state.frames[frame_of(path)]
+    failure, writes = _misfit(member, output), None
+    if failure is None:
         try:
-            writes = member.output.render({**scope(state), "output": output, "step": {"input": input}})
+            writes = _writes(member, state, path, output)
         except EvaluationError as error:
             failure = failure_of(error)
-    failure = failure or _too_large(state, writes)
+    if failure is None:
+        grown = growth(frame.context, {member.name: output} if writes is None else writes)
+        failure = _too_large(plan, frame.context_bytes + frame.pending_bytes + grown)
     if failure is not None:
-        return StepFailed(path=member.name, attempt=attempt, failure=failure, usage=usage, duration_ms=duration_ms)
-    assert isinstance(writes, dict), "an output mapping is an object"
-    return StepCompleted(
-        path=member.name,
-        attempt=attempt,
-        output=output,
-        writes=None if member.output is None else writes,
-        usage=usage,
-        duration_ms=duration_ms,
-    )
+        return StepFailed(path=path, attempt=attempt, failure=failure, usage=usage, duration_ms=duration_ms)
+    return StepCompleted(path=path, attempt=attempt, output=output, writes=writes, usage=usage, duration_ms=duration_ms)
 
 
 def complete_execution(plan: Plan, state: State) -> ExecutionCompleted | ExecutionFailed:
     """The last event of an execution whose every stage is finished."""
+    main = state.frames[MAIN]
     try:
-        output: Json = state.context if plan.output is None else plan.output.render(scope(state))
+        output: Json = main.context if plan.output is None else plan.output.render(scope(state, main))
     except EvaluationError as error:
         return ExecutionFailed(failure=failure_of(error))
+    return with_output(plan, output)
+
+
+def with_output(plan: Plan, output: Json) -> ExecutionCompleted | ExecutionFailed:
+    """The last event of an execution that gives back `output`."""
     if plan.output_schema is not None and (problems := problems_of_value(plan.output_schema, output)):
-        message = "the output does not fit `outputSchema`: " + "; ".join(
-            f"{problem.path or '/'}: {problem.message}" for problem in problems[:_SHOWN_PROBLEMS]
-        )
+        message = f"the output does not fit `outputSchema`: {said(problems)}"
         return ExecutionFailed(failure=Failure(code="OUTPUT_INVALID", message=message, retryable=False))
     return ExecutionCompleted(output=output)
 
@@ -89,14 +109,28 @@ def failure_of(error: EvaluationError) -> Failure:
     return Failure(code=error.code, message=str(error), retryable=False)
 
 
-def _too_large(state: State, writes: Json) -> Failure | None:
-    """Checked before the write: the context never grows past its limit."""
-    size = state.context_bytes + size_of(writes)
-    if size <= MAX_CONTEXT_BYTES:
+def _writes(member: PlannedStep, state: State, path: str, output: Json) -> dict[str, Json] | None:
+    """What the output mapping makes of an output; None where there is none, so that the name is the key."""
+    if member.output is None:
         return None
-    message = (
-        f"the context would have {size:,} bytes; up to {MAX_CONTEXT_BYTES:,} are kept: write less with `outputMapping`"
-    )
+    frame, step = state.frames[frame_of(path)], state.steps.get(path)
+    data = scope(state, frame)
+    # A replayed step has lost its input; it is resolved again from the same context, so it is the same.
+    given = None if step is None else step.input
+    if given is None and member.control is None and not member.blocks.get("body"):
+        given = input_of(member, data)
+    writes = member.output.render({**data, "output": output, "step": {"input": given}})
+    if not isinstance(writes, dict):
+        raise EvaluationError("MAPPING_ERROR", f"`outputMapping` is to give an object, and gives {_kind_of(writes)}")
+    return writes
+
+
+def _too_large(plan: Plan, size: int) -> Failure | None:
+    """Checked before the write: the context never grows past its limit."""
+    if size <= plan.max_context_bytes:
+        return None
+    most = plan.max_context_bytes
+    message = f"the context would have {size:,} bytes; up to {most:,} are kept: write less with `outputMapping`"
     return Failure(code="CONTEXT_TOO_LARGE", message=message, retryable=False)
 
 
@@ -104,10 +138,25 @@ def _misfit(member: PlannedStep, output: Json) -> Failure | None:
     schema = member.definition.output_schema
     if schema is None or not (problems := problems_of_value(schema, output)):
         return None
-    said = "; ".join(f"{problem.path or '/'}: {problem.message}" for problem in problems[:_SHOWN_PROBLEMS])
     # A model may answer better the next time; a tool or a transform gives the same again.
     return Failure(
         code="OUTPUT_INVALID",
-        message=f"the output does not fit `outputSchema`: {said}",
+        message=f"the output does not fit `outputSchema`: {said(problems)}",
         retryable=member.definition.kind in ("agent", "llm"),
     )
+
+
+def _kind_of(value: Json) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case dict():
+            return "an object"
+        case _:
+            return "a number"

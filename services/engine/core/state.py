@@ -1,27 +1,62 @@
 """Where an execution stands: the fold of its events over its plan."""
 
-from typing import Literal
+from decimal import Decimal
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
 
+from services.definitions.document import Slot
+from services.engine.core.events import Origin
+from services.engine.core.paths import MAIN, name_of, owner_of
+from services.engine.core.plan import Block, Plan
 from services.failure import Failure
 from services.json import Json
 
-Phase = Literal["new", "running", "cancelling", "completed", "failed", "cancelled"]
-StepStatus = Literal["pending", "running", "retrying", "completed", "failed", "skipped", "cancelled"]
+Phase = Literal["new", "running", "stopping", "cancelling", "ending", "completed", "failed", "cancelled"]
+Outcome = Literal["completed", "failed", "cancelled"]
+StepStatus = Literal["pending", "running", "waiting", "retrying", "completed", "failed", "skipped", "cancelled"]
 
 _ENCODER = msgspec.json.Encoder()
 
 FINISHED: frozenset[Phase] = frozenset({"completed", "failed", "cancelled"})
-OPEN: frozenset[StepStatus] = frozenset({"pending", "running", "retrying"})
+OPEN: frozenset[StepStatus] = frozenset({"pending", "running", "waiting", "retrying"})
+
+
+class ItemFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """An item of a map that failed, and where."""
+
+    index: int
+    failure: Failure
+    origin: Origin | None
+
+
+class Inside(msgspec.Struct, frozen=True, kw_only=True):
+    """What has gone on inside a step that holds others, over all its frames so far.
+
+    `writes` and `results` are those of the frames that were left; `last` is the output of the last of them.
+    `collected` are a loop's values; `outputs` a map's, each with the index of its item, in the order in which they
+    came. Both are kept in runs of at most `RUN` values, so that one more never copies all.
+    """
+
+    slot: Slot
+    entered: int = 0
+    open: int = 0
+    last: Json = None
+    writes: dict[str, Json] = {}
+    results: dict[str, Json] = {}
+    collected: tuple[tuple[Json, ...], ...] = ()
+    outputs: tuple[tuple[tuple[int, Json], ...], ...] = ()
+    failures: tuple[ItemFailure, ...] = ()
 
 
 class StepState(msgspec.Struct, frozen=True, kw_only=True):
     """Where one step stands. A step that nothing has happened to has no state.
 
-    `input` is resolved once, before the first attempt, and forgotten when the step is settled. `writes` are what the
-    step adds to the context when its stage is finished.
+    `input` is resolved once, before the first attempt; of a map it is the items, of a wait the time. `writes` are what
+    the step adds to the context when its stage is finished, `results` what the steps inside it add to `steps`.
+    `handler` is what takes care of its failure (a slot, or `default`); `is_excused` says that `onError` let the
+    execution go on without an output. `spent_ms` counts attempts and the delays between them.
     """
 
     status: StepStatus
@@ -29,42 +64,137 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     input: Json = None
     output: Json = None
     writes: dict[str, Json] = {}
+    results: dict[str, Json] = {}
     failure: Failure | None = None
+    origin: Origin | None = None
+    delay_ms: int = 0
+    spent_ms: int = 0
+    handler: Slot | None = None
+    is_excused: bool = False
+    inside: Inside | None = None
     notes: tuple[Json, ...] = ()
+
+
+class Frame(msgspec.Struct, frozen=True, kw_only=True):
+    """One run through a block.
+
+    `stage` is the index of the stage under way; `previous` is the output of the stage before it (of several members:
+    an object by name). `context` and `known` (the `steps` root) are what its steps see; they change only when a stage
+    is finished, so all members see the same data, whenever they are asked for. `writes` and `results` are what it has
+    added to them. `context_bytes` is the size of the context as JSON, `pending_bytes` that of what the stage under way
+    adds. `begun`, `settled`, `succeeded` and `skipped` count members of that stage; `failed` names those that have.
+    """
+
+    slot: Slot
+    stage: int = 0
+    begun: int = 0
+    settled: int = 0
+    succeeded: int = 0
+    skipped: int = 0
+    failed: tuple[str, ...] = ()
+    context: dict[str, Json] = {}
+    context_bytes: int = 0
+    pending_bytes: int = 0
+    writes: dict[str, Json] = {}
+    known: dict[str, Json] = {}
+    results: dict[str, Json] = {}
+    previous: Json = None
+    roots: dict[str, Json] = {}
+
+
+class Undo(msgspec.Struct, frozen=True, kw_only=True):
+    """A completed step that has to be compensated if the execution fails, with what its compensation sees."""
+
+    path: str
+    output: Json
+    roots: dict[str, Json]
+
+
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """How the execution ends, and what is to be done before that: the frames and slots still to be entered.
+
+    `under_way` is the path of the frame that is being run.
+    """
+
+    outcome: Outcome
+    output: Json = None
+    failure: Failure | None = None
+    path: str | None = None
+    attempt: int = 0
+    left: tuple[tuple[str, Slot], ...] = ()
+    under_way: str | None = None
+    is_cut_short: bool = False
 
 
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Where an execution stands.
 
-    `stage` is the index of the stage under way; `previous` is the output of the stage before it (of several members: an
-    object by name). `context` and `results` (the `steps.<name>` root) change only when a stage is finished, so all
-    members of a stage see the same data, whenever they are asked for. `context_bytes` is the size, as JSON, of all that
-    was written to the context, the writes of the stage under way included.
+    `frames` are those under way, `steps` the steps of their present stages, both by path. `undo` is in the order in
+    which the steps completed. `output` is set once it is settled, also while other steps are still being stopped.
     """
 
     phase: Phase = "new"
+    execution: dict[str, Json] = {}
     input: Json = None
     roles: dict[str, UUID] = {}
-    context: dict[str, Json] = {}
-    context_bytes: int = 0
-    results: dict[str, Json] = {}
-    stage: int = 0
-    previous: Json = None
+    role_assignments: dict[str, str] = {}
+    frames: dict[str, Frame] = {}
     steps: dict[str, StepState] = {}
+    undo: tuple[Undo, ...] = ()
+    tokens: int = 0
+    cost_usd: Decimal = Decimal(0)
+    ending: Ending | None = None
     output: Json = None
     failure: Failure | None = None
     reason: str = ""
 
+    @property
+    def context(self) -> dict[str, Json]:
+        """The context of the main sequence."""
+        main = self.frames.get(MAIN)
+        return {} if main is None else main.context
+
 
 NEW = State()
-MAX_CONTEXT_BYTES = 1024 * 1024
+RUN = 64
 
 
-def size_of(value: Json) -> int:
-    """How many bytes `value` has as JSON."""
-    return len(_ENCODER.encode(value))
+def growth(context: dict[str, Json], writes: dict[str, Json]) -> int:
+    """How many bytes of JSON the context grows by when these are written to it.
+
+    >>> growth({"a": "old"}, {"a": "newer", "b": 1})
+    8
+    """
+    return sum(_size(key, value) - (_size(key, context[key]) if key in context else 0) for key, value in writes.items())
 
 
-def scope(state: State) -> dict[str, Json]:
-    """The data that conditions and input mappings see (DEFINITION §4)."""
-    return {"context": state.context, "input": state.input, "output": state.previous, "steps": state.results}
+def _size(key: str, value: Json) -> int:
+    return len(_ENCODER.encode({key: value})) - 1  # a comma for the braces
+
+
+def scope(state: State, frame: Frame) -> dict[str, Json]:
+    """The data that conditions and input mappings see in a frame (DEFINITION §4)."""
+    return {
+        "context": frame.context,
+        "input": state.input,
+        "output": frame.previous,
+        "steps": frame.known,
+        "execution": state.execution,
+        **frame.roots,
+    }
+
+
+def block_of(plan: Plan, path: str, frame: Frame) -> Block:
+    """The block that a frame is a run of."""
+    return plan.blocks[frame.slot] if path == MAIN else plan.steps[name_of(owner_of(path))].blocks[frame.slot]
+
+
+def with_one_more(runs: tuple[tuple[Any, ...], ...], value: Any) -> tuple[tuple[Any, ...], ...]:
+    """The runs with a value added.
+
+    >>> with_one_more(((1, 2),), 3)
+    ((1, 2, 3),)
+    """
+    if runs and len(runs[-1]) < RUN:
+        return (*runs[:-1], (*runs[-1], value))
+    return (*runs, (value,))

@@ -1,32 +1,43 @@
 """What happened to each step: the history, seen step by step."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
+from services.engine.core.agenda import Agenda
 from services.engine.core.commands import StartStep
-from services.engine.core.decide import decide
 from services.engine.core.events import (
     AnyEvent,
+    BlockEntered,
+    BlockFailed,
     StepCancelled,
     StepCompleted,
     StepFailed,
     StepSkipped,
     StepStarted,
+    StepWaiting,
     Usage,
 )
 from services.engine.core.evolve import evolve
-from services.engine.core.plan import Plan
-from services.engine.core.state import FINISHED, NEW, State
+from services.engine.core.paths import frame_of, is_within, owner_of
+from services.engine.core.plan import Plan, PlannedStep
+from services.engine.core.state import NEW, OPEN, State, StepState, StepStatus
 from services.failure import Failure
 from services.json import Json
 
 
 @dataclass(slots=True)
 class StepTrace:
-    """One step so far. `started_at` is when its first attempt was wanted; `spent` is what each attempt cost."""
+    """One instance of a step so far.
 
+    `stage` is its stage in its sequence; `started_at` is when its first attempt was wanted; `spent` is what each
+    attempt cost.
+    """
+
+    path: str
+    stage: int
+    status: StepStatus = "pending"
     attempts: int = 0
     input: Json = None
     output: Json = None
@@ -49,40 +60,91 @@ class StepTrace:
 
 
 def trace(plan: Plan, history: Iterable[tuple[AnyEvent, datetime]]) -> tuple[State, dict[str, StepTrace]]:
-    """The state after `history`, with what is under way marked as running, and what happened to each step.
+    """The state after `history`, with what is under way marked as running, and what happened to each step, by path.
 
-    An input is not in the journal: it follows from the plan and what came before, so it is resolved again here.
+    Steps are in the order of the plan; those of a frame follow the step that they stand in. An input is not in the
+    journal: it follows from the plan and what came before, so it is resolved again here.
     """
-    state, steps = NEW, {name: StepTrace() for name in plan.steps}
+    state, agenda = NEW, Agenda()
+    steps = {member.name: StepTrace(member.name, n) for n, member in _main(plan)}
     for event, at in history:
-        state = evolve(plan, state, event)
-        _note(steps, event, at)
+        before, state = state, evolve(plan, state, event)
+        agenda.touch(event)
+        _note(steps, before, state, event, at)
         # What the core settles by itself stands next in the history; only what it wants started is taken from here.
-        wanted = [command for command in decide(plan, state) if isinstance(command, StartStep)]
-        for command in wanted if state.phase not in FINISHED else ():
-            started = StepStarted(path=command.path, attempt=command.attempt, input=command.input)
-            if command.delay_ms == 0:
-                state = evolve(plan, state, started)
-            step = steps[command.path]
-            step.attempts, step.input = command.attempt, command.input
-            step.started_at = step.started_at or at
-    return state, steps
+        for command in agenda.next(plan, state):
+            if isinstance(command, StartStep):
+                state = _start(steps, plan, state, command, at)
+    return state, dict(sorted(steps.items(), key=lambda entry: _place(plan, entry[0])))
 
 
-def _note(steps: dict[str, StepTrace], event: AnyEvent, at: datetime) -> None:
+def _place(plan: Plan, path: str) -> list[tuple[int, int]]:
+    """Where a step stands among all: for each part of its path, the place of the step and the frame it goes into."""
+    frames = [part.rstrip("]").partition("[") for part in path.split("/")]
+    return [(plan.steps[name].place, int(index or 0)) for name, _, index in frames]
+
+
+def _main(plan: Plan) -> Iterable[tuple[int, PlannedStep]]:
+    return ((n, member) for n, stage in enumerate(plan.blocks["main"].stages) for member in stage.members)
+
+
+def _start(steps: dict[str, StepTrace], plan: Plan, state: State, command: StartStep, at: datetime) -> State:
+    step = _step(steps, state, command.path)
+    step.started_at = step.started_at or at
+    if command.delay_ms or command.until:
+        return state
+    step.status, step.attempts, step.input = "running", command.attempt, command.input
+    return evolve(plan, state, StepStarted(path=command.path, attempt=command.attempt, input=command.input))
+
+
+def _step(steps: dict[str, StepTrace], state: State, path: str) -> StepTrace:
+    if path not in steps:
+        frame = state.frames.get(frame_of(path))
+        steps[path] = StepTrace(path, frame.stage if frame is not None else 0)
+    return steps[path]
+
+
+def _note(steps: dict[str, StepTrace], before: State, state: State, event: AnyEvent, at: datetime) -> None:
     match event:
-        case StepCompleted() | StepFailed():
-            step = steps[event.path]
-            step.attempts = max(step.attempts, event.attempt)
-            step.started_at, step.finished_at = step.started_at or at, at
-            step.duration_ms += event.duration_ms
-            if event.usage is not None:
-                step.spent.append(event.usage)
-            if isinstance(event, StepCompleted):
-                step.output, step.failure = event.output, None
-            else:
-                step.failure = event.failure
-        case StepSkipped() | StepCancelled():
-            steps[event.path].finished_at = at
+        case StepCompleted(path=path) | StepFailed(path=path):
+            _answered(_step(steps, before, path), state.steps.get(path), event, at)
+            if isinstance(event, StepFailed):
+                _cancel(steps, at, lambda other: is_within(other, path))
+        case StepSkipped(path=path):
+            step = _step(steps, before, path)
+            step.status, step.finished_at = "skipped", at
+        case StepCancelled(path=path):
+            _step(steps, before, path)
+            _cancel(steps, at, lambda other: other == path or is_within(other, path))
+        case StepWaiting(path=path):
+            step = _step(steps, before, path)
+            step.status, step.attempts, step.started_at = "waiting", 1, at
+        case BlockEntered(path=path) if path and owner_of(path) in state.steps:
+            step = _step(steps, before, owner_of(path))
+            step.status, step.attempts, step.started_at = "running", max(step.attempts, 1), step.started_at or at
+        case BlockFailed(path=frame):
+            _cancel(steps, at, lambda other: other.startswith(frame))
         case _:
             pass
+
+
+def _answered(step: StepTrace, now: StepState | None, event: StepCompleted | StepFailed, at: datetime) -> None:
+    step.attempts = max(step.attempts, event.attempt)
+    step.started_at, step.finished_at = step.started_at or at, at
+    step.duration_ms += event.duration_ms
+    if event.usage is not None:
+        step.spent.append(event.usage)
+    if isinstance(event, StepCompleted):
+        step.status, step.output, step.failure = "completed", event.output, None
+        return
+    step.failure = event.failure
+    # A step whose stage has finished has no state any more: it failed, and its stage could do without it.
+    step.status = "failed" if now is None else now.status
+    if step.status in OPEN:
+        step.finished_at = None
+
+
+def _cancel(steps: dict[str, StepTrace], at: datetime, is_meant: Callable[[str], bool]) -> None:
+    for path, step in steps.items():
+        if step.status in OPEN and is_meant(path):
+            step.status, step.finished_at = "cancelled", at

@@ -49,8 +49,7 @@ def fill(schema: dict[str, Any], reading: Reading) -> Json:
             "OUTPUT_INVALID", f"offline/extractive cannot fill the schema: {error}", retryable=False
         ) from error
     if problems := wrong or problems_of_value(schema, value):
-        where = f"{problems[0].path or '/'}: {problems[0].message}"
-        raise failed("OUTPUT_INVALID", f"offline/extractive cannot fill the schema at {where}", retryable=False)
+        raise failed("OUTPUT_INVALID", f"offline/extractive cannot fill the schema at {problems[0]}", retryable=False)
     return value
 
 
@@ -209,10 +208,11 @@ class _Filler:
         """How well a member of an enum suits: by the score for verdicts, by its words' presence otherwise."""
         if not isinstance(member, str):
             return 0
-        words = set(words_in(member))
-        if words & _APPROVING or words & _OBJECTING:
-            return 1_000 if bool(words & _APPROVING) == (self._wording.score >= APPROVED_FROM) else -1
-        return sum(bool(words & set(words_in(sentence))) for sentence in self._wording.sentences[:1_000])
+        words = words_in(member)
+        is_approving = not _APPROVING.isdisjoint(words)
+        if is_approving or not _OBJECTING.isdisjoint(words):
+            return 1_000 if is_approving == (self._wording.score >= APPROVED_FROM) else -1
+        return self._wording.weight(words)
 
     def _string(self, schema: dict[str, Any], place: _Place) -> str:
         least, most = int(schema.get("minLength", 0)), schema.get("maxLength")
@@ -251,11 +251,11 @@ class _Filler:
         if meaning == "score":
             yield self._scaled(schema, whole=whole)
         elif meaning == "count":
-            yield sentences.word_count(self._reading.draft or self._reading.text)
-        elif meaning == "year":
-            yield from (int(year) for year in _YEAR.findall(self._reading.text)[:1])
+            yield self._wording.word_count
+        elif meaning == "year" and (year := _YEAR.search(self._wording.text)):
+            yield int(year[0])
         allowed = range_of(schema, whole=whole)
-        told = (float(found) for found in _NUMBER.findall(self._reading.text[:20_000]))
+        told = (float(found) for found in _NUMBER.findall(self._wording.text[:20_000]))
         yield from (number for number in list(told)[place.position or 0 :][:1] if allowed.holds(number))
         yield from (0.0, 1.0, schema.get("minimum", 0.0), schema.get("maximum", 0.0))
 

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from services.models.messages import (
+    CHARACTERS_PER_TOKEN,
     Answer,
     Request,
     ToolCall,
@@ -20,8 +21,6 @@ from services.models.offline.reading import SIGNATURE, Reading, read, tools_call
 from services.schema import problems_of_schema, problems_of_value
 
 MODEL = "extractive"
-
-_CHARACTERS_PER_TOKEN = 4
 
 
 class OfflineProvider:
@@ -55,7 +54,7 @@ def answer(request: Request) -> Answer:
     text = f"{writing.text_of(reading)}\n\n{SIGNATURE}"
     limit = request.max_output_tokens
     if limit is not None and about_tokens(text) > limit:
-        return _answered(request, text[: limit * _CHARACTERS_PER_TOKEN], (), "length", limit)
+        return _answered(request, text[: limit * CHARACTERS_PER_TOKEN], (), "length", limit)
     return _answered(request, text, (), "end", about_tokens(text))
 
 

@@ -3,7 +3,7 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple
 
 MAX_CHARACTERS = 400_000
@@ -25,6 +25,37 @@ use used uses using very was we well were what when where which while who whom w
 yet you your
 """
 _STOP_WORDS = frozenset(_STOP_WORD_LIST.split())
+
+
+class Index:
+    """Sentences by the words they use: read once, then asked for every field.
+
+    >>> index = Index(["A worker leases tasks.", "Leases lapse."], words_of)
+    >>> index.best_match("task leases"), index.best_match("epochs"), index.uses(["lease"])
+    ('A worker leases tasks.', None, 2)
+    """
+
+    def __init__(self, sentences: Iterable[str], words: Callable[[str], Iterable[str]]) -> None:
+        self._sentences = tuple(sentences)
+        self._places: dict[str, list[int]] = {}
+        for place, sentence in enumerate(self._sentences):
+            for word in set(words(sentence)):
+                self._places.setdefault(word, []).append(place)
+
+    def best_match(self, terms: str, *, without: Collection[str] = ()) -> str | None:
+        """The first of the sentences with most of the words in `terms`; None when no sentence has any."""
+        shared = Counter(
+            place
+            for word in set(words_of(terms))
+            for place in self._places.get(word, ())
+            if self._sentences[place] not in without
+        )
+        best = max(shared, key=lambda place: (shared[place], -place), default=None)
+        return None if best is None else self._sentences[best]
+
+    def uses(self, words: Iterable[str]) -> int:
+        """How many sentences use any of `words`."""
+        return len({place for word in words for place in self._places.get(word, ())})
 
 
 def words_of(text: str) -> list[str]:
@@ -97,16 +128,6 @@ def summary_of(text: str, limit: int, topic: str = "") -> str:
     # Sorting is stable, so of sentences equally near the one that says most comes first.
     chosen = set(sorted(keys, key=lambda sentence: -len(near & set(words_of(sentence))))[:limit])
     return " ".join(_closed(sentence) for sentence in sentences_of(text) if sentence in chosen)
-
-
-def best_match(sentences: Iterable[str], terms: str) -> str | None:
-    """The sentence with most of the words in `terms`; None when no sentence has any."""
-    wanted, best, most = set(words_of(terms)), None, 0
-    for sentence in sentences:
-        shared = len(wanted & set(words_of(sentence)))
-        if shared > most:
-            best, most = sentence, shared
-    return best
 
 
 def missing(text: str, terms: Iterable[str]) -> list[str]:

@@ -74,14 +74,17 @@ def lacking_sentences(reading: Reading) -> list[tuple[str, Source]]:
         for sentence in sentences.sentences_of(source.text)
         if sentence not in reading.draft
     }
-    added: list[tuple[str, Source]] = []
+    if not lacking:
+        return []
+    index = sentences.Index(candidates, sentences.words_of)
+    added: dict[str, Source] = {}
     while lacking and len(added) < _POINTS:
-        found = sentences.best_match(candidates, " ".join(lacking))
+        found = index.best_match(" ".join(lacking), without=added)
         if found is None:
             break
-        added.append((found, candidates.pop(found)))
+        added[found] = candidates[found]
         lacking = sentences.missing(found, lacking)
-    return added
+    return list(added.items())
 
 
 def lacking_terms(reading: Reading) -> list[str]:

@@ -1,0 +1,82 @@
+"""Which providers and models a process has settings for."""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from services.failure import failed
+from services.models import ollama
+from services.models.anthropic import ANTHROPIC_URL, AnthropicProvider
+from services.models.offline.provider import MODEL as OFFLINE_MODEL
+from services.models.offline.provider import OfflineProvider
+from services.models.openai import OPENAI_URL, OpenAIProvider
+from services.models.provider import Provider, Variables
+from services.models.selection import Offer, offered
+
+DEFAULT_OPENAI_MODEL = "gpt-6-luna"
+DEFAULT_ANTHROPIC_MODEL = "claude-haiku-5-5"
+
+_MILLION_TOKENS = ("claude-fable-5", "claude-haiku-5-5", "claude-opus-5", "claude-sonnet-5")
+_SETTINGS = "OPENAI_API_KEY (openai), ANTHROPIC_API_KEY (anthropic) or a running Ollama (ollama)"
+
+
+def found(environ: Mapping[str, str]) -> tuple[dict[str, Provider], list[Offer]]:
+    """The providers by name, and what they offer, the default first; asks Ollama what it has, and does not wait long.
+
+    Raises:
+        Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured, or OLLAMA_HOST is no address.
+    """
+    configured = [*_openai(environ), *_anthropic(environ), *_ollama(environ)]
+    providers: dict[str, Provider] = {provider.name: provider for provider, _ in configured}
+    providers["offline"] = OfflineProvider()
+    offers = [offer for _, offers in configured for offer in offers]
+    offline = Offer("offline", OFFLINE_MODEL, ("tools", "json"), 100_000, only_by_name=bool(offers))
+    return providers, _with_default(environ.get("ROLECALL_MODEL", ""), [*offers, offline])
+
+
+def _openai(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
+    key = environ.get("OPENAI_API_KEY")
+    if not key:
+        return []
+    url = environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    model = environ.get("ROLECALL_OPENAI_MODEL") or DEFAULT_OPENAI_MODEL
+    context = 1_050_000 if model in ("gpt-6-luna", "gpt-6-sol", "gpt-5.6-luna") else None
+    offer = Offer("openai", model, ("tools", "json", "vision"), context, serves_others=True)
+    return [(OpenAIProvider(api_key=key, base_url=url), [offer])]
+
+
+def _anthropic(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
+    key = environ.get("ANTHROPIC_API_KEY")
+    if not key:
+        return []
+    url = environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_URL
+    model = environ.get("ROLECALL_ANTHROPIC_MODEL") or DEFAULT_ANTHROPIC_MODEL
+    context = 1_000_000 if model.startswith(_MILLION_TOKENS) else None
+    offer = Offer("anthropic", model, ("tools", "json", "vision"), context, serves_others=True)
+    return [(AnthropicProvider(api_key=key, base_url=url), [offer])]
+
+
+def _ollama(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
+    url = ollama.url_of(environ.get("OLLAMA_HOST", ""))
+    present = ollama.models_at(url)
+    asked = environ.get("ROLECALL_MODEL", "")
+    named = asked.removeprefix("ollama/") if asked.startswith("ollama/") else environ.get("ROLECALL_OLLAMA_MODEL")
+    # A model that was named is offered even while Ollama is still starting.
+    if not present and not (named and (asked.startswith("ollama/") or environ.get("OLLAMA_HOST"))):
+        return []
+    names = ([named] if named else []) + [name for name in present if name != named]
+    variables = Variables(key="OLLAMA_HOST", url="OLLAMA_HOST", model="ROLECALL_OLLAMA_MODEL")
+    provider = OpenAIProvider(api_key="ollama", base_url=url, name="ollama", variables=variables)
+    return [(provider, [Offer("ollama", name, ("tools", "json")) for name in names])]
+
+
+def _with_default(wanted: str, offers: list[Offer]) -> list[Offer]:
+    """The offers with ROLECALL_MODEL's first; with nothing wanted, as they are."""
+    if not wanted:
+        return offers
+    default = offered(wanted, offers)
+    if default is None:
+        names = ", ".join(offer.name for offer in offers)
+        raise failed("NO_MODEL", f"ROLECALL_MODEL={wanted} is not available; available: {names}; set {_SETTINGS}")
+    others = [offer for offer in offers if offer.name != default.name]
+    return [msgspec.structs.replace(default, only_by_name=False), *others]

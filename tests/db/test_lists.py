@@ -1,0 +1,44 @@
+"""Lists of executions, newest first, stay cheap also where what is asked for is rare and old."""
+
+import re
+
+import pytest
+
+from db.connection import Database
+
+# Two versions and two statuses; the rare ones are the oldest.
+_ROWS = """
+INSERT INTO orchestration (name, created_by) VALUES ('flow', 'anna');
+INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, max_step_runs,
+    published_at)
+  SELECT id, number, '{}', 'anna', 'published', 'sha256:' || repeat('0', 64), 1, now()
+  FROM orchestration, generate_series(1, 2) AS number;
+INSERT INTO execution (id, version_id, input, started_by)
+  SELECT lpad(to_hex(n), 32, '0')::uuid, version.id, '{}', '{"kind": "human", "name": "anna"}'
+  FROM generate_series(1, 5000) AS n
+  JOIN orchestration_version AS version ON version.number = CASE WHEN n <= 20 THEN 1 ELSE 2 END;
+UPDATE execution SET status = 'paused', available_at = NULL WHERE id < '00000000-0000-0000-0000-000000000010';
+ANALYZE execution;
+"""
+
+
+@pytest.mark.parametrize(
+    ("condition", "index"),
+    [
+        ("true", "execution_pkey"),
+        ("status = 'queued'", "execution_pkey"),
+        ("status = 'paused'", "execution__by_status"),
+        ("version_id = ANY($1)", "execution__by_version"),
+    ],
+)
+async def test_a_list_walks_an_index(database: Database, condition: str, index: str) -> None:
+    await database.pool.execute(_ROWS)
+    rare = await database.pool.fetch("SELECT id FROM orchestration_version WHERE number = 1")
+    arguments = [[row["id"] for row in rare]] if "$1" in condition else []
+
+    plan = await database.pool.fetchval(
+        f"EXPLAIN (FORMAT JSON) SELECT id FROM execution WHERE {condition} ORDER BY id DESC LIMIT 10", *arguments
+    )
+
+    assert re.findall(r'"Index Name": "(\w+)"', plan) == [index]
+    assert "Seq Scan" not in plan

@@ -1,0 +1,104 @@
+"""Plays a document as a `json run` block of the documentation says: with its input and its answers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from services.definitions.document import Document
+from services.engine.core.commands import StartStep
+from services.engine.core.decide import advance
+from services.engine.core.events import AnyEvent, CancelRequested, ExecutionStarted, StepFailed, Usage
+from services.engine.core.paths import is_within, name_of
+from services.engine.core.plan import plan_of
+from services.engine.core.settle import complete
+from services.engine.core.state import FINISHED, NEW, State
+from services.failure import RETRYABLE, Failure
+from services.json import Json
+
+_EXECUTION = UUID(int=7)
+_STARTED_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
+
+
+@dataclass
+class Run:
+    """An execution in memory.
+
+    `answers` are by the path or the name of a step. Of the steps that are under way, the one whose answer stands first
+    is answered first; when none has an answer, the time of a wait goes by. `asked` are the paths that were started, in
+    their order, and `delays` how long before each further attempt.
+    """
+
+    document: Document
+    answers: Mapping[str, Json]
+    state: State = NEW
+    asked: list[str] = field(default_factory=list[str])
+    delays: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
+    used: set[str] = field(default_factory=set[str])
+    _waiting: dict[str, StartStep] = field(default_factory=dict[str, StartStep])
+
+    def __post_init__(self) -> None:
+        self._plan = plan_of(self.document)
+
+    def play(self, input: Json, *, is_cancelled: bool = False) -> "Run":
+        """To its end; one that is to be cancelled, once no step that is under way has an answer."""
+        self._happen(ExecutionStarted(execution=_EXECUTION, at=_STARTED_AT, input=input))
+        while self.state.phase not in FINISHED:
+            path, key = self._next()
+            if path is not None:
+                self._happen(self._answer(self._waiting.pop(path), key))
+            else:
+                assert is_cancelled, f"there is no answer for any of {list(self._waiting)}"
+                is_cancelled = False
+                self._happen(CancelRequested(by="somebody"))
+        return self
+
+    def _happen(self, event: AnyEvent) -> None:
+        turn = advance(self._plan, self.state, event)
+        self.state = turn.state
+        for command in turn.commands:
+            if isinstance(command, StartStep):
+                self._waiting[command.path] = command
+                if command.attempt == 1:
+                    self.asked.append(command.path)
+                else:
+                    self.delays.setdefault(command.path, []).append(command.delay_ms)
+            else:
+                stopped = [path for path in self._waiting if path == command.path or is_within(path, command.path)]
+                for path in stopped:
+                    del self._waiting[path]
+
+    def _next(self) -> tuple[str | None, str | None]:
+        """The path to answer next, and the key of its answer."""
+        for key in self.answers:
+            for path in self._waiting:
+                if key == path or (key == name_of(path) and path not in self.answers):
+                    return path, key
+        waits = (path for path in self._waiting if self._plan.steps[name_of(path)].definition.kind == "wait")
+        return next(waits, None), None
+
+    def _answer(self, command: StartStep, key: str | None) -> AnyEvent:
+        if key is None:
+            return self._completed(command, None, None)
+        self.used.add(key)
+        answer: Any = self.answers[key]
+        if _is_special(answer, "$attempts"):
+            answer = answer["$attempts"][command.attempt - 1]
+        if _is_special(answer, "$fails"):
+            code, seconds = answer["$fails"], answer.get("retryAfterSeconds")
+            failure = Failure(code=code, message="no", retryable=code in RETRYABLE, retry_after_seconds=seconds)
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
+        if _is_special(answer, "$output"):
+            cost = Decimal(answer["costUsd"])
+            usage = Usage(model="model", input_tokens=0, output_tokens=0, cost_usd=cost)
+            return self._completed(command, answer["$output"], usage)
+        return self._completed(command, answer, None)
+
+    def _completed(self, command: StartStep, output: Json, usage: Usage | None) -> AnyEvent:
+        return complete(self._plan, self.state, command.path, attempt=command.attempt, output=output, usage=usage)
+
+
+def _is_special(answer: Any, key: str) -> bool:
+    return isinstance(answer, dict) and key in answer
