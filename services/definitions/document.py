@@ -47,7 +47,7 @@ RESERVED_NAMES = frozenset(
     {"context", "input", "output", "steps", "step", "item", "loop", "error", "execution", "vars", "secrets", "previous"}
 )
 
-NAME = like(r"^[A-Za-z][A-Za-z0-9 _.-]{0,99}", "Letters, digits, blanks and _.-; a letter first.")
+NAME = like(r"^[A-Za-z][A-Za-z0-9 _.-]{0,99}", "A name: 1 to 100 letters, digits, blanks and _.-; a letter first.")
 Name = Annotated[str, NAME]
 Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
 Delay = Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]
@@ -55,9 +55,9 @@ Retries = Annotated[int, msgspec.Meta(ge=0, le=19)]
 Turns = Annotated[int, msgspec.Meta(ge=1, le=100)]
 Order = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Text = Annotated[str, msgspec.Meta(max_length=100_000)]
-Code = Annotated[str, like(r"^([A-Z][A-Z0-9_]{0,63}|\*)")]
+Code = Annotated[str, like(r"^([A-Z][A-Z0-9_]{0,63}|\*)", "A code such as TOOL_ERROR, or * for every one.")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_FAN_OUT)]
-Dollars = Annotated[str, like(r"^[0-9]{1,9}(\.[0-9]{1,6})?", 'Such as "2.50".')]
+Dollars = Annotated[str, like(r"^[0-9]{1,9}(\.[0-9]{1,6})?", 'Dollars as a text, such as "2.50".')]
 
 
 class _Part(
@@ -191,7 +191,7 @@ class Step(_Part, frozen=True, kw_only=True):
     on_item_error: Literal["fail", "null", "drop"] | None = None
     tolerate: Tolerance | None = None
     # fail, stop
-    code: Annotated[str, like(r"^[A-Z][A-Z0-9_]{0,63}")] | None = None
+    code: Annotated[str, like(r"^[A-Z][A-Z0-9_]{0,63}", "A code such as TOO_SMALL.")] | None = None
     message: Text | None = None
     output: Json = None
 

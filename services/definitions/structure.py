@@ -72,8 +72,7 @@ def read_value(type_: Any, value: Json, path: str, problems: list[Problem], *, m
     try:
         return msgspec.convert(value, type_, strict=True)
     except msgspec.ValidationError as error:
-        message = str(error).partition(" - at `$")[0]
-        problems.append(_wrong_value(value, type_, path, message, may_go=may_go))
+        problems.append(_wrong_value(value, type_, path, _plainly(error, type_), may_go=may_go))
         return msgspec.UNSET
 
 
@@ -95,7 +94,7 @@ def _read_members(key: Any, type_: Any, raw: dict[str, Json], path: str, problem
             near = near_value(name, key)
             renamed = isinstance(near, str) and near not in raw
             patch = (Move(from_=path + pointer(name), path=path + pointer(str(near))),) if renamed else ()
-            message = f"the name {name[:100]!r}: {error}"
+            message = f"the name {name[:100]!r}: {_plainly(error, key)}"
             problems.append(Problem(code="WRONG_VALUE", path=path + pointer(name), message=message, patch=patch))
     return members if len(problems) == found else msgspec.UNSET
 
@@ -141,6 +140,15 @@ def _wrong_value(value: Json, type_: Any, path: str, message: str, *, may_go: bo
         suggestion=suggestion(value, allowed) if isinstance(value, str) else None,
         patch=_mended(value, type_, path, may_go=may_go),
     )
+
+
+def _plainly(error: msgspec.ValidationError, type_: Any) -> str:
+    """What is wrong in words: those of the type where it has some for its pattern."""
+    message = str(error).partition(" - at `$")[0]
+    described = [about.description for choice in choices(type_) for about in choice.about if about.pattern is not None]
+    if "matching regex" not in message or not described or described[0] is None:
+        return message
+    return f"expected {described[0][0].lower()}{described[0][1:]}"
 
 
 def _mended(value: Json, type_: Any, path: str, *, may_go: bool) -> tuple[Operation, ...]:
