@@ -27,6 +27,8 @@ router = Router(
         list=executions.list_,
         steps=executions.steps,
         cancel=executions.cancel,
+        pause=executions.pause,
+        resume=executions.resume,
     ),
     system=Router(
         health=system.health,

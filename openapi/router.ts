@@ -152,6 +152,7 @@ export type Health = {
 
 /** What one execution may take; null where only the server's own limits hold. */
 export type Limits = {
+  timeoutMs: number | null;
   maxStepRuns: number | null;
   maxCostUsd: string | null;
   maxTokens: number | null;
@@ -441,6 +442,10 @@ export type AppRouter = TRPCBuiltRouter<
       steps: Query<{ execution: string }, StepLog[]>;
       /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
       cancel: Mutation<{ execution: string; reason?: string | undefined }, Execution>;
+      /** The execution, asked to begin nothing new: attempts under way finish, then it is `paused` until it is resumed. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
+      pause: Mutation<{ execution: string }, Execution>;
+      /** The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
+      resume: Mutation<{ execution: string }, Execution>;
     };
     system: {
       /** Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with the version, the worker of this process and the default model. Needs no token and never fails. */

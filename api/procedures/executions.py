@@ -79,3 +79,19 @@ async def cancel(ctx: Context, *, execution: ExecutionId, reason: Reason = "") -
     none; CONFLICT when it has finished. Needs executions.run.
     """
     return await executions.cancel(ctx.caller, execution=execution, reason=reason)
+
+
+@mutation
+async def pause(ctx: Context, *, execution: ExecutionId) -> Execution:
+    """The execution, asked to begin nothing new: attempts under way finish, then it is `paused` until it is resumed.
+    NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run.
+    """
+    return await executions.pause(ctx.caller, execution=execution)
+
+
+@mutation
+async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
+    """The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished.
+    Needs executions.run.
+    """
+    return await executions.resume(ctx.caller, execution=execution)

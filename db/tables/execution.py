@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from piccolo.columns import JSONB, UUID, BigInt, ForeignKey, OnDelete, Timestamptz, Varchar
+from piccolo.columns import JSONB, UUID, BigInt, ForeignKey, OnDelete, SmallInt, Text, Timestamptz, Varchar
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
 
@@ -47,6 +47,18 @@ class Execution(Table, tablename="execution"):
     owner = ForeignKey(Worker, null=True, default=None, on_delete=OnDelete.restrict)
     epoch = BigInt(null=False, default=0, help_text="Rises with each claim; a write under an older one is refused.")
     wake_seq = BigInt(null=False, default=0, help_text="Rises with each message; parking compares it.")
+    active_ms = BigInt(null=False, default=0, help_text="How long workers have worked on it, in milliseconds.")
+    losses = SmallInt(null=False, default=0, help_text="Workers that died over it since one last gave it back.")
     created_at = Timestamptz(null=False, default=DatabaseClock())
     started_at = Timestamptz(null=True, default=None)
     finished_at = Timestamptz(null=True, default=None)
+    deadline_at = Timestamptz(null=True, default=None, help_text="Until when it may run.")
+    priority = SmallInt(null=False, default=0, help_text="Of what is due, the higher is claimed first.")
+    forked_from = ForeignKey(
+        "self", null=True, default=None, on_delete=OnDelete.restrict, help_text="The execution that this one restarts."
+    )
+    parent_execution_id = ForeignKey(
+        "self", null=True, default=None, on_delete=OnDelete.restrict, help_text="Whose step this is a run of."
+    )
+    parent_path = Text(null=True, default=None, help_text="The instance path of that step.")
+    depth = SmallInt(null=False, default=0, help_text="How many parents are above it.")

@@ -210,6 +210,7 @@ class Group(_Part, frozen=True, kw_only=True):
 class Limits(_Part, frozen=True, kw_only=True):
     """What one execution may take; null where only the server's own limits hold."""
 
+    timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=31_622_400_000)] | None = None
     max_step_runs: Annotated[int, msgspec.Meta(ge=1, le=MAX_STEP_RUNS)] | None = None
     max_cost_usd: Dollars | None = None
     max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | None = None

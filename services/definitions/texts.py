@@ -16,6 +16,7 @@ DOCUMENT = {
     "outputSchema": "JSON Schema of the output; what does not fit fails the execution with OUTPUT_INVALID.",
 }
 LIMITS = {
+    "timeoutMs": "How long it may be worked on, in milliseconds; while it waits or is paused no time passes.",
     "maxStepRuns": "The most step runs that are possible may not be more; checked when the document is saved.",
     "maxCostUsd": 'How much the models may cost, in US dollars, such as "2.50".',
     "maxTokens": "How many tokens the models may read and write.",

@@ -79,6 +79,7 @@ class Attempts:
         self._room = room
         self._post = post
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._starts: dict[str, Start] = {}
         self._stopped: set[asyncio.Task[None]] = set()
         self.due: dict[str, float] = {}
         """Those that have not begun yet, and from when on they may."""
@@ -92,17 +93,27 @@ class Attempts:
         """Perform an attempt, in a task of its own, when it is due and there is room."""
         path = start.command.path
         self.due[path] = start.due
+        self._starts[path] = start
         task = self._perform(start, step, role_version)
         self._tasks[path] = asyncio.create_task(task, name=f"{self._execution}/{path}")
+
+    def take_back(self) -> dict[str, Start]:
+        """Those that have not begun yet; they are not started any more."""
+        unbegun = {path: self._starts[path] for path in self.due}
+        for path in unbegun:
+            self.stop(path)
+        return unbegun
 
     def answered(self, path: str) -> None:
         """The answer of `path` has been read; its task is over."""
         self._tasks.pop(path, None)
+        self._starts.pop(path, None)
 
     def stop(self, path: str) -> None:
         """Stop what is under way at `path` and inside it; it posts nothing more."""
         for each in [each for each in self._tasks if each == path or is_within(each, path)]:
             self.due.pop(each, None)
+            self._starts.pop(each, None)
             task = self._tasks.pop(each)
             task.cancel()
             self._stopped.add(task)

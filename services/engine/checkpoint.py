@@ -37,16 +37,23 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaving:
-    """How an execution leaves its worker: finished (`delay_seconds` is None), or due again after a delay.
+    """How an execution leaves its worker: finished, paused, or due again after `delay_seconds`.
 
-    `wake_seq` is the wake count that the worker has seen; a higher one keeps a delayed execution from leaving.
+    `wake_seq` is the wake count that the worker has seen; a higher one keeps an execution from being parked.
+    `active_ms` is how long it was worked on here.
     """
 
-    status: Literal["queued", "waiting", "completed", "failed", "cancelled"]
+    status: Literal["queued", "waiting", "paused", "completed", "failed", "timed_out", "cancelled"]
     output: Json = msgspec.UNSET  # type: ignore[assignment]
     error: Failure | None = None
     delay_seconds: float | None = None
     wake_seq: int = 0
+    active_ms: int = 0
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the execution is over with that."""
+        return self.status not in ("queued", "waiting", "paused")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,6 +207,7 @@ def _columns(entries: list[Entry]) -> tuple[list[object], ...]:
             _json(going.error) if going.error is not None else None,
             going.delay_seconds,
             going.wake_seq,
+            going.active_ms,
         )
         for entry in entries
         if (going := entry.leaving) is not None
@@ -208,9 +216,9 @@ def _columns(entries: list[Entry]) -> tuple[list[object], ...]:
         [entry.execution for entry in entries],
         [entry.epoch for entry in entries],
         *_transposed(events, 6),
-        *_transposed(leaving, 6),
+        *_transposed(leaving, 7),
         [id for entry in entries for id in entry.consumed],
-        [entry.execution for entry in entries if entry.leaving is not None and entry.leaving.delay_seconds is None],
+        [entry.execution for entry in entries if entry.leaving is not None and entry.leaving.is_final],
     )
 
 

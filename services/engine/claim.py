@@ -31,13 +31,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """An execution that a worker now owns, with all that is needed to go on with it, as its rows keep it."""
+    """An execution that a worker now owns, with all that is needed to go on with it, as its rows keep it.
+
+    `active_ms` is how long it was worked on before; `losses` counts the workers that have died over it since one last
+    gave it back.
+    """
 
     id: UUID
     epoch: int
     version: UUID
     wake_seq: int
     started_by: str
+    active_ms: int
+    losses: int
     history: journal.History
     inbox: tuple[Message, ...]
 
@@ -90,7 +96,7 @@ async def reap(connection: asyncpg.Connection, worker: UUID) -> int:
         dead = [row["id"] for row in await connection.fetch(statement("lapsed"), worker, LIVENESS)]
         if not dead:
             return 0
-        freed = await connection.execute(statement("free"), dead)
+        freed = await connection.execute(statement("free"), dead, 1)
         await connection.execute("DELETE FROM worker WHERE id = ANY($1::uuid[])", dead)
     return int(freed.rpartition(" ")[2])
 
@@ -107,6 +113,8 @@ async def _with_histories(connection: asyncpg.Connection, worker: UUID, rows: li
             version=row["version_id"],
             wake_seq=row["wake_seq"],
             started_by=row["started_by"],
+            active_ms=row["active_ms"],
+            losses=row["losses"],
             history=histories[row["id"]],
             inbox=tuple(message for message in messages if message.execution == row["id"]),
         )

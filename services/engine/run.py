@@ -22,29 +22,32 @@ from services.engine.core.events import (
     AnyEvent,
     CancelRequested,
     ExecutionFailed,
+    PauseRequested,
+    ResumeRequested,
     StepFailed,
+    TimeExpired,
     is_history,
 )
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
-from services.engine.core.state import FINISHED, Phase, State
+from services.engine.core.state import FINISHED, State
 from services.engine.performer import Performer
 from services.expressions.instants import seconds_of
 from services.failure import Failure
 
-_STATUS: dict[Phase, Literal["completed", "failed", "cancelled"]] = {
-    "completed": "completed",
-    "failed": "failed",
-    "cancelled": "cancelled",
-}
+MAX_LOSSES = 5
 
 
 class _Nudge:
     """Nothing happened; look again at what is to be done."""
 
 
-_Mail: TypeAlias = Answer | Note | Message | _Nudge
+class _Expired:
+    """The time that the execution may work is over."""
+
+
+_Mail: TypeAlias = Answer | Note | Message | _Nudge | _Expired
 ReadInbox: TypeAlias = Callable[[UUID], Awaitable[list[Message]]]
 
 
@@ -75,6 +78,8 @@ class Run:
         self._delayed_ages = dict(claimed.history.delayed_ages)
         self._read: set[int] = set()
         self._is_draining = False
+        self._held: dict[str, Start] = {}
+        self._began = time.monotonic()
         self.due_in_seconds: float | None = None
         """Once the execution is parked: how long from then on."""
 
@@ -89,6 +94,11 @@ class Run:
 
     async def drive(self) -> None:
         """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
+        if self._claimed.losses > MAX_LOSSES:
+            workers = f"{self._claimed.losses} workers in a row"
+            await self._end(Failure(code="WORKER_LOST", message=f"{workers} died while they ran this", retryable=False))
+            return
+        expiry = self._expire_later()
         try:
             goes_on = await self._take_turn(resume(self._plan, self._state), self._claimed.inbox)
             while goes_on:
@@ -97,14 +107,24 @@ class Run:
                     mail.append(self._mailbox.get_nowait())
                 goes_on = await self._handle(mail)
         except Refused as error:
-            await self._give_up(str(error))
+            message = f"the database refused what the execution wrote: {error}"
+            await self._end(Failure(code="INTERNAL", message=message, retryable=False))
         finally:
+            if expiry is not None:
+                expiry.cancel()
             await self._attempts.stop_all()
+
+    def _expire_later(self) -> asyncio.TimerHandle | None:
+        if self._plan.timeout_ms is None:
+            return None
+        left = max(0, self._plan.timeout_ms - self._claimed.active_ms) / 1000
+        return asyncio.get_running_loop().call_later(left, self._mailbox.put_nowait, _Expired())
 
     async def _handle(self, mail: list[_Mail]) -> bool:
         notes = [item for item in mail if isinstance(item, Note)]
         events = [item.event for item in notes]
         events += [event for item in mail if isinstance(item, Answer) and (event := self._event_of(item)) is not None]
+        events += [TimeExpired() for item in mail if isinstance(item, _Expired)]
         turn = advance(self._plan, self._state, *events)
         goes_on = await self._take_turn(turn, tuple(item for item in mail if isinstance(item, Message)))
         for item in notes:
@@ -152,6 +172,7 @@ class Run:
         while True:
             turn = advance(self._plan, turn.state, *self._events_of(messages))
             wanted = self._stop_and_collect(turn, wanted)
+            wanted = self._hold_while_paused(turn.state, wanted)
             leaving = self._leaving(turn.state, wanted)
             receipt = await self._commit((*events, *turn.events), messages, leaving)
             self._state = turn.state
@@ -179,6 +200,14 @@ class Run:
                 wanted[command.path] = Start(command, self._due(command))
         return {} if self._is_draining else wanted
 
+    def _hold_while_paused(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
+        """What may begin: while the execution is paused nothing, and afterwards what was held back as well."""
+        if not state.is_paused:
+            held, self._held = self._held, {}
+            return {path: start for path, start in held.items() if path in state.steps} | wanted
+        self._held |= self._attempts.take_back() | wanted
+        return {}
+
     def _due(self, command: StartStep) -> float:
         """When an attempt may begin, by the monotonic clock. What went by before the claim is over already."""
         if command.until is not None:
@@ -191,25 +220,28 @@ class Run:
         events: list[AnyEvent] = []
         for message in messages:
             self._wake_seq = max(self._wake_seq, message.wake_seq)
-            if message.id not in self._read and message.kind == "cancel":
-                events.append(CancelRequested(by=message.sender, reason=_reason(message)))
+            if message.id not in self._read and (event := _event(message)) is not None:
+                events.append(event)
             self._read.add(message.id)
         return events
 
     def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
         """How the execution leaves this worker now, if nothing keeps it here."""
+        active_ms = round((time.monotonic() - self._began) * 1000)
         if state.phase in FINISHED:
-            return Leaving(status=_STATUS[state.phase], output=state.output, error=_error(state))
+            return Leaving(status=_status(state), output=state.output, error=_error(state), active_ms=active_ms)
         due = {**self._attempts.due, **{path: start.due for path, start in wanted.items()}}
         now = time.monotonic()
         if self._attempts.any_begun or any(time <= now for time in due.values()):
             return None
+        if state.is_paused:
+            return Leaving(status="paused", wake_seq=self._wake_seq, active_ms=active_ms)
         if self._is_draining:
-            return Leaving(status="queued", delay_seconds=0.0, wake_seq=self._wake_seq)
+            return Leaving(status="queued", delay_seconds=0.0, wake_seq=self._wake_seq, active_ms=active_ms)
         if due:
             # Whatever waits for its retry holds no worker: the execution is due again when the first delay is over.
             delay = max(0.0, min(due.values()) - now)
-            return Leaving(status="waiting", delay_seconds=delay, wake_seq=self._wake_seq)
+            return Leaving(status="waiting", delay_seconds=delay, wake_seq=self._wake_seq, active_ms=active_ms)
         return None
 
     async def _commit(
@@ -231,12 +263,34 @@ class Run:
         self._seq += len(kept)
         return receipt
 
-    async def _give_up(self, reason: str) -> None:
-        """End an execution whose entry Postgres refuses; it would be refused again for ever."""
-        message = f"the database refused what the execution wrote: {reason}"
-        event = ExecutionFailed(failure=Failure(code="INTERNAL", message=message, retryable=False))
+    async def _end(self, failure: Failure) -> None:
+        """End an execution that cannot go on; nothing else is done before that."""
+        event = ExecutionFailed(failure=failure)
         state = replay(self._plan, [event], self._state)
         await self._commit((event,), (), self._leaving(state, {}))
+
+
+def _event(message: Message) -> AnyEvent | None:
+    """What a message says has happened; None for one that nobody knows."""
+    match message.kind:
+        case "cancel":
+            return CancelRequested(by=message.sender, reason=_reason(message))
+        case "pause":
+            return PauseRequested(by=message.sender)
+        case "resume":
+            return ResumeRequested(by=message.sender)
+        case _:
+            return None
+
+
+def _status(state: State) -> Literal["completed", "failed", "timed_out", "cancelled"]:
+    match state.phase:
+        case "completed":
+            return "completed"
+        case "cancelled":
+            return "cancelled"
+        case _:
+            return "timed_out" if state.has_timed_out else "failed"
 
 
 def _reason(message: Message) -> str:

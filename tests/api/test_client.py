@@ -117,5 +117,6 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
         ("Read", "llm", "completed", finished["context"]["Read"]),
     ]
     assert [execution["id"] for execution in told["execution.list"]] == [started["id"]]
+    assert told["execution.pause"]["id"] == told["execution.resume"]["id"] == told["execution.cancel"]["id"]
     cancelled = told["cancelled"]
     assert (cancelled["id"], cancelled["status"]) == (told["execution.cancel"]["id"], "cancelled")

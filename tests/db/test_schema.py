@@ -36,6 +36,7 @@ TYPES = {
     "BYTEA": ("bytea", "bytea"),
     "INTEGER": ("integer", "int4"),
     "JSONB": ("jsonb", "jsonb"),
+    "SMALLINT": ("smallint", "int2"),
     "TEXT": ("text", "text"),
     "TIMESTAMPTZ": ("timestamp with time zone", "timestamptz"),
     "UUID": ("uuid", "uuid"),

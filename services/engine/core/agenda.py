@@ -10,6 +10,7 @@ from services.engine.core.events import (
     BlockEntered,
     BlockFailed,
     ExecutionCancelled,
+    ExecutionFailed,
     StepFailed,
 )
 from services.engine.core.inside import go_on, is_finished
@@ -52,7 +53,7 @@ class Agenda:
 
         What can be settled at once comes alone, before anything is started.
         """
-        if state.phase == "new" or state.phase in FINISHED:
+        if state.phase == "new" or state.phase in FINISHED or state.is_paused:
             return ()
         if commands := _of_whole(plan, state):
             return commands
@@ -84,8 +85,9 @@ def _of_whole(plan: Plan, state: State) -> tuple[Command, ...]:
             is_over = is_finished(plan, MAIN, main)
             return (Record(ending_with(plan, state, complete_execution(plan, state))),) if is_over else ()
         case "stopping":
-            stops = stops_of(plan, state, MAIN)
-            return stops or (Record(ending_with(plan, state, with_output(plan, state.output))),)
+            expired = None if state.failure is None else ExecutionFailed(failure=state.failure)
+            last = expired or with_output(plan, state.output)
+            return stops_of(plan, state, MAIN) or (Record(ending_with(plan, state, last)),)
         case "cancelling":
             cancelled = ExecutionCancelled(reason=state.reason)
             return stops_of(plan, state, MAIN) or (Record(ending_with(plan, state, cancelled)),)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from services.engine.core.agenda import Agenda, everything
 from services.engine.core.commands import Command, Record, StartStep, StopStep
-from services.engine.core.events import AnyEvent, StepCancelled, StepStarted
+from services.engine.core.events import AnyEvent, ResumeRequested, StepCancelled, StepStarted
 from services.engine.core.evolve import evolve
 from services.engine.core.paths import is_within
 from services.engine.core.plan import Plan
@@ -32,6 +32,8 @@ def advance(plan: Plan, state: State, *events: AnyEvent) -> Turn:
     for event in events:
         state = evolve(plan, state, event)
         agenda.touch(event)
+    if any(isinstance(event, ResumeRequested) for event in events):
+        agenda = everything(state)  # whatever was left alone in the meantime
     return _until_quiet(plan, state, agenda, list(events))
 
 

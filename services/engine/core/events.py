@@ -136,6 +136,22 @@ class CancelRequested(Event, frozen=True, kw_only=True, tag="cancel_requested"):
     reason: str = ""
 
 
+class PauseRequested(Event, frozen=True, kw_only=True, tag="pause_requested"):
+    """Somebody asked for nothing new to begin; attempts under way finish."""
+
+    by: str
+
+
+class ResumeRequested(Event, frozen=True, kw_only=True, tag="resume_requested"):
+    """Somebody asked for the execution to go on."""
+
+    by: str
+
+
+class TimeExpired(Event, frozen=True, kw_only=True, tag="time_expired"):
+    """The execution has worked as long as `limits.timeoutMs` allows."""
+
+
 class ExecutionEnding(Event, frozen=True, kw_only=True, tag="execution_ending"):
     """It is settled how the execution ends; what is to be done before that, such as `finally`, begins.
 
@@ -181,6 +197,9 @@ AnyEvent: TypeAlias = (
     | StepSkipped
     | StepCancelled
     | CancelRequested
+    | PauseRequested
+    | ResumeRequested
+    | TimeExpired
     | ExecutionEnding
     | ExecutionCompleted
     | ExecutionFailed

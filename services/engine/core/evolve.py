@@ -16,6 +16,8 @@ from services.engine.core.events import (
     ExecutionEnding,
     ExecutionFailed,
     ExecutionStarted,
+    PauseRequested,
+    ResumeRequested,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -23,12 +25,14 @@ from services.engine.core.events import (
     StepSkipped,
     StepStarted,
     StepWaiting,
+    TimeExpired,
     Usage,
 )
 from services.engine.core.paths import MAIN, frame_of, name_of
 from services.engine.core.plan import Plan, handler_slot
 from services.engine.core.retries import delay_before, is_tried_again
 from services.engine.core.state import FINISHED, OPEN, Frame, State, StepState, Undo, growth
+from services.failure import Failure
 from services.json import Json
 
 _PENDING = StepState(status="pending")
@@ -67,6 +71,12 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             return ending.leave_part(state) if is_part else frames.item_failed(state, event)
         case CancelRequested(reason=reason):
             return state if state.phase in FINISHED else _cancelling(replace(state, reason=reason))
+        case PauseRequested():
+            return replace(state, is_paused=True) if state.phase in ("running", "ending") else state
+        case ResumeRequested():
+            return replace(state, is_paused=False)
+        case TimeExpired():
+            return _expired(plan, state) if state.phase in ("running", "stopping") else state
         case ExecutionEnding():
             return ending.begin(plan, state, event)
         case ExecutionCompleted():
@@ -156,7 +166,14 @@ def _with_usage(state: State, usage: Usage | None) -> State:
     return replace(state, tokens=tokens, cost_usd=state.cost_usd + (usage.cost_usd or Decimal(0)))
 
 
+def _expired(plan: Plan, state: State) -> State:
+    message = f"the execution has worked longer than its `timeoutMs` of {plan.timeout_ms} ms"
+    failure = Failure(code="TIMEOUT", message=message, retryable=False)
+    return replace(state, phase="stopping", failure=failure, has_timed_out=True, is_paused=False)
+
+
 def _cancelling(state: State) -> State:
+    state = replace(state, is_paused=False)
     match state.phase:
         case "running" | "stopping":
             return replace(state, phase="cancelling")

@@ -123,6 +123,7 @@ class Plan:
     max_context_bytes: int
     max_tokens: int | None
     max_cost_usd: Decimal | None
+    timeout_ms: int | None
     role_names: frozenset[str]
 
     @property
@@ -148,6 +149,7 @@ def plan_of(document: Document) -> Plan:
         max_context_bytes=limits.max_context_bytes,
         max_tokens=limits.max_tokens,
         max_cost_usd=None if limits.max_cost_usd is None else Decimal(limits.max_cost_usd),
+        timeout_ms=limits.timeout_ms,
         role_names=frozenset(
             step.definition.role_name for step in steps.values() if step.definition.role_name is not None
         ),

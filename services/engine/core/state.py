@@ -147,6 +147,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     output: Json = None
     failure: Failure | None = None
     reason: str = ""
+    is_paused: bool = False
+    has_timed_out: bool = False
 
     @property
     def context(self) -> dict[str, Json]:

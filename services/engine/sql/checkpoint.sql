@@ -19,17 +19,18 @@ WITH me AS MATERIALIZED (
   UPDATE execution
   SET status = leaving.status, owner = NULL, output = leaving.output::jsonb, error = leaving.error::jsonb,
       available_at = clock_timestamp() + make_interval(secs => leaving.delay_seconds),
-      finished_at = CASE WHEN leaving.delay_seconds IS NULL THEN clock_timestamp() END
-  FROM unnest($10::uuid[], $11::text[], $12::text[], $13::text[], $14::float8[], $15::bigint[])
-    AS leaving (id, status, output, error, delay_seconds, wake_seq)
+      finished_at = CASE WHEN leaving.status NOT IN ('queued', 'waiting', 'paused') THEN clock_timestamp() END,
+      active_ms = execution.active_ms + leaving.active_ms, losses = 0
+  FROM unnest($10::uuid[], $11::text[], $12::text[], $13::text[], $14::float8[], $15::bigint[], $16::bigint[])
+    AS leaving (id, status, output, error, delay_seconds, wake_seq, active_ms)
   JOIN fence ON fence.id = leaving.id
   -- Parking is a compare-and-set: who put something into the inbox since then has bumped the count.
-  WHERE execution.id = leaving.id AND (leaving.status <> 'waiting' OR execution.wake_seq = leaving.wake_seq)
+  WHERE execution.id = leaving.id AND (leaving.status NOT IN ('waiting', 'paused') OR execution.wake_seq = leaving.wake_seq)
   RETURNING execution.id
 ), consumed AS (
   -- A finished execution reads nothing any more; what reached it too late goes with it.
   DELETE FROM inbox USING fence
-  WHERE inbox.execution_id = fence.id AND (inbox.id = ANY($16::bigint[]) OR inbox.execution_id = ANY($17::uuid[]))
+  WHERE inbox.execution_id = fence.id AND (inbox.id = ANY($17::bigint[]) OR inbox.execution_id = ANY($18::uuid[]))
 )
 SELECT me.id IS NOT NULL AS alive, fence.id, fence.wake_seq, settled.id IS NOT NULL AS settled
 FROM (SELECT 1) AS always LEFT JOIN me ON true LEFT JOIN fence ON true LEFT JOIN settled ON settled.id = fence.id

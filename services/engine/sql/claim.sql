@@ -9,4 +9,4 @@ UPDATE execution
 SET owner = me.id, epoch = execution.epoch + 1, available_at = NULL, status = 'running',
     started_at = coalesce(execution.started_at, statement_timestamp())
 FROM me, due WHERE execution.id = due.id
-RETURNING execution.id, execution.epoch, execution.version_id, execution.wake_seq, execution.started_by::text
+RETURNING execution.id, execution.epoch, execution.version_id, execution.wake_seq, execution.started_by::text, execution.active_ms, execution.losses

@@ -80,6 +80,8 @@ await tell('execution.list', client.execution.list.query({ orchestration, status
 
 await client.orchestration.create.mutate({ document: waiting });
 const { id: held } = await client.execution.start.mutate({ orchestration: slow });
+await tell('execution.pause', client.execution.pause.mutate({ execution: held }));
+await tell('execution.resume', client.execution.resume.mutate({ execution: held }));
 await tell('execution.cancel', client.execution.cancel.mutate({ execution: held, reason: 'enough' }));
 await untilFinished(held);
 await tell('cancelled', client.execution.get.query({ execution: held }));

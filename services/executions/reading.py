@@ -1,0 +1,131 @@
+"""Executions, to look at: the list, one with its context, what happened to its steps."""
+
+from decimal import Decimal
+from uuid import UUID
+
+import msgspec
+
+from services import connections, orchestrations, plans
+from services.caller import Caller
+from services.engine import journal
+from services.engine.core.paths import name_of
+from services.engine.core.plan import Plan
+from services.engine.core.state import State
+from services.engine.core.trace import StepTrace, trace
+from services.errors import Conflict, NotFound
+from services.executions.records import SETTLED, Execution, ExecutionDetail, Status, StepLog
+from services.executions.rows import SELECT, execution_of, one
+from services.listing import Limit
+
+
+async def list_(
+    caller: Caller,
+    *,
+    orchestration: str | None = None,
+    status: Status | None = None,
+    limit: Limit = 50,
+    before: UUID | None = None,
+) -> list[Execution]:
+    """Executions, the newest first; those older than the execution `before`.
+
+    Raises:
+        NotFound: there is no such orchestration.
+    """
+    caller.require("executions.read")
+    # The versions are looked up first: joined, they would hide from the planner how rare they are.
+    versions = None if orchestration is None else await orchestrations.version_ids(orchestration)
+    wanted = {
+        "execution.version_id = ANY(${}::uuid[])": versions,
+        "execution.status = ${}": status,
+        "execution.id < ${}": before,
+    }
+    given = {condition: value for condition, value in wanted.items() if value is not None}
+    where = " AND ".join(condition.format(place) for place, condition in enumerate(given, start=1)) or "true"
+    rows = await connections.pool().fetch(
+        f"{SELECT} WHERE {where} ORDER BY execution.id DESC LIMIT ${len(given) + 1}", *given.values(), limit
+    )
+    return [execution_of(row) for row in rows]
+
+
+async def get(caller: Caller, *, execution: UUID) -> ExecutionDetail:
+    """An execution as it stands, with its context; also of a failed one, as it was when it failed.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return (await get_with_steps(caller, execution=execution))[0]
+
+
+async def steps(caller: Caller, *, execution: UUID) -> list[StepLog]:
+    """What happened to each step of an execution, in the order of the plan, each before those inside it.
+
+    Steps of the main sequence are there from the start, those inside others once they have begun.
+
+    Raises:
+        NotFound: there is no such execution.
+    """
+    return (await get_with_steps(caller, execution=execution))[1]
+
+
+async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionDetail, list[StepLog]]:
+    """An execution as it stands, and what happened to its steps, both of one reading of its journal.
+
+    Raises:
+        NotFound: there is none.
+    """
+    caller.require("executions.read")
+    base = await one(execution)
+    plan, state, traces = await _traced(execution)
+    tokens = [step.tokens for step in traces.values()]
+    costs = [step.cost_usd for step in traces.values()]
+    main = [traces[name] for name in plan.main_names]
+    detail = ExecutionDetail(
+        **msgspec.structs.asdict(base),
+        context=state.context,
+        steps_total=len(main),
+        steps_settled=sum(step.status in SETTLED for step in main),
+        input_tokens=sum(tokens_in for tokens_in, _ in tokens),
+        output_tokens=sum(tokens_out for _, tokens_out in tokens),
+        cost_usd=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
+    )
+    return detail, [_step_log(plan, state, step) for step in traces.values()]
+
+
+async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
+    version = await connections.pool().fetchval("SELECT version_id FROM execution WHERE id = $1", id)
+    if version is None:
+        raise NotFound("execution", str(id), hint="`execution.list` shows those there are")
+    plan = await plans.of_version(version)
+    rows = await connections.pool().fetch(
+        "SELECT payload, recorded_at FROM journal WHERE execution_id = $1 ORDER BY seq", id
+    )
+    try:
+        history = [(journal.decode(row["payload"]), row["recorded_at"]) for row in rows]
+    except journal.Unreadable as error:
+        state = f"has a journal that this version of Rolecall cannot read ({error})"
+        raise Conflict("execution", str(id), state=state, allowed="the version that wrote it") from None
+    return plan, *trace(plan, history)
+
+
+def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
+    tokens_in, tokens_out = step.tokens
+    definition = plan.steps[name_of(step.path)].definition
+    return StepLog(
+        path=step.path,
+        name=definition.name,
+        kind=definition.kind,
+        stage=step.stage,
+        role=state.role_assignments.get(definition.name, definition.role_name),
+        status=step.status,
+        attempts=step.attempts,
+        input=step.input,
+        output=step.output,
+        error=step.failure,
+        started_at=step.started_at,
+        finished_at=step.finished_at,
+        duration_ms=step.duration_ms,
+        model=step.spent[-1].model if step.spent else None,
+        input_tokens=tokens_in,
+        output_tokens=tokens_out,
+        cost_usd=step.cost_usd,
+    )

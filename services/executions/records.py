@@ -1,0 +1,80 @@
+"""What the services say about executions."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal, TypeAlias
+from uuid import UUID
+
+import msgspec
+
+from services.definitions.document import Name
+from services.engine.core.state import StepStatus
+from services.failure import Failure
+from services.json import Json
+
+Status = Literal[
+    "queued", "running", "waiting", "paused", "cancelling", "completed", "failed", "timed_out", "cancelled"
+]
+MAX_KEY = 200
+IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
+RoleAssignments: TypeAlias = dict[Name, Name]
+SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
+FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One run of one version of an orchestration."""
+
+    id: UUID
+    orchestration: str
+    version: int
+    status: Status
+    input: Json
+    output: Json
+    error: Failure | None
+    started_by: str
+    idempotency_key: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
+    """An execution with what its steps have left so far.
+
+    `stepsTotal` and `stepsSettled` count the steps of the main sequence, whatever goes on inside them. `costUsd` is
+    null when the price of some call is not known.
+    """
+
+    context: dict[str, Json]
+    steps_total: int
+    steps_settled: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None
+
+
+class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What happened to one instance of a step.
+
+    `path` tells instances apart: a step in a branch is `Route/Pay`, one in the third iteration of a loop
+    `Duel[2]/Critic`. `stage` counts from 0 in the sequence that the step stands in; steps of one stage run together.
+    """
+
+    path: str
+    name: str
+    kind: str
+    stage: int
+    role: str | None
+    status: StepStatus
+    attempts: int
+    input: Json
+    output: Json
+    error: Failure | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    duration_ms: int
+    model: str | None
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal | None

@@ -1,0 +1,38 @@
+"""Executions as their rows have them."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services import connections
+from services.errors import NotFound
+from services.executions.records import Execution
+from services.failure import Failure
+
+SELECT = """
+SELECT execution.id, orchestration.name AS orchestration, version.number AS version, execution.status,
+  execution.input::text, execution.output::text, execution.error::text, execution.started_by ->> 'name' AS started_by,
+  execution.idempotency_key, execution.created_at, execution.started_at, execution.finished_at
+FROM execution
+JOIN orchestration_version AS version ON version.id = execution.version_id
+JOIN orchestration ON orchestration.id = version.orchestration_id"""
+
+
+async def one(id: UUID) -> Execution:
+    """An execution as its row has it.
+
+    Raises:
+        NotFound: there is none.
+    """
+    row = await connections.pool().fetchrow(f"{SELECT} WHERE execution.id = $1", id)
+    if row is None:
+        raise NotFound("execution", str(id), hint="`execution.list` shows those there are")
+    return execution_of(row)
+
+
+def execution_of(row: Any) -> Execution:
+    """The execution of a row that `SELECT` gives."""
+    decoded = {name: None if row[name] is None else msgspec.json.decode(row[name]) for name in ("input", "output")}
+    error = None if row["error"] is None else msgspec.json.decode(row["error"], type=Failure)
+    return Execution(**{**dict(row), **decoded, "error": error})

@@ -1,0 +1,162 @@
+"""Pausing, resuming and giving up executions in a worker."""
+
+import asyncio
+
+import msgspec
+
+from services import executions
+from services.caller import OPERATOR
+from services.engine.core.events import PauseRequested, ResumeRequested, StepCompleted, TimeExpired
+from services.engine.run import MAX_LOSSES
+from tests.engine.conftest import Engine
+from tests.engine.plans import document_of, tool
+from tests.engine.play import document
+
+
+async def test_a_pause_lets_what_runs_finish_and_a_resume_goes_on(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    execution = await engine.start(document_of(tool("A"), tool("B")))
+    async with engine.working(engine.worker()):
+        await began.wait()
+        await executions.pause(OPERATOR, execution=execution)
+        await _until_read(engine, execution)
+        engine.script.release["A"].set()
+        paused = await engine.until(execution, lambda found: found.status == "paused")
+        before = list(engine.script.attempts)
+        await executions.resume(OPERATOR, execution=execution)
+        found = await engine.finished(execution)
+
+    assert before == [("A", 1)]
+    assert paused.context == {"input": {}, "A": "A done"}
+    assert (found.status, engine.script.attempts) == ("completed", [("A", 1), ("B", 1)])
+    kinds = [type(event) for event in await engine.history(execution)]
+    assert [kind for kind in kinds if kind in (PauseRequested, ResumeRequested, StepCompleted)] == [
+        PauseRequested,
+        StepCompleted,
+        ResumeRequested,
+        StepCompleted,
+    ]
+
+
+async def test_an_execution_is_paused_before_it_has_begun_and_while_it_waits(engine: Engine) -> None:
+    idle = await engine.start(document_of(tool("A")))
+    text = "steps: [{name: Pause, kind: wait, forMs: 300}]"
+    waiting = await engine.start(msgspec.structs.replace(document(text), name="other"))
+    await executions.pause(OPERATOR, execution=idle)
+    async with engine.working(engine.worker()):
+        await engine.until(waiting, lambda found: found.status == "waiting")
+        await executions.pause(OPERATOR, execution=waiting)
+        for execution in (idle, waiting):
+            await engine.until(execution, lambda found: found.status == "paused")
+        assert engine.script.attempts == []
+        for execution in (idle, waiting):
+            await executions.resume(OPERATOR, execution=execution)
+            assert (await engine.finished(execution)).status == "completed"
+
+
+async def test_a_resume_that_comes_before_the_pause_is_complete_starts_what_was_held_back(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    text = """
+    steps:
+      - {name: A, kind: tool, tool: files.read, parallelGroup: g}
+      - {name: Pause, kind: wait, parallelGroup: g, forMs: 400}
+    """
+    execution = await engine.start(document(text))
+    async with engine.working(engine.worker()):
+        await began.wait()
+        await executions.pause(OPERATOR, execution=execution)
+        await _until_read(engine, execution)
+        await executions.resume(OPERATOR, execution=execution)
+        await _until_read(engine, execution)
+        engine.script.release["A"].set()
+        found = await engine.finished(execution)
+
+    assert found.output == {"input": {}, "A": "A done", "Pause": None}
+    assert engine.script.attempts == [("A", 1)]
+
+
+async def _until_read(engine: Engine, execution: object) -> None:
+    async with asyncio.timeout(10):
+        while await engine.database.pool.fetchval("SELECT count(*) FROM inbox WHERE execution_id = $1", execution):
+            pass
+
+
+async def test_a_paused_execution_is_cancelled_at_once(engine: Engine) -> None:
+    execution = await engine.start(document_of(tool("A")))
+    await executions.pause(OPERATOR, execution=execution)
+    async with engine.working(engine.worker()):
+        await engine.until(execution, lambda found: found.status == "paused")
+        await executions.cancel(OPERATOR, execution=execution)
+        found = await engine.finished(execution)
+
+    assert (found.status, engine.script.attempts) == ("cancelled", [])
+
+
+async def test_a_pause_outlives_the_worker(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    execution = await engine.start(document_of(tool("A"), tool("B")))
+    dying = asyncio.create_task(engine.worker().run())
+    await began.wait()
+    await executions.pause(OPERATOR, execution=execution)
+    await _until_read(engine, execution)
+    dying.cancel()  # as if killed
+    await asyncio.gather(dying, return_exceptions=True)
+    engine.script.release.clear()
+    async with engine.working(engine.worker()):
+        await engine.until(execution, lambda found: found.status == "paused")
+        before = list(engine.script.attempts)
+        await executions.resume(OPERATOR, execution=execution)
+        found = await engine.finished(execution)
+
+    # What the dead worker was doing is begun again, once the execution may go on.
+    assert before == [("A", 1)]
+    assert (found.status, engine.script.attempts) == ("completed", [("A", 1), ("A", 1), ("B", 1)])
+
+
+async def test_an_execution_that_works_too_long_is_timed_out_and_cleans_up(engine: Engine) -> None:
+    engine.script.hold("A")
+    text = """
+    limits: {timeoutMs: 150}
+    steps: [{name: Pause, kind: wait, forMs: 400}, {name: A, kind: tool, tool: files.read}]
+    finally: [{name: Close, kind: tool, tool: files.read}]
+    """
+    execution = await engine.start(document(text))
+    async with engine.working(engine.worker()):
+        found = await engine.finished(execution)
+
+    assert found.status == "timed_out"
+    assert found.error is not None
+    assert found.error.code == "TIMEOUT"
+    # While it waits no time passes, so the tool was reached.
+    assert engine.script.attempts == [("A", 1), ("Close", 1)]
+    assert engine.script.stopped == ["A"]
+    assert TimeExpired() in await engine.history(execution)
+
+
+async def test_an_execution_that_kills_its_workers_is_given_up(engine: Engine) -> None:
+    execution = await engine.start(document_of(tool("A")))
+    await engine.database.pool.execute("UPDATE execution SET losses = $2 WHERE id = $1", execution, MAX_LOSSES + 1)
+    async with engine.working(engine.worker()):
+        found = await engine.finished(execution)
+
+    assert found.error is not None
+    assert (found.status, found.error.code, engine.script.attempts) == ("failed", "WORKER_LOST", [])
+
+
+async def test_workers_that_die_over_an_execution_are_counted_until_one_gives_it_back(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    execution = await engine.start(document_of(tool("A")))
+    for losses in (1, 2):
+        dying = asyncio.create_task(engine.worker().run())
+        await began.wait()
+        dying.cancel()  # as if killed
+        await asyncio.gather(dying, return_exceptions=True)
+        began.clear()
+        if losses == 2:
+            engine.script.release.clear()
+    async with engine.working(engine.worker()):
+        await engine.finished(execution)
+
+    row = await engine.database.pool.fetchrow("SELECT epoch, losses FROM execution WHERE id = $1", execution)
+    assert row is not None
+    assert (row["epoch"], row["losses"]) == (3, 0)
