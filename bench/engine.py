@@ -1,103 +1,164 @@
 """Claim: a durable step costs little more than the journal row that it leaves.
 
-Runs 500 executions of 10 sequential steps on one worker and inserts as many journal rows, in batches, over one
-connection of the same Postgres in the same run; median of 3 rounds, interleaved. Expect a tenth of the batched inserts
-or better; far less means that the worker computes, or waits, too much between a step and its successor.
+Measures what one and two workers, each a process of its own, make of work that was started before (in bulk, through
+`executions.start`): from the moment they are let go to the last `finished_at`. The steps call a tool that does nothing.
+Commits are synchronous. Also: how soon a start is seen at low load, what a step costs in long executions, what an
+execution holds in memory, how soon a killed worker's work is claimed again. `--peer` runs the same work on another
+engine in the same rounds on the same Postgres. Medians of the rounds; ratios are taken within a round.
+
+Expect, on one worker: 20,000 steps in a row per second, 0.10 of the bare inserts of the same Postgres, 60 µs of worker
+and 20 µs of Postgres for a step, 0.05 commits and 500 bytes of WAL. bench/README.md has the last figures.
 """
 
+import argparse
 import asyncio
 import statistics
-import tempfile
-import time
+from collections.abc import Sequence
 from pathlib import Path
-from uuid import UUID
 
-import asyncpg
-from uuid_utils.compat import uuid7
+from harness import moments, peers, throughput
+from harness.server import Product, Server, product, server
+from harness.throughput import Sample
+from harness.workloads import FAN, SEQUENCE, SINGLE, Workload, looping, one, publish
 
-from db import embedded
-from db.connection import Database
-from db.migrate import migrate
-from services import connections, executions, orchestrations, plans
-from services.caller import OPERATOR
-from services.engine.performer import Attempt
-from services.engine.worker import Worker, WorkerSettings
-from services.json import Json, JsonObject
-from services.tools import files, registry
-
-EXECUTIONS = 500
-STEPS = 10
-ROUNDS = 3
-BATCH = 500
-
-DOCUMENT: JsonObject = {
-    "name": "bench",
-    "steps": [{"name": f"S{n}", "kind": "tool", "tool": "files.read", "inputMapping": {}} for n in range(STEPS)],
-}
+WORKLOADS = {workload.name: workload for workload in (SINGLE, SEQUENCE, FAN)}
+PARTS = (*WORKLOADS, "latency", "length", "memory", "reclaim")
+LENGTHS = ((10, 1_000), (100, 100), (1_000, 10), (10_000, 10))
+LONG_IN_FLIGHT = 10
 
 
-async def perform(attempt: Attempt) -> Json:
-    """A step that does nothing, so that the engine alone is measured."""
-    return attempt.number
+async def compare(product: Product, workload: Workload, names: Sequence[str], arguments: argparse.Namespace) -> None:
+    """A table of ourselves with one worker and with two, and of the peers that know such work."""
+    urls = {name: await product.server.database(f"{name}_{workload.name}") for name in names}
+    samples: dict[str, list[Sample]] = {}
+    ceilings: list[float] = []
+    for _ in range(arguments.rounds):
+        for workers in (1, 2):
+            ours = await throughput.of_ours(product, workload, workers=workers, in_flight=arguments.in_flight)
+            samples.setdefault(f"rolecall, {workers} worker{'s' * (workers - 1)}", []).append(ours)
+        for name, url in urls.items():
+            work = workload.times(arguments.peer_share)
+            sample = await throughput.of_peer(product, work, peers.command(name), url)
+            samples.setdefault(f"{name} {peers.version(name)}", []).append(sample)
+        ceilings.append(await throughput.rows_per_second(product, 20_000))
+    print(f"\n{workload.name}: {workload.executions:,} executions of {workload.title}")
+    print(f"{'':24}{'exec/s':>9}{'steps/s':>9}{'ours is':>9}{'CPU µs':>8}{'PG µs':>7}{'WAL B':>8}{'commits':>9}{'MiB':>6}")
+    baseline = next(iter(samples.values()))
+    for name, taken in samples.items():
+        print(f"{name:24}{_costs(taken, baseline)}", flush=True)
+    ratios = [ours.steps_per_second / ceiling for ours, ceiling in zip(baseline, ceilings, strict=True)]
+    print(f"{'bare inserts, rows':24}{'':9}{statistics.median(ceilings):9,.0f}{statistics.median(ratios):8.3f}×", flush=True)
 
 
-async def steps_per_second(database: Database) -> float:
-    """Durable sequential steps per second of one worker, from its start until the last execution has finished."""
-    for n in range(EXECUTIONS):
-        await executions.start(OPERATOR, orchestration="bench", input={"n": n})
-    settings = WorkerSettings(executions=EXECUTIONS, claim_at_once=EXECUTIONS)
-    worker = Worker(database.connect, plans.of_version, {"tool": perform}, settings)
-    began = time.perf_counter()
-    working = asyncio.create_task(worker.run())
-    async with asyncio.timeout(120):
-        # Only the database knows the end.
-        while await database.pool.fetchval("SELECT count(*) FROM execution WHERE finished_at IS NULL"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-    spent = time.perf_counter() - began
-    worker.stop()
-    await working
-    return EXECUTIONS * STEPS / spent
+def _costs(taken: list[Sample], baseline: list[Sample]) -> str:
+    def median(values: Sequence[float]) -> float:
+        return statistics.median(values)
+
+    ratios = [
+        ours.steps_per_second / theirs.steps_per_second for ours, theirs in zip(baseline, taken, strict=True)
+    ]
+    return (
+        f"{median([it.executions_per_second for it in taken]):9,.0f}"
+        f"{median([it.steps_per_second for it in taken]):9,.0f}"
+        f"{median(ratios):8.2f}×"
+        f"{median([it.per_step(it.spent.process_seconds) for it in taken]) * 1e6:8,.0f}"
+        f"{median([it.per_step(it.spent.server_seconds) for it in taken]) * 1e6:7,.0f}"
+        f"{median([it.per_step(it.spent.wal_bytes) for it in taken]):8,.0f}"
+        f"{median([it.per_step(it.spent.commits) for it in taken]):9.4f}"
+        f"{median([it.resident_bytes for it in taken]) / 2**20:6.0f}"
+    )
 
 
-async def rows_per_second(connection: asyncpg.Connection) -> float:
-    """Journal rows per second, inserted in batches that each commit."""
-    payload = '{"event":"step_completed","path":"S0","attempt":1,"output":1}'
-    began = time.perf_counter()
-    for _ in range(EXECUTIONS * STEPS // BATCH):
-        execution: UUID = uuid7()
-        await connection.execute(
-            "INSERT INTO journal (execution_id, seq, kind, payload)"
-            " SELECT $1, seq, 'step_completed', $2 FROM generate_series(1, $3) AS seq",
-            execution,
-            payload,
-            BATCH,
+async def latency(product: Product, starts: int) -> None:
+    """How soon an idle worker claims what is started, and has done its one step."""
+    claimed, finished = await moments.start_latencies(product, starts=starts)
+    print(f"\nlatency: {starts} starts, one at a time")
+    for name, seconds in (("to its claim", claimed), ("to its end", finished)):
+        cuts = statistics.quantiles(seconds, n=100)
+        print(f"from a start {name:14} p50 {cuts[49] * 1000:6.2f} ms   p99 {cuts[98] * 1000:6.2f} ms", flush=True)
+
+
+async def length(product: Product) -> None:
+    """What a step costs in executions of ever more of them; as many are in flight each time."""
+    print(f"\nlength: loops of ten steps, {LONG_IN_FLIGHT} executions in flight")
+    for steps, executions in LENGTHS:
+        workload = looping(steps, executions)
+        await publish(workload.document)
+        taken = await throughput.of_ours(product, workload, workers=1, in_flight=LONG_IN_FLIGHT)
+        worker, postgres = taken.per_step(taken.spent.process_seconds), taken.per_step(taken.spent.server_seconds)
+        print(
+            f"{workload.title:>14}{taken.steps_per_second:9,.0f} steps/s"
+            f"{worker * 1e6:7.0f} µs worker{postgres * 1e6:7.0f} µs Postgres"
+            f"{taken.per_step(taken.spent.wal_bytes):7.0f} B WAL",
+            flush=True,
         )
-    return EXECUTIONS * STEPS / (time.perf_counter() - began)
 
 
-async def measure(url: str) -> None:
-    """Print a line for each round and the medians."""
-    await migrate(url)
-    registry.register(*files.tools(None))
-    async with await Database.open(url) as database:
-        connections.use(database, None)
-        await orchestrations.create(OPERATOR, document=DOCUMENT)
-        connection = await database.connect()
-        rounds = [(await steps_per_second(database), await rows_per_second(connection)) for _ in range(ROUNDS)]
-        await connection.close()
-        connections.use(None, None)
-    for steps, rows in rounds:
-        print(f"{steps:>10,.0f} steps/s {rows:>12,.0f} rows/s   ratio {steps / rows:.3f}")
-    ratio = statistics.median(steps / rows for steps, rows in rounds)
-    print(f"median {statistics.median(steps for steps, _ in rounds):,.0f} steps/s, ratio {ratio:.3f}")
+async def memory(server: Server, count: int) -> None:
+    """What an execution holds of a worker's memory while its step is under way, and while it is parked."""
+    print("\nmemory of a worker for each execution")
+    for name, status in (("hold", "running"), ("park", "waiting")):
+        async with product(server, name) as held:
+            await publish(*DOCUMENTS)
+            size = await moments.bytes_per_execution(held, name, status, count=count)
+            print(f"{status:24}{size / 1024:9.1f} KiB", flush=True)
+
+
+async def reclaim(product: Product, rounds: int) -> None:
+    """How soon another worker owns what a killed one had under way."""
+    seconds = [await moments.seconds_to_reclaim(product, executions=100) for _ in range(rounds)]
+    print(f"\nreclaim: kill -9 to re-claim of 100 executions, median {statistics.median(seconds):.2f} s", end="")
+    print(f" ({min(seconds):.2f} to {max(seconds):.2f})", flush=True)
+
+
+DOCUMENTS = (
+    *(workload.document for workload in WORKLOADS.values()),
+    one("hold", kind="tool", tool="bench.hold", inputMapping={}, timeout=600_000),
+    one("park", kind="wait", forMs=3_600_000),
+)
+
+
+async def measure(server: Server, arguments: argparse.Namespace) -> None:
+    """Print a table for each part."""
+    wanted = arguments.parts or PARTS
+    installed = [name for name in arguments.peer if _is_installed(name)]
+    async with product(server, "ours") as ours:
+        await publish(*DOCUMENTS)
+        for name, workload in WORKLOADS.items():
+            if name in wanted:
+                able = [peer for peer in installed if workload.shape in peers.SHAPES[peer]]
+                await compare(ours, workload, able, arguments)
+        if "latency" in wanted:
+            await latency(ours, starts=300)
+        if "length" in wanted:
+            await length(ours)
+    async with product(server, "reclaimed") as ours:
+        await publish(*DOCUMENTS)
+        if "reclaim" in wanted:
+            await reclaim(ours, arguments.rounds)
+    if "memory" in wanted:
+        await memory(server, count=1_000)
+
+
+def _is_installed(name: str) -> bool:
+    try:
+        peers.command(name)
+    except peers.NotInstalled as error:
+        print(error)
+        return False
+    return True
 
 
 def main() -> None:
     """Measure on an embedded Postgres of its own."""
-    with tempfile.TemporaryDirectory(prefix="rolecall-bench-") as directory:
-        Path(directory).chmod(0o755)
-        with embedded.start(Path(directory) / "data") as server:
-            asyncio.run(measure(server.url))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", choices=PARTS, default=[], help="what to measure; all unless named")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--in-flight", type=int, default=500, help="executions and attempts of a worker, each")
+    parser.add_argument("--peer", action="append", default=[], choices=sorted(peers.SHAPES), help="compare with it")
+    parser.add_argument("--peer-share", type=float, default=0.2, help="of the executions, since peers take longer")
+    with server() as running:
+        asyncio.run(measure(running, parser.parse_args()))
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from services.json import Json
 
 # As many as a map takes items, and as many lists and objects as `..` may look into.
 MAX_RESULTS: Final = 10_000
-MAX_VISITED: Final = 20_000
+MAX_VISITED: Final = 10_000
+_HOLDERS: Final = frozenset({list, dict})
 
 Select = Callable[[Json], list[Json]]
 
@@ -60,14 +61,19 @@ class JsonPath:
 
     def _selected(self, values: Iterable[Json], selectors: tuple[Selector, ...], select: Select) -> Iterator[Json]:
         room = MAX_RESULTS
+        selects_many = isinstance(selectors[0], (Slice, Wildcard))
         for value in values:
-            # Counted first: to select from a long list is slow.
-            room -= _most(selectors, value)
-            if room < 0:
-                raise EvaluationError("MAPPING_ERROR", f"{self.text} selects more than {MAX_RESULTS} values")
-            found = select(value)
-            room += _most(selectors, value) - len(found)
-            yield from found
+            # Counted first, where one value may hold many: to select from a long list is slow.
+            if selects_many and _most(selectors[0], value) > room:
+                raise self._too_many()
+            if found := select(value):
+                room -= len(found)
+                if room < 0:
+                    raise self._too_many()
+                yield from found
+
+    def _too_many(self) -> EvaluationError:
+        return EvaluationError("MAPPING_ERROR", f"{self.text} selects more than {MAX_RESULTS} values")
 
 
 @lru_cache(maxsize=1024)
@@ -109,22 +115,20 @@ def _select(selection: Selection) -> Select:
         places = [place for place in selection.selectors if isinstance(place, int)]
         return lambda value: _at(places, value) if isinstance(value, list) else []
     find = _parsed(_written(selection.selectors[0])).find
-    return lambda value: [cast(Json, datum.value) for datum in find(value)]
+    return lambda value: [cast(Json, datum.value) for datum in find(value)] if isinstance(value, (list, dict)) else []
 
 
 def _at(places: list[int], values: list[Json]) -> list[Json]:
     return [values[place] for place in places if -len(values) <= place < len(values)]
 
 
-def _most(selectors: tuple[Selector, ...], value: Json) -> int:
-    """How many values the selectors select from one value, at most."""
-    match selectors[0]:
-        case Wildcard():
-            return len(value) if isinstance(value, (list, dict)) else 0
-        case Slice(start=start, end=end, step=step):
-            return len(range(len(value))[start:end:step]) if isinstance(value, list) and step != 0 else 0
-        case _:
-            return len(selectors)
+def _most(selector: Selector, value: Json) -> int:
+    """How many values a slice or a wildcard selects from one value, at most."""
+    if not isinstance(selector, Slice):
+        return len(value) if isinstance(value, (list, dict)) else 0
+    if not isinstance(value, list) or selector.step == 0:
+        return 0
+    return len(range(len(value))[selector.start : selector.end : selector.step])
 
 
 @lru_cache(maxsize=1024)
@@ -150,8 +154,10 @@ def _with_descendants(values: list[Json]) -> Iterator[Json]:
         if visited > MAX_VISITED:
             raise EvaluationError("MAPPING_ERROR", f"'..' looks into more than {MAX_VISITED} lists and objects")
         yield value
-        children = value if isinstance(value, list) else list(value.values())
-        pending.extend(child for child in reversed(children) if isinstance(child, (list, dict)))
+        children = value if isinstance(value, list) else value.values()
+        # Most hold nothing but plain values, and that is seen faster of all of them together.
+        if not _HOLDERS.isdisjoint(map(type, children)):
+            pending += [child for child in reversed(children) if isinstance(child, (list, dict))]
 
 
 def _as_json(document: Json | Scope) -> Json:
