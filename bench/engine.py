@@ -14,7 +14,7 @@ import argparse
 import asyncio
 import statistics
 from collections.abc import Sequence
-from pathlib import Path
+
 
 from harness import moments, peers, throughput
 from harness.server import Product, Server, product, server

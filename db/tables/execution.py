@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from piccolo.columns import JSONB, UUID, BigInt, ForeignKey, OnDelete, SmallInt, Text, Timestamptz, Varchar
+from piccolo.columns import JSONB, UUID, BigInt, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz, Varchar
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
 
@@ -30,6 +30,9 @@ class Execution(Table, tablename="execution"):
 
     An execution is due once `available_at` has passed. A claim sets `owner`, raises `epoch` and clears `available_at`;
     everything the owner writes is fenced by both. When it parks or its worker dies, the owner is cleared again.
+
+    One that runs a step of another execution is its child: at most one for each step. History goes only with
+    `services.retention`.
     """
 
     id = UUID(primary_key=True, default=uuid7)
@@ -47,13 +50,16 @@ class Execution(Table, tablename="execution"):
     owner = ForeignKey(Worker, null=True, default=None, on_delete=OnDelete.restrict)
     epoch = BigInt(null=False, default=0, help_text="Rises with each claim; a write under an older one is refused.")
     wake_seq = BigInt(null=False, default=0, help_text="Rises with each message; parking compares it.")
+    claims = Integer(null=False, default=0, help_text="Since its journal last grew; counted by the database.")
+    claimed_seq = Integer(null=False, default=0, help_text="How long its journal was at the last claim.")
     active_ms = BigInt(null=False, default=0, help_text="How long workers have worked on it, in milliseconds.")
     losses = SmallInt(null=False, default=0, help_text="Workers that died over it since one last gave it back.")
     created_at = Timestamptz(null=False, default=DatabaseClock())
     started_at = Timestamptz(null=True, default=None)
     finished_at = Timestamptz(null=True, default=None)
     deadline_at = Timestamptz(null=True, default=None, help_text="Until when it may run.")
-    priority = SmallInt(null=False, default=0, help_text="Of what is due, the higher is claimed first.")
+    cancel_requested_at = Timestamptz(null=True, default=None, help_text="Set with its first cancel, for good.")
+    priority = SmallInt(null=False, default=0, help_text="Of what is due, the higher is claimed first: -100 to 100.")
     forked_from = ForeignKey(
         "self", null=True, default=None, on_delete=OnDelete.restrict, help_text="The execution that this one restarts."
     )

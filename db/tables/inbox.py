@@ -10,8 +10,7 @@ from db.tables.execution import Execution
 class Inbox(Table, tablename="inbox"):
     """A message to an execution: a signal, a decision, a cancel, a child's end.
 
-    Only its owner writes an execution's history, so everybody else leaves a message and bumps `wake_seq` in the same
-    transaction.
+    Only its owner writes an execution's history, so everybody else leaves a message, with which the database wakes it.
     """
 
     id = BigSerial(primary_key=True)

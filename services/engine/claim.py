@@ -13,6 +13,8 @@ from services.principal import Principal
 # The first key of the advisory lock by which a worker's connection says that the worker lives.
 LIVENESS = 0x726F6C65
 
+MAX_CLAIMS = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
@@ -57,9 +59,15 @@ class Claimed:
         return msgspec.json.decode(self.started_by, type=Principal)
 
 
-async def take(connection: asyncpg.Connection, worker: UUID, limit: int) -> list[Claimed]:
-    """Up to `limit` of the longest due executions, owned by `worker` from now on."""
-    return await _with_histories(connection, worker, await connection.fetch(statement("claim"), worker, limit))
+async def take(
+    connection: asyncpg.Connection, worker: UUID, limit: int, *, max_claims: int = MAX_CLAIMS
+) -> list[Claimed]:
+    """Up to `limit` due executions, owned by `worker` from now on: the highest priority first, the longest due of it.
+
+    What was claimed `max_claims` times without getting any further fails instead.
+    """
+    rows = await connection.fetch(statement("claim"), worker, limit, max_claims)
+    return await _with_histories(connection, worker, rows)
 
 
 async def owned(connection: asyncpg.Connection, worker: UUID) -> list[Claimed]:

@@ -101,12 +101,12 @@ def test_our_own_mistakes_are_not_blamed_on_the_caller(error: Exception) -> None
             id="unique",
         ),
         pytest.param(
-            "DELETE FROM journal",
+            "TRUNCATE journal",
             "CONFLICT",
             (
                 "journal__is_append_only",
-                "journal DELETE is refused: the journal is append-only"
-                " (Nothing needs to change it; read it as journal_event.)",
+                "journal TRUNCATE is refused: the journal is append-only"
+                " (Old executions go with execution_prune.)",
             ),
             id="trigger on a state",
         ),

@@ -12,7 +12,8 @@ import pytest_asyncio
 from db.connection import connect
 
 # Roles: Coder is used by steps, Spare is not. Orchestrations: Brief was executed; Idle never was. Both have an active
-# version 1; Brief also has an archived 2 and a draft 3. Executions are found by their key, which is their status.
+# version 1; Brief also has an archived 2 and a draft 3. Executions are found by their key, which is their status; `new`
+# is queued and has no history yet, and the running one has a child without a key.
 WORLD = """
 INSERT INTO role (name, base_prompt, created_by) VALUES
   ('Coder', 'You write code.', 'anna'), ('Spare', 'Rest.', 'anna');
@@ -36,23 +37,36 @@ UPDATE orchestration SET is_active = false WHERE name = 'Asleep';
 
 INSERT INTO worker (id, name) VALUES
   ('00000000-0000-7000-8000-000000000001', 'first'), ('00000000-0000-7000-8000-000000000002', 'second');
-INSERT INTO execution (id, version_id, input, started_by, idempotency_key)
+WITH started AS (
+  INSERT INTO execution (id, version_id, input, started_by, idempotency_key, request_digest)
   SELECT gen_random_uuid(), active_version_id, '{"topic": "tea"}',
-    '{"kind": "human", "name": "anna", "scopes": []}', key
+    '{"kind": "human", "name": "anna", "scopes": []}', key, 'digest'
   FROM orchestration, unnest(ARRAY['queued', 'running', 'waiting', 'paused', 'cancelling',
-    'completed', 'failed', 'timed_out', 'cancelled']) AS key WHERE name = 'Brief';
+    'completed', 'failed', 'timed_out', 'cancelled', 'new']) AS key WHERE name = 'Brief'
+  RETURNING id, idempotency_key
+) INSERT INTO journal (execution_id, seq, kind, payload)
+  SELECT id, 1, 'execution_started', '{"input": {}}' FROM started WHERE idempotency_key <> 'new';
 UPDATE execution SET status = 'running', owner = worker.id, epoch = 1, wake_seq = 5, available_at = NULL,
-  started_at = clock_timestamp() FROM worker WHERE worker.name = 'first' AND idempotency_key <> 'queued';
-UPDATE execution SET status = idempotency_key WHERE idempotency_key = 'cancelling';
-UPDATE execution SET status = idempotency_key, owner = NULL WHERE idempotency_key IN ('waiting', 'paused');
-UPDATE execution SET status = idempotency_key, owner = NULL, finished_at = clock_timestamp(),
-  output = CASE idempotency_key WHEN 'completed' THEN '{}'::jsonb END,
-  error = CASE WHEN idempotency_key <> 'completed' THEN '{"code": "TIMEOUT"}'::jsonb END
-  WHERE idempotency_key IN ('completed', 'failed', 'timed_out', 'cancelled');
-INSERT INTO journal (execution_id, seq, kind, payload)
-  SELECT id, 1, 'ExecutionStarted', '{"input": {}}' FROM execution WHERE idempotency_key <> 'queued';
+  started_at = clock_timestamp()
+  FROM worker WHERE worker.name = 'first' AND idempotency_key NOT IN ('queued', 'new');
+INSERT INTO journal (execution_id, seq, epoch, kind, path, attempt, payload)
+  SELECT id, seq, 1, kind, 'Write', 1, '{}' FROM execution, (VALUES (2, 'step_failed'), (3, 'step_completed')) AS it (seq, kind)
+  WHERE owner IS NOT NULL;
+INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, depth)
+  SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Review[0]/Critic', 1 FROM execution
+  WHERE idempotency_key = 'running';
 INSERT INTO inbox (execution_id, kind, sender)
   SELECT id, 'cancel', 'anna' FROM execution WHERE idempotency_key = 'cancelling';
+UPDATE execution SET status = idempotency_key WHERE idempotency_key = 'cancelling';
+UPDATE execution SET status = idempotency_key, owner = NULL WHERE idempotency_key IN ('waiting', 'paused');
+WITH finished AS (
+  UPDATE execution SET status = idempotency_key, owner = NULL, finished_at = clock_timestamp() - interval '1 day',
+    output = CASE idempotency_key WHEN 'completed' THEN '{}'::jsonb END,
+    error = CASE WHEN idempotency_key <> 'completed' THEN '{"code": "TIMEOUT"}'::jsonb END
+  WHERE idempotency_key IN ('completed', 'failed', 'timed_out', 'cancelled')
+  RETURNING id, epoch, idempotency_key
+) INSERT INTO journal (execution_id, seq, epoch, kind, payload)
+  SELECT id, 4, epoch, 'execution_' || replace(idempotency_key, 'timed_out', 'failed'), '{}' FROM finished;
 INSERT INTO token (prefix, hash, name, kind) VALUES ('rc_1', decode(repeat('00', 32), 'hex'), 'anna', 'human');
 """
 

@@ -71,7 +71,8 @@ async def test_a_table_has_the_unique_columns_of_the_schema(world: asyncpg.Conne
 
 async def test_every_table_of_the_schema_is_registered_and_explained(world: asyncpg.Connection) -> None:
     explained = await world.fetch(
-        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' "
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') "
+        "AND NOT relispartition "
         "AND obj_description(oid, 'pg_class') IS NOT NULL"
     )
 

@@ -372,7 +372,8 @@ async def test_a_journal_that_cannot_be_read_stops_its_own_execution_only(engine
     bad = await engine.start(document_of(tool("A")))
     good = (await executions.start(OPERATOR, orchestration="flow", input={"n": 1})).id
     await engine.database.pool.execute(
-        "INSERT INTO journal (execution_id, seq, kind, payload) VALUES ($1, 2, 'x', $2)",
+        "WITH touched AS (UPDATE execution SET wake_seq = wake_seq + 1 WHERE id = $1 RETURNING id)"
+        " INSERT INTO journal (execution_id, seq, kind, payload) SELECT id, 2, 'x', $2 FROM touched",
         bad,
         '{"event": "from_the_future"}',
     )

@@ -340,12 +340,15 @@ CREATE TABLE execution (
   owner           uuid REFERENCES worker ON DELETE RESTRICT,
   epoch           bigint NOT NULL DEFAULT 0,
   wake_seq        bigint NOT NULL DEFAULT 0,
+  claims          integer NOT NULL DEFAULT 0,
+  claimed_seq     integer NOT NULL DEFAULT 0,
   active_ms       bigint NOT NULL DEFAULT 0,
   losses          smallint NOT NULL DEFAULT 0,
   created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   started_at      timestamptz,
   finished_at     timestamptz,
   deadline_at     timestamptz,
+  cancel_requested_at timestamptz,
   priority        smallint NOT NULL DEFAULT 0,
   forked_from     uuid REFERENCES execution ON DELETE RESTRICT,
   parent_execution_id uuid REFERENCES execution ON DELETE RESTRICT,
@@ -363,7 +366,15 @@ CREATE TABLE execution (
   CONSTRAINT execution__available_unless_held CHECK (available_at IS NULL OR status IN ('queued', 'waiting')),
   -- The idempotency index below reads the name; without one, the same key would start two executions.
   CONSTRAINT execution__started_by_a_principal CHECK (
-    coalesce(jsonb_typeof(started_by -> 'kind') = 'string' AND jsonb_typeof(started_by -> 'name') = 'string', false))
+    coalesce(jsonb_typeof(started_by -> 'kind') = 'string' AND jsonb_typeof(started_by -> 'name') = 'string', false)),
+  CONSTRAINT execution__key_has_its_request CHECK (idempotency_key IS NULL OR request_digest IS NOT NULL),
+  CONSTRAINT execution__active_ms CHECK (active_ms >= 0),
+  CONSTRAINT execution__losses CHECK (losses >= 0),
+  -- A claim asks once for each priority in use, so there cannot be any number of them.
+  CONSTRAINT execution__priority CHECK (priority BETWEEN -100 AND 100),
+  CONSTRAINT execution__child_of_a_step CHECK (
+    (parent_execution_id IS NULL) = (parent_path IS NULL) AND parent_path <> ''),
+  CONSTRAINT execution__depth CHECK (depth BETWEEN 0 AND 8)
 )
 -- A queue: rows are rewritten at every claim, and a claim walks over what vacuum has not yet taken away.
 WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
@@ -372,22 +383,63 @@ COMMENT ON TABLE execution IS
 COMMENT ON COLUMN execution.available_at IS 'Start time or timer; null while owned, paused or finished.';
 COMMENT ON COLUMN execution.epoch IS 'Rises by one with each claim; a write under an older one is refused.';
 COMMENT ON COLUMN execution.wake_seq IS 'Rises with every message in the inbox; parking compares it, so no wake-up is lost.';
+COMMENT ON COLUMN execution.claims IS
+  'Claims since the journal last grew, counted by the database: who claims past a cap fails the execution instead.';
+COMMENT ON COLUMN execution.claimed_seq IS 'How long the journal was at the last claim.';
+COMMENT ON COLUMN execution.cancel_requested_at IS 'When its cancel was first asked for; that cannot be taken back.';
+COMMENT ON COLUMN execution.priority IS 'Of what is due, the higher is claimed first.';
+COMMENT ON COLUMN execution.forked_from IS 'The execution that this one restarts.';
+COMMENT ON COLUMN execution.depth IS 'How many parents are above it: 0 for one that somebody started.';
 
 CREATE UNIQUE INDEX execution__idempotency ON execution ((started_by ->> 'name'), idempotency_key)
   WHERE idempotency_key IS NOT NULL;
-CREATE INDEX execution__due ON execution (available_at) WHERE available_at IS NOT NULL;
+CREATE UNIQUE INDEX execution__one_child_per_step ON execution (parent_execution_id, parent_path)
+  WHERE parent_execution_id IS NOT NULL;
+CREATE INDEX execution__due ON execution (priority, available_at) WHERE available_at IS NOT NULL;
 CREATE INDEX execution__by_owner ON execution (owner) WHERE owner IS NOT NULL;
+CREATE INDEX execution__by_origin ON execution (forked_from) WHERE forked_from IS NOT NULL;
+CREATE INDEX execution__by_end ON execution (finished_at) WHERE finished_at IS NOT NULL;
 -- Lists are newest first. Ids are UUIDv7, so the primary key has that order already, and these two have it within a
 -- version and within a status.
 CREATE INDEX execution__by_version ON execution (version_id, id);
 CREATE INDEX execution__by_status ON execution (status, id);
 
+-- With this, the due of each priority are one range of the index, however many wait in the other priorities for later.
+CREATE VIEW execution_priority AS
+  WITH RECURSIVE level AS (
+    SELECT max(priority) AS priority FROM execution WHERE available_at IS NOT NULL
+    UNION ALL
+    SELECT (SELECT max(priority) FROM execution WHERE available_at IS NOT NULL AND priority < level.priority)
+    FROM level WHERE level.priority IS NOT NULL
+  )
+  SELECT priority FROM level WHERE priority IS NOT NULL;
+COMMENT ON VIEW execution_priority IS 'The priorities of executions that are, or will be, due: the highest first.';
+
 CREATE FUNCTION execution_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  parent execution;
 BEGIN
-  IF NEW.status <> 'queued' OR NEW.epoch <> 0 THEN
+  IF NEW.status <> 'queued' OR (NEW.epoch, NEW.wake_seq, NEW.claims, NEW.claimed_seq, NEW.active_ms, NEW.losses)
+    <> (0, 0, 0, 0, 0, 0) OR NEW.started_at IS NOT NULL OR NEW.cancel_requested_at IS NOT NULL
+  THEN
     RAISE EXCEPTION 'execution % cannot start as % at epoch %', NEW.id, NEW.status, NEW.epoch
       USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__starts_queued',
-        HINT = 'An execution starts queued, at epoch 0; a worker claims it.';
+        HINT = 'An execution starts queued, at epoch 0, with nothing counted yet; a worker claims it.';
+  END IF;
+  IF NEW.parent_execution_id IS NOT NULL THEN
+    -- The lock keeps the parent from finishing before its child is there.
+    SELECT * INTO parent FROM execution WHERE id = NEW.parent_execution_id FOR NO KEY UPDATE;
+    IF parent.id IS NULL OR parent.finished_at IS NOT NULL THEN
+      RAISE EXCEPTION 'execution % cannot have children: it is %', NEW.parent_execution_id,
+        coalesce(parent.status, 'not there')
+        USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__parent_is_open',
+          HINT = 'Only an execution that has not finished starts children; start this one without a parent.';
+    END IF;
+  END IF;
+  IF NEW.depth <> coalesce(parent.depth + 1, 0) THEN
+    RAISE EXCEPTION 'execution % cannot be at depth %', NEW.id, NEW.depth
+      USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__depth_counts_parents',
+        HINT = 'The depth is 0 without a parent, and with one it is the parent''s and 1.';
   END IF;
   PERFORM FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
     WHERE version.id = NEW.version_id AND version.status = 'published' AND orchestration.is_active;
@@ -403,21 +455,26 @@ CREATE TRIGGER execution__start BEFORE INSERT ON execution FOR EACH ROW EXECUTE 
 -- What an execution is. The column list spares the engine's updates, which name none of these, reading a large input.
 CREATE FUNCTION execution_identity_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.id, NEW.version_id, NEW.input, NEW.started_by, NEW.idempotency_key, NEW.request_digest, NEW.created_at)
+  IF (NEW.id, NEW.version_id, NEW.input, NEW.started_by, NEW.idempotency_key, NEW.request_digest, NEW.created_at,
+      NEW.forked_from, NEW.parent_execution_id, NEW.parent_path, NEW.depth)
     IS DISTINCT FROM
-    (OLD.id, OLD.version_id, OLD.input, OLD.started_by, OLD.idempotency_key, OLD.request_digest, OLD.created_at)
+     (OLD.id, OLD.version_id, OLD.input, OLD.started_by, OLD.idempotency_key, OLD.request_digest, OLD.created_at,
+      OLD.forked_from, OLD.parent_execution_id, OLD.parent_path, OLD.depth)
   THEN
-    RAISE EXCEPTION 'execution % keeps its version, its input and who started it', OLD.id
+    RAISE EXCEPTION 'execution % keeps its version, its input and where it comes from', OLD.id
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__identity_is_fixed',
         HINT = 'Start another execution.';
   END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER execution__identity BEFORE UPDATE OF
-  id, version_id, input, started_by, idempotency_key, request_digest, created_at ON execution
+  id, version_id, input, started_by, idempotency_key, request_digest, created_at,
+  forked_from, parent_execution_id, parent_path, depth ON execution
   FOR EACH ROW EXECUTE FUNCTION execution_identity_guard();
 
 CREATE FUNCTION execution_transition_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  is_claim CONSTANT boolean := OLD.owner IS NULL AND NEW.owner IS NOT NULL;
 BEGIN
   IF OLD.finished_at IS NOT NULL THEN
     RAISE EXCEPTION 'execution % is % and never changes', OLD.id, OLD.status
@@ -440,7 +497,7 @@ BEGIN
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__transition',
         HINT = 'Steer executions with the cancel, pause and resume calls; workers do the rest.';
   END IF;
-  IF NEW.epoch <> OLD.epoch + (OLD.owner IS NULL AND NEW.owner IS NOT NULL)::integer THEN
+  IF NEW.epoch <> OLD.epoch + is_claim::integer THEN
     RAISE EXCEPTION 'execution % is at epoch % and cannot go to %', OLD.id, OLD.epoch, NEW.epoch
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__epoch_counts_claims',
         HINT = 'The epoch rises by exactly one when an execution without an owner gets one, and at no other time.';
@@ -455,6 +512,23 @@ BEGIN
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__wake_seq_rises',
         HINT = 'Set wake_seq = wake_seq + 1.';
   END IF;
+  IF (NEW.claims, NEW.claimed_seq) <> (OLD.claims, OLD.claimed_seq) THEN
+    RAISE EXCEPTION 'execution % was claimed % times since its journal last grew', OLD.id, OLD.claims
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__claims_are_counted',
+        HINT = 'Leave claims and claimed_seq alone: the database counts them, at each claim.';
+  END IF;
+  IF is_claim THEN
+    NEW.claimed_seq := coalesce((SELECT max(seq) FROM journal WHERE execution_id = NEW.id), 0);
+    NEW.claims := CASE WHEN NEW.claimed_seq > OLD.claimed_seq THEN 1 ELSE OLD.claims + 1 END;
+  END IF;
+  IF NEW.cancel_requested_at IS DISTINCT FROM OLD.cancel_requested_at AND (
+    OLD.cancel_requested_at IS NOT NULL
+    OR NOT EXISTS (SELECT FROM inbox WHERE execution_id = NEW.id AND kind = 'cancel')
+  ) THEN
+    RAISE EXCEPTION 'the cancel of execution % cannot be taken back or made up', OLD.id
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__cancel_is_final',
+        HINT = 'To cancel it, put a message of kind cancel into its inbox; to run it again, start another.';
+  END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER execution__transition BEFORE UPDATE ON execution
@@ -464,32 +538,172 @@ CREATE TRIGGER execution__transition BEFORE UPDATE ON execution
 -- History and messages ------------------------------------------------------------------------------------------------
 
 CREATE TABLE journal (
-  -- No foreign key: the statement that inserts joins the execution's row to check owner and epoch, and an execution with
-  -- a history is never deleted; a second look-up for every row would cost a fifth of the throughput and add nothing.
+  -- No foreign key: the fence below finds the execution once for each statement; a look-up for every row would cost a
+  -- fifth of the throughput and add nothing.
   execution_id uuid NOT NULL,
   seq          integer NOT NULL,
+  epoch        bigint NOT NULL DEFAULT 0,
   kind         varchar NOT NULL,
   path         text NOT NULL DEFAULT '',
   attempt      integer NOT NULL DEFAULT 0,
   -- Text, not jsonb: the engine writes and reads bytes of JSON and never looks inside with SQL.
   payload      text NOT NULL,
   recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
-  PRIMARY KEY (execution_id, seq)
-);
-COMMENT ON TABLE journal IS 'What happened in each execution, in order: its only history. Append-only.';
+  PRIMARY KEY (execution_id, seq),
+  CONSTRAINT journal__seq_counts_from_one CHECK (seq >= 1)
+) PARTITION BY RANGE (execution_id);
+COMMENT ON TABLE journal IS
+  'What happened in each execution, in order: its only history. Append-only. In a partition for each month of starts.';
+COMMENT ON COLUMN journal.epoch IS 'The epoch under which it was written.';
+
+-- A step gives one output and each of its attempts fails once. An attempt may fail and its step then have an output: from
+-- its handler, or its default. Partial, so that a row is in one of them or in none.
+CREATE UNIQUE INDEX journal__one_output_per_step ON journal (execution_id, path) WHERE kind = 'step_completed';
+CREATE UNIQUE INDEX journal__one_failure_per_attempt ON journal (execution_id, path, attempt) WHERE kind = 'step_failed';
 
 CREATE VIEW journal_event AS
-  SELECT execution_id, seq, kind, path, attempt, payload::jsonb AS payload, recorded_at FROM journal;
+  SELECT execution_id, seq, epoch, kind, path, attempt, payload::jsonb AS payload, recorded_at FROM journal;
 COMMENT ON VIEW journal_event IS 'The journal for people: the payload as jsonb.';
 
-CREATE TRIGGER journal__is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON journal EXECUTE FUNCTION
-  refuse('journal__is_append_only', 'the journal is append-only', 'Nothing needs to change it; read it as journal_event.');
+-- A row is written under the present epoch of its execution, which somebody owns or which this transaction has just
+-- changed: started it, or settled it in the statement that appended. Once for each statement: for each row it would cost
+-- several times as much. Locking whoever owns them would be dearer still; the checkpoint does it, for its worker only.
+CREATE FUNCTION journal_fence() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  stale record;
+BEGIN
+  SELECT added.execution_id, added.epoch, held.status, held.epoch AS held_epoch INTO stale
+  FROM added LEFT JOIN LATERAL (
+    -- OFFSET 0 keeps the look-up on the primary key: there are no statistics of what was added.
+    SELECT execution.epoch, execution.status, execution.owner, execution.xmin AS changed_by FROM execution
+    WHERE execution.id = added.execution_id OFFSET 0
+  ) AS held ON true
+  WHERE held.epoch IS DISTINCT FROM added.epoch
+    OR (held.owner IS NULL AND held.changed_by <> pg_current_xact_id()::xid)
+  LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'execution % is % at epoch %; epoch % cannot write its history', stale.execution_id,
+      coalesce(stale.status, 'not there'), coalesce(stale.held_epoch::text, '-'), stale.epoch
+      USING ERRCODE = '55000', TABLE = 'journal', CONSTRAINT = 'journal__is_fenced',
+        HINT = 'Only the owner of an execution appends to its journal, under its epoch. Put a message into its inbox.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER journal__is_fenced AFTER INSERT ON journal REFERENCING NEW TABLE AS added
+  FOR EACH STATEMENT EXECUTE FUNCTION journal_fence();
+
+-- Whether execution_prune, below, is at work in this transaction. It leaves its mark in a setting that ends with the
+-- transaction; the guards that let it through see to it even so that only whole executions go, and only finished ones.
+CREATE FUNCTION is_pruning() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(current_setting('rolecall.pruning', true) = pg_current_xact_id_if_assigned()::text, false)
+$$;
+
+-- For each row, because such a trigger guards the partitions too when they are named directly.
+CREATE FUNCTION journal_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'DELETE' AND is_pruning() AND NOT EXISTS (SELECT FROM execution WHERE id = OLD.execution_id) THEN
+    RETURN OLD;
+  END IF;
+  RAISE EXCEPTION 'journal % is refused: the journal is append-only', TG_OP
+    USING ERRCODE = '55000', TABLE = 'journal', CONSTRAINT = 'journal__is_append_only',
+      HINT = 'Nothing needs to change it; read it as journal_event. Old executions go with execution_prune.';
+END $$;
+CREATE TRIGGER journal__is_append_only BEFORE UPDATE OR DELETE ON journal
+  FOR EACH ROW EXECUTE FUNCTION journal_guard();
+CREATE TRIGGER journal__no_truncate BEFORE TRUNCATE ON journal EXECUTE FUNCTION
+  refuse('journal__is_append_only', 'the journal is append-only', 'Old executions go with execution_prune.');
+
+-- An execution's id is a UUIDv7, so it carries its start, and its whole history is in the partition of that month.
+CREATE FUNCTION first_id_at(instant timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
+  SELECT rpad(lpad(to_hex(floor(extract(epoch FROM instant) * 1000)::bigint), 12, '0'), 32, '0')::uuid
+$$;
+COMMENT ON FUNCTION first_id_at IS 'The least UUIDv7 of an instant: every id made earlier is smaller.';
+
+-- What a partition does not get from the journal: the triggers that look at whole statements, for those that name it
+-- directly, and names of indexes that say what they hold.
+CREATE FUNCTION journal_dress(partition text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  EXECUTE format($sql$
+    CREATE UNIQUE INDEX %2$I ON %1$I (execution_id, path) WHERE kind = 'step_completed';
+    CREATE UNIQUE INDEX %3$I ON %1$I (execution_id, path, attempt) WHERE kind = 'step_failed';
+    CREATE TRIGGER journal__is_fenced AFTER INSERT ON %1$I REFERENCING NEW TABLE AS added
+      FOR EACH STATEMENT EXECUTE FUNCTION journal_fence();
+    CREATE TRIGGER journal__no_truncate BEFORE TRUNCATE ON %1$I EXECUTE FUNCTION
+      refuse('journal__is_append_only', 'the journal is append-only', 'Old executions go with execution_prune.');
+  $sql$, partition, partition || '__one_output_per_step', partition || '__one_failure_per_attempt');
+END $$;
+
+-- Attached and not created in place: that would stop all reading and writing until whoever reads now is done.
+CREATE FUNCTION journal_add_partitions(months_ahead integer DEFAULT 2) RETURNS integer LANGUAGE plpgsql
+SET lock_timeout = '2s' AS $$
+DECLARE
+  month  timestamp;
+  name   text;
+  lowest uuid;
+  beyond uuid;
+  added  integer := 0;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('journal_add_partitions'));
+  FOR month IN SELECT generate_series(this_month, this_month + make_interval(months => months_ahead), '1 month')
+    FROM date_trunc('month', now() AT TIME ZONE 'UTC') AS this_month
+  LOOP
+    name := 'journal_' || to_char(month, 'YYYY_MM');
+    lowest := first_id_at(month AT TIME ZONE 'UTC');
+    beyond := first_id_at((month + interval '1 month') AT TIME ZONE 'UTC');
+    -- A month that began without its partition stays where it is, in journal_default.
+    CONTINUE WHEN to_regclass(name) IS NOT NULL
+      OR EXISTS (SELECT FROM journal_default WHERE execution_id >= lowest AND execution_id < beyond);
+    EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+    PERFORM journal_dress(name);
+    EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, lowest, beyond);
+    added := added + 1;
+  END LOOP;
+  RETURN added;
+END $$;
+COMMENT ON FUNCTION journal_add_partitions IS
+  'Make the partitions of the journal for this month and the next ones; returns how many there were to make. Run daily.';
+
+-- Where a row goes whose month has no partition: nothing is lost when nobody runs journal_add_partitions.
+CREATE TABLE journal_default (LIKE journal INCLUDING DEFAULTS INCLUDING CONSTRAINTS);
+SELECT journal_dress('journal_default');
+ALTER TABLE journal ATTACH PARTITION journal_default DEFAULT;
+SELECT journal_add_partitions();
+
+-- How an execution ends stands in its journal, and its parent learns of it. Seen when the statement is done, so that the
+-- checkpoint can append and settle in one.
+CREATE FUNCTION execution_end_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  last_kind CONSTANT text := (SELECT kind FROM journal WHERE execution_id = NEW.id ORDER BY seq DESC LIMIT 1);
+BEGIN
+  IF last_kind IS DISTINCT FROM (CASE NEW.status WHEN 'timed_out' THEN 'execution_failed' ELSE 'execution_' || NEW.status END)
+  THEN
+    RAISE EXCEPTION 'execution % cannot be % while the last thing in its journal is %', NEW.id, NEW.status,
+      coalesce(last_kind, 'nothing')
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__end_is_journaled',
+        HINT = 'Put a message of kind cancel into its inbox; whoever ends an execution appends its last event with it.';
+  END IF;
+  IF NEW.status = 'completed' AND EXISTS (
+    SELECT FROM execution WHERE parent_execution_id = NEW.id AND finished_at IS NULL
+  ) THEN
+    RAISE EXCEPTION 'execution % cannot be completed while it has children that are not finished', NEW.id
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__completes_after_its_children',
+        HINT = 'Wait for its children, or cancel them.';
+  END IF;
+  INSERT INTO inbox (execution_id, kind, payload, sender)
+    SELECT id, 'child_finished', jsonb_build_object(
+      'execution', NEW.id, 'path', NEW.parent_path, 'status', NEW.status), NEW.id::text
+    FROM execution WHERE id = NEW.parent_execution_id AND finished_at IS NULL FOR NO KEY UPDATE;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER execution__end AFTER UPDATE ON execution
+  FOR EACH ROW WHEN (NEW.finished_at IS NOT NULL AND OLD.finished_at IS NULL) EXECUTE FUNCTION execution_end_guard();
 
 CREATE FUNCTION execution_history_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF EXISTS (SELECT FROM journal WHERE execution_id = OLD.id) THEN
+  IF EXISTS (SELECT FROM journal WHERE execution_id = OLD.id) AND NOT (OLD.finished_at IS NOT NULL AND is_pruning()) THEN
     RAISE EXCEPTION 'execution % has a history and cannot be deleted', OLD.id
-      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__history_is_kept', HINT = 'Cancel it instead.';
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__history_is_kept',
+        HINT = 'Cancel it instead. Those that finished long ago go with execution_prune.';
   END IF;
   RETURN OLD;
 END $$;
@@ -507,8 +721,116 @@ CREATE TABLE inbox (
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE inbox IS
-  'Messages to executions: signals, decisions, cancels. Whoever adds one bumps wake_seq of the execution with it.';
+  'Messages to executions: signals, decisions, cancels, ends of children. Each wakes its execution as it is put in.';
 CREATE INDEX inbox__by_execution ON inbox (execution_id, id);
+
+-- Whoever puts a message in, however they do it, wakes the execution in the same transaction; a cancel goes on to its
+-- children first. Executions are so locked from the leaves up, as they are when children end.
+CREATE FUNCTION inbox_wake() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.kind = 'cancel' THEN
+    INSERT INTO inbox (execution_id, kind, payload, sender)
+      SELECT id, NEW.kind, NEW.payload, NEW.sender FROM execution
+      WHERE parent_execution_id = NEW.execution_id AND finished_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+  END IF;
+  UPDATE execution
+  SET wake_seq = wake_seq + 1,
+      -- A paused execution is left alone until somebody wants it to go on, or to end.
+      status = CASE WHEN status = 'paused' AND NEW.kind IN ('resume', 'cancel') THEN 'queued' ELSE status END,
+      available_at = CASE
+        WHEN status IN ('queued', 'waiting') OR (status = 'paused' AND NEW.kind IN ('resume', 'cancel'))
+          THEN clock_timestamp() END,
+      cancel_requested_at = CASE NEW.kind
+        WHEN 'cancel' THEN coalesce(cancel_requested_at, clock_timestamp()) ELSE cancel_requested_at END
+  WHERE id = NEW.execution_id AND finished_at IS NULL;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'execution % has finished and reads no messages', NEW.execution_id
+      USING ERRCODE = '55000', TABLE = 'inbox', CONSTRAINT = 'inbox__execution_is_open', HINT = 'Start another execution.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER inbox__wakes AFTER INSERT ON inbox FOR EACH ROW EXECUTE FUNCTION inbox_wake();
+
+CREATE TRIGGER inbox__is_not_edited BEFORE UPDATE OR TRUNCATE ON inbox EXECUTE FUNCTION
+  refuse('inbox__is_not_edited', 'messages are read as they were sent', 'Put in another message.');
+
+-- Seen when the statement is done, so that the checkpoint can journal a cancel and take it away in one.
+CREATE FUNCTION inbox_cancel_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM execution WHERE id = OLD.execution_id AND finished_at IS NULL)
+    AND NOT EXISTS (SELECT FROM journal WHERE execution_id = OLD.execution_id AND kind = 'cancel_requested')
+  THEN
+    RAISE EXCEPTION 'the cancel of execution % cannot be taken back', OLD.execution_id
+      USING ERRCODE = '55000', TABLE = 'inbox', CONSTRAINT = 'inbox__cancel_is_kept',
+        HINT = 'Let the execution end, and start another.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER inbox__cancel_is_kept AFTER DELETE ON inbox
+  FOR EACH ROW WHEN (OLD.kind = 'cancel') EXECUTE FUNCTION inbox_cancel_guard();
+
+
+-- Retention -----------------------------------------------------------------------------------------------------------
+
+-- Of its owner's rights, so that a role which may not delete anything can be granted this.
+CREATE FUNCTION execution_prune(older_than interval, batch integer) RETURNS integer LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  gone uuid[];
+BEGIN
+  PERFORM set_config('rolecall.pruning', pg_current_xact_id()::text, true);
+  gone := ARRAY(
+    SELECT id FROM execution
+    -- What others still refer to goes after them: children before their parent, restarts before their origin.
+    WHERE finished_at < clock_timestamp() - older_than
+      AND NOT EXISTS (SELECT FROM execution AS child WHERE child.parent_execution_id = execution.id)
+      AND NOT EXISTS (SELECT FROM execution AS restart WHERE restart.forked_from = execution.id)
+      AND NOT EXISTS (
+        SELECT FROM execution AS parent WHERE parent.id = execution.parent_execution_id
+          AND (parent.finished_at IS NULL OR parent.finished_at >= clock_timestamp() - older_than))
+    ORDER BY finished_at LIMIT batch FOR UPDATE SKIP LOCKED
+  );
+  DELETE FROM inbox WHERE execution_id = ANY (gone);
+  DELETE FROM execution WHERE id = ANY (gone);
+  DELETE FROM journal USING unnest(gone) AS pruned (id) WHERE journal.execution_id = pruned.id;
+  PERFORM set_config('rolecall.pruning', '', true);
+  RETURN cardinality(gone);
+END $$;
+REVOKE ALL ON FUNCTION execution_prune FROM PUBLIC;
+COMMENT ON FUNCTION execution_prune IS
+  'Delete up to that many executions which finished longer ago than that, with their history; returns how many. '
+  'The only way in which history goes. Call it until it returns 0.';
+
+-- A month that nobody refers to any more, dropped whole: that gives its space back at once.
+CREATE FUNCTION journal_drop_partitions() RETURNS integer LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
+DECLARE
+  name    text;
+  month   timestamp;
+  lowest  uuid;
+  beyond  uuid;
+  is_free boolean;
+  dropped integer := 0;
+BEGIN
+  FOR name IN
+    SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid
+    WHERE inhparent = 'journal'::regclass AND relname ~ '^journal_\d{4}_\d{2}$'
+      AND relname < 'journal_' || to_char(now() AT TIME ZONE 'UTC', 'YYYY_MM')
+  LOOP
+    month := to_date(right(name, 7), 'YYYY_MM');
+    lowest := first_id_at(month AT TIME ZONE 'UTC');
+    beyond := first_id_at((month + interval '1 month') AT TIME ZONE 'UTC');
+    EXECUTE format('SELECT NOT EXISTS (SELECT FROM %I)', name) INTO is_free;
+    IF is_free AND NOT EXISTS (SELECT FROM execution WHERE id >= lowest AND id < beyond) THEN
+      EXECUTE format('DROP TABLE %I', name);
+      dropped := dropped + 1;
+    END IF;
+  END LOOP;
+  RETURN dropped;
+END $$;
+REVOKE ALL ON FUNCTION journal_drop_partitions FROM PUBLIC;
+COMMENT ON FUNCTION journal_drop_partitions IS
+  'Drop the partitions of past months in which no execution is left; returns how many.';
 
 
 -- Access --------------------------------------------------------------------------------------------------------------

@@ -4,15 +4,15 @@
 WITH me AS MATERIALIZED (
   SELECT id FROM worker WHERE id = $1 FOR KEY SHARE
 ), fence AS MATERIALIZED (
-  SELECT held.id, held.wake_seq
+  SELECT held.id, wanted.epoch, held.wake_seq
   FROM me, unnest($2::uuid[], $3::bigint[]) AS wanted (id, epoch)
   CROSS JOIN LATERAL (
     SELECT execution.id, execution.wake_seq FROM execution
     WHERE execution.id = wanted.id AND execution.owner = $1 AND execution.epoch = wanted.epoch OFFSET 0
   ) AS held
 ), appended AS (
-  INSERT INTO journal (execution_id, seq, kind, path, attempt, payload)
-  SELECT entry.* FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::int[], $9::text[])
+  INSERT INTO journal (execution_id, seq, kind, path, attempt, payload, epoch)
+  SELECT entry.*, fence.epoch FROM unnest($4::uuid[], $5::int[], $6::text[], $7::text[], $8::int[], $9::text[])
     AS entry (execution_id, seq, kind, path, attempt, payload)
   JOIN fence ON fence.id = entry.execution_id
 ), settled AS (
