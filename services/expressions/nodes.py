@@ -14,12 +14,22 @@ from services.json import Json
 class Room:
     """What one render may still put out."""
 
-    __slots__ = ("_filterable", "_has_container", "_left")
+    __slots__ = ("_filterable", "_has_container", "_left", "_texts")
 
     def __init__(self) -> None:
         self._left = MAX_OUTPUT_BYTES
+        # By identity, with the values, so that they stay what they are.
+        self._texts: dict[int, tuple[Json, str]] = {}
         self._filterable = MAX_OUTPUT_BYTES
         self._has_container = False
+
+    def text_of(self, value: Json) -> str:
+        """The value as text. What is large is written once, however many tags insert it."""
+        if not isinstance(value, (list, dict)):
+            return text_of(value)
+        if id(value) not in self._texts:
+            self._texts[id(value)] = value, text_of(value)
+        return self._texts[id(value)][1]
 
     def take_text(self, text: str) -> None:
         size = len(text)
@@ -116,7 +126,7 @@ class Text:
             if isinstance(part, str):
                 texts.append(part)
             else:
-                text = text_of(part.find(scope, room))
+                text = room.text_of(part.find(scope, room))
                 room.take_text(text)
                 texts.append(text)
         return "".join(texts)
