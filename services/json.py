@@ -1,5 +1,6 @@
 """What JSON can hold."""
 
+import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
@@ -9,3 +10,15 @@ else:
     Json = Any
 
 JsonObject: TypeAlias = dict[str, Json]
+
+# Escaped, but not an escaped backslash before the letters u0000.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def holds_nul(encoded: bytes) -> bool:
+    r"""Whether some text in a JSON value holds U+0000, which Postgres cannot keep.
+
+    >>> holds_nul(rb'["\\u0000"]'), holds_nul(rb'["\u0000"]')
+    (False, True)
+    """
+    return _NUL.search(encoded) is not None

@@ -6,16 +6,21 @@ never fetched.
 
 from functools import lru_cache
 from itertools import islice
+from urllib.parse import unquote
 
 import jsonschema_rs
 import msgspec
 
+from services.definitions.patch import value_at
 from services.definitions.structure import pointer
 from services.json import Json
 from services.problem import Problem
 
 _SHOWN_MESSAGE = 500
 _MAX_PROBLEMS = 50
+_MAX_EXPANSION = 100_000
+# Compiled, in bytes: what takes more is slow to match, if only by a constant.
+_MAX_PATTERN = 2_000_000
 
 
 def problems_of_schema(schema: Json, path: str = "") -> list[Problem]:
@@ -24,6 +29,9 @@ def problems_of_schema(schema: Json, path: str = "") -> list[Problem]:
     >>> [problem.path for problem in problems_of_schema({"type": "objekt"}, "/input")]
     ['/input/type']
     """
+    if expansion(schema) > _MAX_EXPANSION:
+        message = f"with every `$ref` written out the schema would have more than {_MAX_EXPANSION:,} parts"
+        return [Problem(code="SCHEMA_INVALID", path=path, message=message)]
     try:
         _validator(msgspec.json.encode(schema))
     except jsonschema_rs.ValidationError as error:
@@ -65,10 +73,45 @@ def with_defaults(schema: Json, value: Json) -> Json:
     return {**defaults, **value}
 
 
+def expansion(schema: Json) -> int:
+    """How many objects the schema has when every `$ref` within it is written out, once where it comes back to itself.
+
+    >>> expansion({"$defs": {"a": {"type": "string"}}, "allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/a"}]})
+    7
+    """
+    sizes: dict[str, int] = {}
+
+    def size(node: Json) -> int:
+        if isinstance(node, list):
+            return sum(map(size, node))
+        if not isinstance(node, dict):
+            return 0
+        target = node.get("$ref")
+        return 1 + sum(map(size, node.values())) + (of_target(target) if isinstance(target, str) else 0)
+
+    def of_target(reference: str) -> int:
+        if reference not in sizes:
+            sizes[reference] = 0  # until it is known; what comes back to itself adds nothing more
+            sizes[reference] = size(_found(schema, reference))
+        return sizes[reference]
+
+    return size(schema)
+
+
+def _found(schema: Json, reference: str) -> Json:
+    """What a reference within the schema points to; null for any other."""
+    if not reference.startswith("#"):
+        return None
+    try:
+        return value_at(schema, unquote(reference[1:]))
+    except ValueError:
+        return None
+
+
 @lru_cache(maxsize=1024)
 def _validator(schema: bytes) -> jsonschema_rs.Draft202012Validator:
     return jsonschema_rs.Draft202012Validator(
-        msgspec.json.decode(schema), pattern_options=jsonschema_rs.RegexOptions(), offline=True
+        msgspec.json.decode(schema), pattern_options=jsonschema_rs.RegexOptions(size_limit=_MAX_PATTERN), offline=True
     )
 
 

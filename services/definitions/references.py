@@ -187,21 +187,17 @@ class _Walk:
         self._check_names(required, readings, path, known, may_be_absent=True)
 
     def _check_keys(self, keys: Sequence[str], path: str, known: _Known) -> None:
-        for index, key in enumerate(keys):
-            if key not in known.keys | known.again:
-                place, names = path + pointer(index), known.keys | known.again
-                why, allowed, near, meant, _ = _near(("context", key), 1, f"nothing has written {key!r} by then", names)
-                patch = () if meant is None else (Replace(path=place, value=near),)
-                self.problems.append(
-                    Problem(
-                        code="UNKNOWN_REFERENCE",
-                        path=place,
-                        message=why,
-                        allowed=allowed,
-                        suggestion=near,
-                        patch=patch,
-                    )
+        names = known.keys | known.again if keys else frozenset[str]()
+        unknown = ((index, key) for index, key in enumerate(keys) if key not in names)
+        for index, key in islice(unknown, _MAX_TOLD):
+            place = path + pointer(index)
+            why, allowed, near, meant, _ = _near(("context", key), 1, f"nothing has written {key!r} by then", names)
+            patch = () if meant is None else (Replace(path=place, value=near),)
+            self.problems.append(
+                Problem(
+                    code="UNKNOWN_REFERENCE", path=place, message=why, allowed=allowed, suggestion=near, patch=patch
                 )
+            )
 
     def _check_names(
         self, named: Iterable[Reference], readings: list[Reading], path: str, known: _Known, *, may_be_absent: bool

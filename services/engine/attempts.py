@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,16 +18,13 @@ from services.engine.core.paths import is_within
 from services.engine.outages import DATABASE_AWAY, is_away
 from services.engine.performer import Attempt, Performer, failure_of, timed_out
 from services.failure import Failed, Failure
-from services.json import Json
+from services.json import Json, holds_nul
 from services.principal import Principal
 
 MAX_OUTPUT_BYTES = 1024 * 1024
 
 _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 1.0
-
-# An escaped NUL, but not an escaped backslash before the letters u0000.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +195,7 @@ def unstorable(value: Json) -> Failure | None:
         encoded = msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         return Failure(code="OUTPUT_INVALID", message=f"the output is not JSON: {error}", retryable=False)
-    if _NUL.search(encoded):
+    if holds_nul(encoded):
         message = "the output holds a NUL character, which Postgres cannot store"
         return Failure(code="OUTPUT_INVALID", message=message, retryable=True)
     if len(encoded) > MAX_OUTPUT_BYTES:

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from services.json import Json
 
 _log = logging.getLogger(__name__)
 _MAX_BATCH = 500
+_MAX_BATCH_SIZE = 16 * 1024 * 1024
 _RETRY_SECONDS = 0.5
 _ENCODER = msgspec.json.Encoder()
 
@@ -56,7 +58,7 @@ class Leaving:
         return self.status not in ("queued", "waiting", "paused")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """What one execution wants committed: events from `seq` on, inbox rows that these have answered, its leaving."""
 
@@ -66,6 +68,11 @@ class Entry:
     events: tuple[AnyEvent, ...]
     consumed: tuple[int, ...] = ()
     leaving: Leaving | None = None
+
+    @cached_property
+    def payloads(self) -> tuple[str, ...]:
+        """The events as the journal keeps them."""
+        return tuple(journal.encode(event) for event in self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,8 @@ class Checkpoint:
         try:
             while True:
                 await self._wanted.wait()
-                batch, self._waiting = self._waiting[:_MAX_BATCH], self._waiting[_MAX_BATCH:]
+                count = _fitting([entry for entry, _ in self._waiting[:_MAX_BATCH]])
+                batch, self._waiting = self._waiting[:count], self._waiting[count:]
                 if not self._waiting:
                     self._wanted.clear()
                 await self._settle(batch)
@@ -155,6 +163,16 @@ class Checkpoint:
                 await asyncio.sleep(_RETRY_SECONDS)
 
 
+def _fitting(entries: list[Entry]) -> int:
+    """How many of the entries go into one statement: at least one, and no more than it should hold."""
+    size = 0
+    for count, entry in enumerate(entries):
+        size += sum(map(len, entry.payloads))
+        if size > _MAX_BATCH_SIZE and count:
+            return count
+    return len(entries)
+
+
 async def _flush(connection: asyncpg.Connection, worker: UUID, entries: list[Entry]) -> dict[UUID, Receipt]:
     rows = await connection.fetch(statement("checkpoint"), worker, *_columns(entries))
     if not rows[0]["alive"]:
@@ -172,7 +190,7 @@ async def _outcome(connection: asyncpg.Connection, entries: list[Entry]) -> dict
     It was one statement, so the presence of any of its events speaks for all of it. A flush without events only lets
     executions go; sent twice, the second time finds nothing to let go.
     """
-    probes = [(entry.execution, entry.seq, journal.encode(entry.events[0])) for entry in entries if entry.events]
+    probes = [(entry.execution, entry.seq, entry.payloads[0]) for entry in entries if entry.events]
     written = await connection.fetch(
         "SELECT journal.execution_id FROM unnest($1::uuid[], $2::int[], $3::text[]) AS probe (id, seq, payload)"
         " JOIN journal ON journal.execution_id = probe.id AND journal.seq = probe.seq"
@@ -195,9 +213,9 @@ async def _outcome(connection: asyncpg.Connection, entries: list[Entry]) -> dict
 
 def _columns(entries: list[Entry]) -> tuple[list[object], ...]:
     events = [
-        (entry.execution, entry.seq + offset, *journal.columns(event), journal.encode(event))
+        (entry.execution, entry.seq + offset, *journal.columns(event), payload)
         for entry in entries
-        for offset, event in enumerate(entry.events)
+        for offset, (event, payload) in enumerate(zip(entry.events, entry.payloads, strict=True))
     ]
     leaving = [
         (

@@ -17,7 +17,7 @@ from services.engine.attempts import Answer, Attempts, Note, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
 from services.engine.claim import Claimed, Message
 from services.engine.core.commands import StartStep, StopStep
-from services.engine.core.decide import Turn, advance, replay, resume
+from services.engine.core.decide import Limit, Turn, advance, replay, resume
 from services.engine.core.events import (
     AnyEvent,
     CancelRequested,
@@ -25,9 +25,11 @@ from services.engine.core.events import (
     PauseRequested,
     ResumeRequested,
     StepFailed,
+    StepNoted,
     TimeExpired,
     is_history,
 )
+from services.engine.core.evolve import evolve
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
@@ -37,6 +39,7 @@ from services.expressions.instants import seconds_of
 from services.failure import Failure
 
 MAX_LOSSES = 5
+_LIMIT = Limit(events=100, bytes=2 * 1024 * 1024)
 
 
 class _Nudge:
@@ -83,6 +86,11 @@ class Run:
         self.due_in_seconds: float | None = None
         """Once the execution is parked: how long from then on."""
 
+    @property
+    def seq(self) -> int:
+        """How many events the journal holds."""
+        return self._seq
+
     def deliver(self, message: Message) -> None:
         """Put a row of the inbox into the mailbox."""
         self._mailbox.put_nowait(message)
@@ -100,7 +108,7 @@ class Run:
             return
         expiry = self._expire_later()
         try:
-            goes_on = await self._take_turn(resume(self._plan, self._state), self._claimed.inbox)
+            goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self._claimed.inbox)
             while goes_on:
                 mail = [await self._mailbox.get()]
                 while not self._mailbox.empty():
@@ -121,22 +129,32 @@ class Run:
         return asyncio.get_running_loop().call_later(left, self._mailbox.put_nowait, _Expired())
 
     async def _handle(self, mail: list[_Mail]) -> bool:
-        notes = [item for item in mail if isinstance(item, Note)]
-        events = [item.event for item in notes]
-        events += [event for item in mail if isinstance(item, Answer) and (event := self._event_of(item)) is not None]
+        notes = [item for item in mail if isinstance(item, Note) and self._is_running(self._state, item.event)]
+        events: list[AnyEvent] = [item.event for item in notes]
+        # Each answer is judged by what the ones before it have left.
+        state = replay(self._plan, events, self._state)
+        for item in mail:
+            if isinstance(item, Answer) and (event := self._event_of(state, item)) is not None:
+                events.append(event)
+                state = evolve(self._plan, state, event)
         events += [TimeExpired() for item in mail if isinstance(item, _Expired)]
-        turn = advance(self._plan, self._state, *events)
+        turn = advance(self._plan, self._state, *events, limit=_LIMIT)
         goes_on = await self._take_turn(turn, tuple(item for item in mail if isinstance(item, Message)))
         for item in notes:
             if goes_on and not item.committed.done():
                 item.committed.set_result(None)
         return goes_on
 
-    def _event_of(self, answer: Answer) -> AnyEvent | None:
+    @staticmethod
+    def _is_running(state: State, attempt: StepNoted | StartStep) -> bool:
+        """Whether the attempt is still wanted; what one says that was stopped meanwhile is not used."""
+        step = state.steps.get(attempt.path)
+        return step is not None and step.status in ("running", "waiting") and step.attempt == attempt.attempt
+
+    def _event_of(self, state: State, answer: Answer) -> AnyEvent | None:
         path, attempt = answer.command.path, answer.command.attempt
-        step = self._state.steps.get(path)
-        if step is None or step.status not in ("running", "waiting") or step.attempt != attempt:
-            return None  # stopped meanwhile: a late answer is not used
+        if not self._is_running(state, answer.command):
+            return None
         self._attempts.answered(path)
         if answer.failure is not None:
             return StepFailed(
@@ -149,7 +167,7 @@ class Run:
             )
         return complete(
             self._plan,
-            self._state,
+            state,
             path,
             attempt=attempt,
             output=answer.output,
@@ -168,26 +186,37 @@ class Run:
         A commit whose receipt shows a new message reads that first: nothing starts after a cancel has committed.
         """
         wanted = self._stop_and_collect(turn, {})
-        events = turn.events
+        events, is_cut = turn.events, turn.is_cut
         while True:
-            turn = advance(self._plan, turn.state, *self._events_of(messages))
-            wanted = self._stop_and_collect(turn, wanted)
+            if arrived := self._events_of(messages):
+                turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
+                wanted = self._stop_and_collect(turn, wanted)
+                events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
             wanted = self._hold_while_paused(turn.state, wanted)
-            leaving = self._leaving(turn.state, wanted)
-            receipt = await self._commit((*events, *turn.events), messages, leaving)
+            leaving = None if is_cut else self._leaving(turn.state, wanted)
+            receipt = await self._commit(events, messages, leaving)
             self._state = turn.state
             if receipt.has_left and leaving is not None:
                 self.due_in_seconds = leaving.delay_seconds
             if not receipt.held or receipt.has_left:
                 return False
-            if receipt.wake_seq <= self._wake_seq:
+            events, messages = (), ()
+            if receipt.wake_seq > self._wake_seq:
+                self._wake_seq = receipt.wake_seq
+                messages = tuple(await self._read_inbox(self._claimed.id))
+            elif is_cut:
+                # A long turn goes on in parts, so that others have their turn too, and no commit grows without bound.
+                await asyncio.sleep(0)
+                turn = resume(self._plan, turn.state, limit=_LIMIT)
+                wanted = self._stop_and_collect(turn, wanted)
+                events, is_cut = turn.events, turn.is_cut
+            else:
                 break
-            self._wake_seq = receipt.wake_seq
-            events, messages = (), tuple(await self._read_inbox(self._claimed.id))
         for path, start in wanted.items():
             step = self._plan.steps[name_of(path)].definition
-            role = self._state.role_assignments.get(step.name, step.role_name)
-            self._attempts.start(start, step, self._state.roles.get(role) if role else None)
+            assigned = self._state.role_assignments.get(step.name)
+            version = assigned.version if assigned else self._state.roles.get(step.role_name or "")
+            self._attempts.start(start, step, version)
         return True
 
     def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:

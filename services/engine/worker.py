@@ -21,11 +21,13 @@ from uuid_utils.compat import uuid7
 from services.engine import claim
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refused
 from services.engine.claim import Claimed, Message
+from services.engine.core.events import ExecutionCancelled
 from services.engine.core.plan import Plan
 from services.engine.outages import TRANSIENT, Connect
 from services.engine.performer import Performer
 from services.engine.run import Run
 from services.engine.sql import statement
+from services.failure import Failure
 
 _log = logging.getLogger(__name__)
 
@@ -223,6 +225,7 @@ class Worker:
 
     async def _drive(self, life: _Life, execution: Claimed) -> None:
         """Drive one execution; nothing that goes wrong with it reaches another."""
+        run: Run | None = None
         try:
             run = Run(
                 execution,
@@ -241,7 +244,7 @@ class Worker:
                 asyncio.get_running_loop().call_later(run.due_in_seconds, self._wake.set)
         except Exception:
             _log.exception("execution %s is put off for %g s", execution.id, self._settings.put_off_seconds)
-            await self._put_off(life, execution)
+            await self._put_off(life, execution, len(execution.history.rows) if run is None else run.seq)
 
     async def _read_inbox(self, life: _Life, execution: UUID) -> list[Message]:
         async with life.reading:
@@ -254,9 +257,15 @@ class Worker:
                 raise
         return [message for message in messages if message.execution == execution]
 
-    async def _put_off(self, life: _Life, execution: Claimed) -> None:
+    async def _put_off(self, life: _Life, execution: Claimed, seq: int) -> None:
+        """Give back what nobody here can go on with; if somebody has asked for that, end it instead."""
+        events: tuple[ExecutionCancelled, ...] = ()
         leaving = Leaving(status="queued", delay_seconds=self._settings.put_off_seconds)
-        entry = Entry(execution=execution.id, epoch=execution.epoch, seq=0, events=(), leaving=leaving)
+        if any(message.kind == "cancel" for message in execution.inbox):
+            events = (ExecutionCancelled(reason="it could not go on"),)
+            error = Failure(code="CANCELLED", message="cancelled; it could not go on", retryable=False)
+            leaving = Leaving(status="cancelled", error=error)
+        entry = Entry(execution=execution.id, epoch=execution.epoch, seq=seq + 1, events=events, leaving=leaving)
         with suppress(Refused):  # then it stays owned, and is tried again when this worker ends
             await life.checkpoint.write(entry)
 

@@ -110,12 +110,13 @@ async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
 def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
     tokens_in, tokens_out = step.tokens
     definition = plan.steps[name_of(step.path)].definition
+    assigned = state.role_assignments.get(definition.name)
     return StepLog(
         path=step.path,
         name=definition.name,
         kind=definition.kind,
         stage=step.stage,
-        role=state.role_assignments.get(definition.name, definition.role_name),
+        role=assigned.role if assigned is not None else definition.role_name,
         status=step.status,
         attempts=step.attempts,
         input=step.input,

@@ -11,7 +11,7 @@ from services import connections, orchestrations, plans, roles
 from services.caller import Caller
 from services.definitions.structure import pointer
 from services.engine import journal
-from services.engine.core.events import ExecutionStarted
+from services.engine.core.events import Assigned, ExecutionStarted
 from services.engine.core.plan import Plan
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
@@ -57,8 +57,8 @@ async def start(
         execution=uuid7(),
         at=datetime.now(UTC),
         input=data,
-        roles=pinned | assigned,
-        role_assignments=role_assignments,
+        roles=pinned,
+        role_assignments=assigned,
     )
     execution = await _insert(caller, found, started, idempotency_key, request)
     connections.hint()
@@ -92,8 +92,8 @@ def _digest(orchestration: UUID, input: Json, role_assignments: RoleAssignments)
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 
-async def _assigned(plan: Plan, role_assignments: RoleAssignments) -> dict[str, UUID]:
-    """The newest version of each role that is assigned, by its name.
+async def _assigned(plan: Plan, role_assignments: RoleAssignments) -> dict[str, Assigned]:
+    """The roles that steps have instead of those they name, at their newest versions.
 
     Raises:
         Invalid: a step is not there or takes no role, or a role is not there; names all of them.
@@ -110,7 +110,7 @@ async def _assigned(plan: Plan, role_assignments: RoleAssignments) -> dict[str, 
             problems.append(Problem(code="UNKNOWN_ROLE", path=path, message=f"there is no role {role!r}"))
     if problems:
         raise Invalid("the roles cannot be assigned", problems)
-    return newest
+    return {step: Assigned(role, newest[role]) for step, role in role_assignments.items()}
 
 
 async def _earlier(caller: Caller, key: str, request: str) -> UUID | None:

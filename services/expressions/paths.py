@@ -183,7 +183,9 @@ def unquote(literal: str) -> str | None:
     text = _ESCAPE.sub(plain, literal[1:-1])
     try:
         # Two escapes may spell one character; a half of one is no character at all.
-        return text.encode("utf-16", "surrogatepass").decode("utf-16") if known else None
+        # And no text here holds U+0000, which Postgres cannot keep.
+        is_text = known and "\0" not in text
+        return text.encode("utf-16", "surrogatepass").decode("utf-16") if is_text else None
     except UnicodeError:
         return None
 

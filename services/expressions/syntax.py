@@ -139,6 +139,8 @@ def _check_constant(value: object) -> None:
             value.encode()
         except UnicodeError:
             _refuse("the text holds half a character")
+        if "\0" in value:
+            _refuse("the text holds the character U+0000, which no text here may hold")
     elif value is not None and not isinstance(value, (int, float)):
         _refuse(f"a {type(value).__name__} is no JSON", allowed=_ALLOWED)
 

@@ -10,7 +10,7 @@ from services.expressions.errors import EvaluationError, ExpressionError
 from services.expressions.filters import Filter, filter_of
 from services.expressions.paths import ROOTS, Path, read_path, read_string
 from services.expressions.text import compact
-from services.json import Json
+from services.json import Json, holds_nul
 
 MAX_TAG: Final = 4_000
 MAX_FILTERS: Final = 16
@@ -160,10 +160,12 @@ def _read_argument(text: str, at: int) -> tuple[Json, int]:
     window = text[at : at + MAX_TAG].partition("\n")[0]
     try:
         value, length = _DECODER.raw_decode(window)
-        compact(value).encode()
+        written = compact(value).encode()
     except (ValueError, RecursionError, EvaluationError):
         # Half a surrogate pair, for one, is an escape that JSON allows and UTF-8 does not.
         _refuse(at, "the argument is not JSON; put text into quotes")
+    if holds_nul(written):
+        _refuse(at, "the argument holds the character U+0000, which no text here may hold")
     return value, at + length
 
 

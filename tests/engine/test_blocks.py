@@ -364,6 +364,7 @@ def test_a_loop_that_overwrites_a_large_value_does_not_fill_the_context() -> Non
           - name: Again
             kind: loop
             maxIterations: 4
+            outputMapping: {}
             steps: [{name: Write, kind: tool, tool: t, outputMapping: {draft: "<<output>>"}}]
         output: {}
         """,

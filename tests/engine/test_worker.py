@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from asyncpg import Record
 
 from services import executions
 from services.caller import OPERATOR
@@ -26,6 +27,7 @@ from services.failure import failed
 from services.json import Json
 from tests.engine.conftest import FAST, Engine
 from tests.engine.plans import document_of, tool, transform
+from tests.engine.play import document
 
 
 async def test_an_execution_runs_to_its_end_and_its_journal_tells_how(engine: Engine) -> None:
@@ -398,3 +400,51 @@ async def test_whatever_stands_in_the_inbox_a_cancel_counts_and_the_rest_is_pass
 
     assert found.status == "cancelled"
     assert await engine.database.pool.fetchval("SELECT count(*) FROM inbox") == 0
+
+
+async def test_an_execution_that_nobody_can_go_on_with_can_be_cancelled(engine: Engine) -> None:
+    execution = await engine.start(document_of(tool("A")))
+    await engine.database.pool.execute(
+        "WITH touched AS (UPDATE execution SET wake_seq = wake_seq + 1 WHERE id = $1 RETURNING id)"
+        " INSERT INTO journal (execution_id, seq, kind, payload) SELECT id, 2, 'x', $2 FROM touched",
+        execution,
+        '{"event": "from_the_future"}',
+    )
+    await executions.cancel(OPERATOR, execution=execution)
+    async with engine.working(engine.worker()):
+        async with asyncio.timeout(10):
+            while (row := await _row(engine, execution))["finished_at"] is None:
+                pass
+
+    assert row["status"] == "cancelled"
+
+
+async def _row(engine: Engine, execution: UUID) -> Record:
+    row = await engine.database.pool.fetchrow("SELECT status, finished_at FROM execution WHERE id = $1", execution)
+    assert row is not None
+    return row
+
+
+async def test_a_long_turn_is_committed_in_parts(engine: Engine) -> None:
+    text = """
+    output: {total: "<<context.Each.total>>"}
+    steps:
+      - name: Each
+        kind: map
+        items: "<<input.items>>"
+        maxItems: 400
+        onItemError: drop
+        steps:
+          - {name: Copy, kind: transform, inputMapping: {text: "<<input.text>>"}}
+          - {name: Small, kind: transform, inputMapping: {n: 1}}
+    """
+    execution = await engine.start(document(text), input={"items": list(range(400)), "text": "x" * 100_000})
+    async with engine.working(engine.worker()):
+        found = await engine.finished(execution)
+
+    assert found.output == {"total": 400}
+    commits = await engine.database.pool.fetch(
+        "SELECT sum(length(payload)) AS bytes FROM journal WHERE execution_id = $1 GROUP BY xmin::text", execution
+    )
+    assert len(commits) > 10
+    assert max(row["bytes"] for row in commits) < 4 * 1024 * 1024

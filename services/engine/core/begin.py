@@ -65,7 +65,7 @@ def attempt(plan: Plan, state: State, path: str) -> Command:
         input=input_of(member, data) if step.input is None else step.input,
         timeout_ms=max(1, min(definition.timeout, left)),
         delay_ms=step.delay_ms,
-        idempotency_key=None if member.idempotency_key is None else str(member.idempotency_key.render(data)),
+        idempotency_key=None if member.idempotency_key is None else text_of(member.idempotency_key.render(data)),
         notes=step.notes,
     )
 
@@ -133,6 +133,7 @@ def _waiting(path: str, wait: Wait, data: Scope) -> StepWaiting:
             raise EvaluationError("INPUT_INVALID", "`until` is to give a time such as 2030-01-31T12:00:00Z")
         return StepWaiting(path=path, until=until)
     for_ms = None if wait.for_ms is None else wait.for_ms.render(data)
+    for_ms = int(for_ms) if isinstance(for_ms, float) and for_ms.is_integer() else for_ms
     if not isinstance(for_ms, int) or isinstance(for_ms, bool) or not 0 <= for_ms <= _MAX_WAIT_MS:
         raise EvaluationError(
             "INPUT_INVALID", f"`forMs` is to give milliseconds, a whole number up to {_MAX_WAIT_MS:,}"
@@ -141,8 +142,9 @@ def _waiting(path: str, wait: Wait, data: Scope) -> StepWaiting:
 
 
 def _stopped(plan: Plan, state: State, path: str, output: Template | None, data: Scope) -> StepCompleted | StepFailed:
-    if output is not None:
-        return StepCompleted(path=path, attempt=1, output=output.render(data), writes={})
+    if output is not None or state.ending is not None:
+        given = None if output is None else output.render(data)
+        return StepCompleted(path=path, attempt=1, output=given, writes={})
     last = complete_execution(plan, state)
     if isinstance(last, ExecutionFailed):
         return StepFailed(path=path, attempt=1, failure=last.failure)

@@ -10,36 +10,74 @@ from dataclasses import dataclass
 
 from services.engine.core.agenda import Agenda, everything
 from services.engine.core.commands import Command, Record, StartStep, StopStep
-from services.engine.core.events import AnyEvent, ResumeRequested, StepCancelled, StepStarted
+from services.engine.core.events import (
+    AnyEvent,
+    BlockEntered,
+    ResumeRequested,
+    StepCancelled,
+    StepCompleted,
+    StepStarted,
+    StepWaiting,
+)
 from services.engine.core.evolve import evolve
 from services.engine.core.paths import is_within
 from services.engine.core.plan import Plan
-from services.engine.core.state import NEW, State
+from services.engine.core.state import NEW, State, size_of
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """How much a turn may bring about before it is cut: so many events, and so many bytes of outputs."""
+
+    events: int
+    bytes: int
+
+    def room(self) -> "_Room":
+        return _Room(self.events, self.bytes)
+
+
+@dataclass(slots=True)
+class _Room:
+    events: int
+    bytes: int
+
+    @property
+    def is_used_up(self) -> bool:
+        return self.events <= 0 or self.bytes <= 0
+
+    def take(self, event: AnyEvent) -> None:
+        self.events -= 1
+        if isinstance(event, StepCompleted | StepWaiting | BlockEntered):
+            self.bytes -= size_of(event)
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one event led to: the new state, the events to journal (the given one first), what to do after that."""
+    """What one event led to: the new state, the events to journal (the given one first), what to do after that.
+
+    A turn that `is_cut` at its limit goes on with `resume`.
+    """
 
     state: State
     events: tuple[AnyEvent, ...]
     commands: tuple[StartStep | StopStep, ...]
+    is_cut: bool = False
 
 
-def advance(plan: Plan, state: State, *events: AnyEvent) -> Turn:
-    """Let `events` happen, then decide until nothing is left to decide."""
+def advance(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = None) -> Turn:
+    """Let `events` happen, then decide until nothing is left to decide, or the `limit` is reached."""
     agenda = Agenda()
     for event in events:
         state = evolve(plan, state, event)
         agenda.touch(event)
     if any(isinstance(event, ResumeRequested) for event in events):
         agenda = everything(state)  # whatever was left alone in the meantime
-    return _until_quiet(plan, state, agenda, list(events))
+    return _until_quiet(plan, state, agenda, list(events), limit)
 
 
-def resume(plan: Plan, state: State) -> Turn:
+def resume(plan: Plan, state: State, *, limit: Limit | None = None) -> Turn:
     """What is wanted by an execution that was just replayed: everything that was under way, once more."""
-    return _until_quiet(plan, state, everything(state), [])
+    return _until_quiet(plan, state, everything(state), [], limit)
 
 
 def decide(plan: Plan, state: State) -> tuple[Command, ...]:
@@ -54,8 +92,9 @@ def replay(plan: Plan, history: Iterable[AnyEvent], state: State = NEW) -> State
     return state
 
 
-def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEvent]) -> Turn:
+def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEvent], limit: Limit | None) -> Turn:
     wanted: dict[str, StartStep | StopStep] = {}
+    room = limit.room() if limit is not None else None
     while commands := agenda.next(plan, state):
         for command in commands:
             event = _event_of(state, command)
@@ -67,6 +106,10 @@ def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEve
                 happened.append(event)
             state = evolve(plan, state, event)
             agenda.touch(event)
+            if room is not None:
+                room.take(event)
+        if room is not None and room.is_used_up:
+            return Turn(state, tuple(happened), tuple(wanted.values()), is_cut=True)
     return Turn(state, tuple(happened), tuple(wanted.values()))
 
 

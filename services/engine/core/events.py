@@ -24,18 +24,25 @@ class Event(msgspec.Struct, frozen=True, rename="camel", tag_field="event", omit
     """Something that happened, named in the past tense."""
 
 
+class Assigned(msgspec.Struct, frozen=True):
+    """The role that a step has instead of the one it names, pinned to a version."""
+
+    role: str
+    version: UUID
+
+
 class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"):
     """The first event.
 
-    `roles` pins the version of each role that is named; `role_assignments` says which steps have another role than the
-    one they name.
+    `roles` pins the version of each role that the steps name, by that name; `role_assignments` those which steps have
+    instead, by step.
     """
 
     execution: UUID
     at: datetime
     input: Json
     roles: dict[str, UUID] = {}
-    role_assignments: dict[str, str] = {}
+    role_assignments: dict[str, Assigned] = {}
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):

@@ -6,6 +6,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from services.engine.core import ending, frames
+from services.engine.core.carried import carried_out
 from services.engine.core.events import (
     AnyEvent,
     BlockEntered,
@@ -31,7 +32,7 @@ from services.engine.core.events import (
 from services.engine.core.paths import MAIN, frame_of, name_of
 from services.engine.core.plan import Plan, handler_slot
 from services.engine.core.retries import delay_before, is_tried_again
-from services.engine.core.state import FINISHED, OPEN, Frame, State, StepState, Undo, growth
+from services.engine.core.state import FINISHED, OPEN, Frame, State, StepState, Undo, block_of, growth
 from services.failure import Failure
 from services.json import Json
 
@@ -44,25 +45,27 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
         case ExecutionStarted():
             return _started(state, event)
         case StepStarted(path=path):
-            return _attempted(state, event) if _is_open(state, path) else state
+            return _attempted(state, event) if _is_open(plan, state, path) else state
         case StepNoted(path=path, note=note):
             step = state.steps.get(path, _PENDING)
             noted = replace(step, notes=(*step.notes, note))
-            return frames.with_step(state, path, noted) if _is_open(state, path) else state
+            return frames.with_step(state, path, noted) if _is_open(plan, state, path) else state
         case StepWaiting(path=path, for_ms=for_ms, until=until):
             waiting = StepState(status="waiting", input=for_ms if until is None else until)
-            return frames.with_step(state, path, waiting) if _is_open(state, path) else state
+            return frames.with_step(state, path, waiting) if _is_open(plan, state, path) else state
         case StepCompleted(path=path):
-            return _completed(plan, _with_usage(state, event.usage), event) if _is_open(state, path) else state
+            return _completed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
         case StepFailed(path=path):
-            return _failed(plan, _with_usage(state, event.usage), event) if _is_open(state, path) else state
+            return _failed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
         case StepSkipped(path=path):
-            return frames.settled(plan, state, path, StepState(status="skipped")) if _is_open(state, path) else state
+            return (
+                frames.settled(plan, state, path, StepState(status="skipped")) if _is_open(plan, state, path) else state
+            )
         case StepCancelled(path=path):
             cancelled = StepState(
                 status="cancelled", attempt=event.attempt, failure=state.steps.get(path, _PENDING).failure
             )
-            return frames.settled(plan, state, path, cancelled) if _is_open(state, path) else state
+            return frames.settled(plan, state, path, cancelled) if _is_open(plan, state, path) else state
         case BlockEntered(path=path, slot=slot):
             is_part = state.ending is not None and (path, slot) in state.ending.left
             return ending.enter_part(state, event) if is_part else frames.entered(plan, state, event)
@@ -89,10 +92,16 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             assert_never(event)
 
 
-def _is_open(state: State, path: str) -> bool:
-    """Whether something can still happen at a path: its frame is under way, and the step is not settled."""
-    step = state.steps.get(path)
-    return state.phase not in FINISHED and frame_of(path) in state.frames and (step is None or step.status in OPEN)
+def _is_open(plan: Plan, state: State, path: str) -> bool:
+    """Whether something can still happen at a path: its stage is the one under way, and the step is not settled."""
+    key = frame_of(path)
+    frame = state.frames.get(key)
+    if state.phase in FINISHED or frame is None:
+        return False
+    if (step := state.steps.get(path)) is not None:
+        return step.status in OPEN
+    stages = block_of(plan, key, frame).stages
+    return frame.stage < len(stages) and name_of(path) in stages[frame.stage].names
 
 
 def _started(state: State, event: ExecutionStarted) -> State:
@@ -119,7 +128,7 @@ def _attempted(state: State, event: StepStarted) -> State:
 def _completed(plan: Plan, state: State, event: StepCompleted) -> State:
     path, name = event.path, name_of(event.path)
     before = state.steps.get(path, _PENDING)
-    writes, results = frames.gathered(plan, state, path)
+    writes, results = carried_out(plan, state, path)
     own = {name: event.output} if event.writes is None else event.writes
     step = StepState(
         status="completed",

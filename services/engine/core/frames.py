@@ -107,25 +107,9 @@ def item_failed(state: State, event: BlockFailed) -> State:
     return _with_inside(without_frame(state, event.path), path, inside)
 
 
-def gathered(plan: Plan, state: State, path: str) -> tuple[dict[str, Json], dict[str, Json]]:
-    """What the steps inside a step have written to the context, and their results. Nothing leaves a map."""
-    step = state.steps.get(path)
-    if step is None or step.inside is None or (plan.steps[name_of(path)].definition.kind == "map" and not step.handler):
-        return {}, {}
-    inside = step.inside
-    key = numbered(path, inside.entered - 1) if is_loop(plan, path, inside) else path + "/"
-    last = state.frames[key]
-    return {**inside.writes, **last.writes}, {**inside.results, **last.results}
-
-
 def is_item(plan: Plan, key: str, frame: Frame) -> bool:
     """Whether a frame is that of a map's item."""
     return key != MAIN and frame.slot == "body" and plan.steps[name_of(owner_of(key))].definition.kind == "map"
-
-
-def is_loop(plan: Plan, path: str, inside: Inside) -> bool:
-    """Whether the frames inside a step are numbered iterations of a loop."""
-    return inside.slot == "body" and plan.steps[name_of(path)].definition.kind == "loop"
 
 
 def without_inside(state: State, path: str) -> State:
@@ -178,8 +162,11 @@ def _with_stage_finished(plan: Plan, state: State, key: str, stage: Stage) -> St
     frame = state.frames[key]
     members = [(member.name, state.steps[key + member.name]) for member in stage.members]
     writes = _merged(stage, members)
+    # What was skipped leaves what stood there; what failed or was stopped does not.
     absent: dict[str, Json] = {
-        name: None for name, step in members if step.status != "completed" and name not in frame.context
+        name: None
+        for name, step in members
+        if step.status in ("failed", "cancelled") or (step.status == "skipped" and name not in frame.context)
     }
     added = {**absent, **writes}
     results: dict[str, Json] = {}

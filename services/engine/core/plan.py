@@ -98,6 +98,7 @@ class Stage:
 
     members: tuple[PlannedStep, ...]
     group: Group
+    names: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,8 @@ def _blocks(
         staged: list[Stage] = []
         for members in stages(listed):
             group = groups.get(members[0].parallel_group or "", _ALONE)
-            staged.append(Stage(tuple(_planned(member, groups, steps) for member in members), group))
+            names = frozenset(member.name for member in members)
+            staged.append(Stage(tuple(_planned(member, groups, steps) for member in members), group, names))
         blocks[slot] = Block(tuple(staged))
     return blocks
 

@@ -1,5 +1,9 @@
 """What an answer, a condition or a mapping makes of a step: the events that settle it."""
 
+import msgspec
+
+from services.definitions.document import CONTAINERS
+from services.engine.core.carried import carried_out
 from services.engine.core.events import (
     ExecutionCompleted,
     ExecutionFailed,
@@ -18,6 +22,9 @@ from services.problem import said
 from services.schema import problems_of_value
 
 DEFAULT_ITEMS = 100
+# How much deeper than an output whatever holds it may be, on its way into the journal, a template or an answer.
+_SPARE_DEPTH = 100
+_ENCODER = msgspec.json.Encoder()
 
 
 def skipped(member: PlannedStep, path: str, data: Scope) -> StepSkipped | None:
@@ -72,15 +79,18 @@ def complete(
 ) -> StepCompleted | StepFailed:
     """The event of a step that has its output: completed, or failed when the output does not fit."""
     member, frame = plan.steps[name_of(path)], state.frames[frame_of(path)]
-    failure, writes = _misfit(member, output), None
+    failure, writes = _too_deep(output) or _misfit(member, output), None
     if failure is None:
         try:
             writes = _writes(member, state, path, output)
         except EvaluationError as error:
             failure = failure_of(error)
     if failure is None:
-        grown = growth(frame.context, {member.name: output} if writes is None else writes)
-        failure = _too_large(plan, frame.context_bytes + frame.pending_bytes + grown)
+        own = {member.name: output} if writes is None else writes
+        carried, _ = carried_out(plan, state, path)
+        failure = _too_deep(own)
+        grown = 0 if failure else growth(frame.context, {**carried, **own} if carried else own)
+        failure = failure or _too_large(plan, frame.context_bytes + frame.pending_bytes + grown)
     if failure is not None:
         return StepFailed(path=path, attempt=attempt, failure=failure, usage=usage, duration_ms=duration_ms)
     return StepCompleted(path=path, attempt=attempt, output=output, writes=writes, usage=usage, duration_ms=duration_ms)
@@ -106,7 +116,8 @@ def with_output(plan: Plan, output: Json) -> ExecutionCompleted | ExecutionFaile
 
 def failure_of(error: EvaluationError) -> Failure:
     """The failure of a template, a condition or a mapping: deterministic, so never tried again."""
-    return Failure(code=error.code, message=str(error), retryable=False)
+    # A message may quote a key as a query spells it, and Postgres keeps no U+0000.
+    return Failure(code=error.code, message=str(error).replace("\0", "\N{REPLACEMENT CHARACTER}"), retryable=False)
 
 
 def _writes(member: PlannedStep, state: State, path: str, output: Json) -> dict[str, Json] | None:
@@ -114,15 +125,26 @@ def _writes(member: PlannedStep, state: State, path: str, output: Json) -> dict[
     if member.output is None:
         return None
     frame, step = state.frames[frame_of(path)], state.steps.get(path)
-    data = scope(state, frame)
-    # A replayed step has lost its input; it is resolved again from the same context, so it is the same.
-    given = None if step is None else step.input
-    if given is None and member.control is None and not member.blocks.get("body"):
-        given = input_of(member, data)
+    data, given = scope(state, frame), None
+    if member.control is None and member.definition.kind not in CONTAINERS:
+        # A replayed step has lost its input; it is resolved again from the same context, so it is the same.
+        given = input_of(member, data) if step is None or step.input is None else step.input
     writes = member.output.render({**data, "output": output, "step": {"input": given}})
     if not isinstance(writes, dict):
         raise EvaluationError("MAPPING_ERROR", f"`outputMapping` is to give an object, and gives {_kind_of(writes)}")
     return writes
+
+
+def _too_deep(value: Json) -> Failure | None:
+    """What wraps itself again and again could neither be written nor read at last."""
+    wrapped = value
+    for _ in range(_SPARE_DEPTH):
+        wrapped = [wrapped]
+    try:
+        _ENCODER.encode(wrapped)
+    except RecursionError:
+        return Failure(code="OUTPUT_INVALID", message="the output is nested too deep", retryable=False)
+    return None
 
 
 def _too_large(plan: Plan, size: int) -> Failure | None:

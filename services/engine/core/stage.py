@@ -1,5 +1,7 @@
 """How the stage under way in a frame goes on: its members begin, the join is judged, the rest is stopped."""
 
+from itertools import islice
+
 from msgspec.structs import replace
 
 from services.engine.core.begin import begin, needs_performer
@@ -22,11 +24,9 @@ def settle_stage(plan: Plan, state: State, key: str) -> tuple[Command, ...]:
         return ()
     match judge(stage, frame):
         case "open":
-            return tuple(
-                begin(plan, state, key + member.name)
-                for member in _next(state, key, frame, stage)
-                if not needs_performer(member)
-            )
+            # One after another: what one writes counts for the size of the context that the next may add to.
+            ready = (member for member in _next(state, key, frame, stage) if not needs_performer(member))
+            return tuple(begin(plan, state, key + member.name) for member in islice(ready, 1))
         case "won":
             unsettled = (member for member in stage.members if not _is_settled(state, key + member.name))
             return tuple(StopStep(path=key + member.name) for member in unsettled)
@@ -38,7 +38,7 @@ def start_stage(plan: Plan, state: State, key: str) -> tuple[Command, ...]:
     """The members that are next and need somebody to perform them."""
     frame = state.frames[key]
     stage = _under_way(plan, state, key, frame)
-    if stage is None:
+    if stage is None or judge(stage, frame) != "open":
         return ()
     return tuple(
         begin(plan, state, key + member.name) for member in _next(state, key, frame, stage) if needs_performer(member)

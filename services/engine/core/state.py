@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from services.definitions.document import Slot
-from services.engine.core.events import Origin
+from services.engine.core.events import Assigned, Origin
 from services.engine.core.paths import MAIN, name_of, owner_of
 from services.engine.core.plan import Block, Plan
 from services.failure import Failure
@@ -137,7 +137,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     execution: dict[str, Json] = {}
     input: Json = None
     roles: dict[str, UUID] = {}
-    role_assignments: dict[str, str] = {}
+    role_assignments: dict[str, Assigned] = {}
     frames: dict[str, Frame] = {}
     steps: dict[str, StepState] = {}
     undo: tuple[Undo, ...] = ()
@@ -159,6 +159,11 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 NEW = State()
 RUN = 64
+
+
+def size_of(value: Any) -> int:
+    """How many bytes a value or an event has as JSON."""
+    return len(_ENCODER.encode(value))
 
 
 def growth(context: dict[str, Json], writes: dict[str, Json]) -> int:
