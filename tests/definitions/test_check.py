@@ -125,6 +125,16 @@ def test_problems_at_any_depth_come_at_once() -> None:
     ]
 
 
+# Each definition asks twice for the next, so a value would be judged 2^30 times.
+DOUBLING: JsonObject = {
+    "$defs": {
+        **{f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(30)},
+        "a30": {"type": "object"},
+    },
+    "$ref": "#/$defs/a0",
+}
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -222,6 +232,19 @@ def test_what_is_no_document_is_a_problem_and_not_an_exception(document: Json) -
         (steps({"name": "A", "stepType": "looop"}), [("WRONG_VALUE", "/steps/0/stepType")]),
         (steps({"name": "A"}, input={"type": "objekt"}), [("SCHEMA_INVALID", "/input/type")]),
         (steps({"name": "A", "outputSchema": {"pattern": "("}}), [("SCHEMA_INVALID", "/steps/0/outputSchema/pattern")]),
+        (steps({"name": "A", "outputSchema": DOUBLING}), [("SCHEMA_INVALID", "/steps/0/outputSchema")]),
+        (
+            steps({"name": "A", "outputSchema": {"pattern": "^(a|a)*(b|b)*((a?){900}){30}$"}}),
+            [("SCHEMA_INVALID", "/steps/0/outputSchema/pattern")],
+        ),
+        (
+            steps({"name": "A", "inputMapping": {"a": {"$expr": "'a\\u0000'"}}}),
+            [("EXPRESSION_INVALID", "/steps/0/inputMapping/a/$expr")],
+        ),
+        (
+            steps({"name": "A", "inputMapping": {"a": '<<input.a | default("\\u0000")>>'}}),
+            [("TEMPLATE_INVALID", "/steps/0/inputMapping/a")],
+        ),
         (steps(*({"name": f"S{i}"} for i in range(MAX_STEPS + 1))), [("TOO_MANY_STEPS", "/steps")]),
         (
             steps(*({"name": f"S{i}", "parallelGroup": "g"} for i in range(MAX_FAN_OUT + 1))),

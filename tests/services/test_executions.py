@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 
 from db.connection import Database
-from services import executions, orchestrations
+from services import executions, orchestrations, roles
 from services.caller import OPERATOR, Caller
 from services.engine import journal
-from services.engine.core.events import ExecutionStarted
+from services.engine.core.events import Assigned, ExecutionStarted
 from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.principal import SCOPES, Principal
 from tests.role_versions import newest_version
@@ -30,6 +30,34 @@ async def test_a_start_fills_in_defaults_and_pins_the_roles(opened: Database) ->
     (event,) = (await journal.load(opened.pool, [started.id]))[started.id].events
     assert isinstance(event, ExecutionStarted)
     assert event.roles["Reader"] == newest
+
+
+async def test_a_step_is_given_another_role_and_the_others_keep_theirs(opened: Database) -> None:
+    await roles.create(OPERATOR, name="Other", base_prompt="You are another.")
+    step = FLOW["steps"][0]["name"]
+
+    started = await executions.start(
+        OPERATOR, orchestration="flow", input={"topic": "x"}, role_assignments={step: "Other"}
+    )
+
+    (event,) = (await journal.load(opened.pool, [started.id]))[started.id].events
+    assert isinstance(event, ExecutionStarted)
+    assert event.roles == {name: await newest_version(name) for name in ("Reader", "Writer")}
+    assert event.role_assignments == {step: Assigned("Other", await newest_version("Other"))}
+    logs = await executions.steps(OPERATOR, execution=started.id)
+    assert {log.name: log.role for log in logs if log.role}[step] == "Other"
+
+
+async def test_roles_are_assigned_only_to_steps_that_take_one(opened: Database) -> None:
+    with pytest.raises(Invalid) as refusal:
+        await executions.start(
+            OPERATOR, orchestration="flow", input={"topic": "x"}, role_assignments={"Reed": "Reader", "Read": "Nobody"}
+        )
+
+    assert {(problem.code, problem.path) for problem in refusal.value.problems} >= {
+        ("UNKNOWN_STEP", "/roleAssignments/Reed"),
+        ("UNKNOWN_ROLE", "/roleAssignments/Read"),
+    }
 
 
 async def test_an_input_that_does_not_fit_is_refused_at_its_place() -> None:
