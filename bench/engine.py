@@ -15,7 +15,6 @@ import asyncio
 import statistics
 from collections.abc import Sequence
 
-
 from harness import moments, peers, throughput
 from harness.server import Product, Server, product, server
 from harness.throughput import Sample
@@ -25,6 +24,7 @@ WORKLOADS = {workload.name: workload for workload in (SINGLE, SEQUENCE, FAN)}
 PARTS = (*WORKLOADS, "latency", "length", "memory", "reclaim")
 LENGTHS = ((10, 1_000), (100, 100), (1_000, 10), (10_000, 10))
 LONG_IN_FLIGHT = 10
+RATES = (5, 25)
 
 
 async def compare(product: Product, workload: Workload, names: Sequence[str], arguments: argparse.Namespace) -> None:
@@ -42,21 +42,24 @@ async def compare(product: Product, workload: Workload, names: Sequence[str], ar
             samples.setdefault(f"{name} {peers.version(name)}", []).append(sample)
         ceilings.append(await throughput.rows_per_second(product, 20_000))
     print(f"\n{workload.name}: {workload.executions:,} executions of {workload.title}")
-    print(f"{'':24}{'exec/s':>9}{'steps/s':>9}{'ours is':>9}{'CPU µs':>8}{'PG µs':>7}{'WAL B':>8}{'commits':>9}{'MiB':>6}")
+    print(
+        f"{'':24}{'exec/s':>9}{'steps/s':>9}{'ours is':>9}{'CPU µs':>8}{'PG µs':>7}{'WAL B':>8}{'commits':>9}{'MiB':>6}"
+    )
     baseline = next(iter(samples.values()))
     for name, taken in samples.items():
         print(f"{name:24}{_costs(taken, baseline)}", flush=True)
     ratios = [ours.steps_per_second / ceiling for ours, ceiling in zip(baseline, ceilings, strict=True)]
-    print(f"{'bare inserts, rows':24}{'':9}{statistics.median(ceilings):9,.0f}{statistics.median(ratios):8.3f}×", flush=True)
+    print(
+        f"{'bare inserts, rows':24}{'':9}{statistics.median(ceilings):9,.0f}{statistics.median(ratios):8.3f}×",
+        flush=True,
+    )
 
 
 def _costs(taken: list[Sample], baseline: list[Sample]) -> str:
     def median(values: Sequence[float]) -> float:
         return statistics.median(values)
 
-    ratios = [
-        ours.steps_per_second / theirs.steps_per_second for ours, theirs in zip(baseline, taken, strict=True)
-    ]
+    ratios = [ours.steps_per_second / theirs.steps_per_second for ours, theirs in zip(baseline, taken, strict=True)]
     return (
         f"{median([it.executions_per_second for it in taken]):9,.0f}"
         f"{median([it.steps_per_second for it in taken]):9,.0f}"
@@ -69,13 +72,19 @@ def _costs(taken: list[Sample], baseline: list[Sample]) -> str:
     )
 
 
-async def latency(product: Product, starts: int) -> None:
+async def latency(product: Product) -> None:
     """How soon an idle worker claims what is started, and has done its one step."""
-    claimed, finished = await moments.start_latencies(product, starts=starts)
-    print(f"\nlatency: {starts} starts, one at a time")
-    for name, seconds in (("to its claim", claimed), ("to its end", finished)):
-        cuts = statistics.quantiles(seconds, n=100)
-        print(f"from a start {name:14} p50 {cuts[49] * 1000:6.2f} ms   p99 {cuts[98] * 1000:6.2f} ms", flush=True)
+    print("\nlatency: 200 starts, so many a second; a commit is a row of its own, inserted by one connection")
+    for rate in RATES:
+        claimed, finished = await moments.start_latencies(product, starts=200, every=1 / rate)
+        _quantiles(f"start to claim, {rate}/s", claimed)
+        _quantiles(f"start to end, {rate}/s", finished)
+    _quantiles("a commit", await moments.commit_latencies(product, commits=200))
+
+
+def _quantiles(name: str, seconds: Sequence[float]) -> None:
+    cuts = statistics.quantiles(seconds, n=100)
+    print(f"{name:24} p50 {cuts[49] * 1000:6.2f} ms   p99 {cuts[98] * 1000:6.2f} ms", flush=True)
 
 
 async def length(product: Product) -> None:
@@ -104,9 +113,13 @@ async def memory(server: Server, count: int) -> None:
             print(f"{status:24}{size / 1024:9.1f} KiB", flush=True)
 
 
-async def reclaim(product: Product, rounds: int) -> None:
+async def reclaim(server: Server, rounds: int) -> None:
     """How soon another worker owns what a killed one had under way."""
-    seconds = [await moments.seconds_to_reclaim(product, executions=100) for _ in range(rounds)]
+    seconds: list[float] = []
+    for number in range(rounds):
+        async with product(server, f"reclaim{number}") as held:
+            await publish(*DOCUMENTS)
+            seconds.append(await moments.seconds_to_reclaim(held, executions=100))
     print(f"\nreclaim: kill -9 to re-claim of 100 executions, median {statistics.median(seconds):.2f} s", end="")
     print(f" ({min(seconds):.2f} to {max(seconds):.2f})", flush=True)
 
@@ -120,7 +133,7 @@ DOCUMENTS = (
 
 async def measure(server: Server, arguments: argparse.Namespace) -> None:
     """Print a table for each part."""
-    wanted = arguments.parts or PARTS
+    wanted = arguments.only or PARTS
     installed = [name for name in arguments.peer if _is_installed(name)]
     async with product(server, "ours") as ours:
         await publish(*DOCUMENTS)
@@ -129,13 +142,11 @@ async def measure(server: Server, arguments: argparse.Namespace) -> None:
                 able = [peer for peer in installed if workload.shape in peers.SHAPES[peer]]
                 await compare(ours, workload, able, arguments)
         if "latency" in wanted:
-            await latency(ours, starts=300)
+            await latency(ours)
         if "length" in wanted:
             await length(ours)
-    async with product(server, "reclaimed") as ours:
-        await publish(*DOCUMENTS)
-        if "reclaim" in wanted:
-            await reclaim(ours, arguments.rounds)
+    if "reclaim" in wanted:
+        await reclaim(server, arguments.rounds)
     if "memory" in wanted:
         await memory(server, count=1_000)
 
@@ -152,13 +163,14 @@ def _is_installed(name: str) -> bool:
 def main() -> None:
     """Measure on an embedded Postgres of its own."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", choices=PARTS, default=[], help="what to measure; all unless named")
+    parser.add_argument("--only", action="append", default=[], choices=PARTS, help="measure this part, not all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--in-flight", type=int, default=500, help="executions and attempts of a worker, each")
     parser.add_argument("--peer", action="append", default=[], choices=sorted(peers.SHAPES), help="compare with it")
     parser.add_argument("--peer-share", type=float, default=0.2, help="of the executions, since peers take longer")
+    arguments = parser.parse_args()
     with server() as running:
-        asyncio.run(measure(running, parser.parse_args()))
+        asyncio.run(measure(running, arguments))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Plans by version. A published version never changes, so its plan is compiled once in each process."""
 
+import asyncio
 from uuid import UUID
 
 from services import orchestrations
@@ -7,6 +8,7 @@ from services.engine.core.plan import Plan, plan_of
 
 _MAX_PLANS = 1_000
 _plans: dict[UUID, Plan] = {}
+_compiling: dict[UUID, asyncio.Task[Plan]] = {}
 
 
 async def of_version(version: UUID) -> Plan:
@@ -17,8 +19,18 @@ async def of_version(version: UUID) -> Plan:
     """
     plan = _plans.get(version)
     if plan is None:
-        plan = plan_of(await orchestrations.document(version))
-        if len(_plans) >= _MAX_PLANS:
-            _plans.pop(next(iter(_plans)))
-        _plans[version] = plan
+        # Executions are claimed in their hundreds: those of one version wait for one compilation.
+        task = _compiling.get(version)
+        if task is None:
+            task = _compiling[version] = asyncio.create_task(_compile(version))
+            task.add_done_callback(lambda _: _compiling.pop(version, None))
+        plan = await asyncio.shield(task)
+    return plan
+
+
+async def _compile(version: UUID) -> Plan:
+    plan = plan_of(await orchestrations.document(version))
+    if len(_plans) >= _MAX_PLANS:
+        _plans.pop(next(iter(_plans)))
+    _plans[version] = plan
     return plan

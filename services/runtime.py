@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import connections, plans
+from services import connections, plans, retention
 from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
@@ -60,10 +60,12 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         notifier = Notifier(database.connect)
         connections.use(database, notifier)
         hints = asyncio.create_task(notifier.run(), name="notifier")
+        upkeep = asyncio.create_task(retention.add_partitions_daily(), name="upkeep")
         try:
             yield Runtime(settings, database, notifier, models)
         finally:
             connections.use(None, None)
             hints.cancel()
-            await asyncio.gather(hints, return_exceptions=True)
+            upkeep.cancel()
+            await asyncio.gather(hints, upkeep, return_exceptions=True)
             await models.close()

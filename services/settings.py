@@ -24,6 +24,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     executions: AtLeastOne = 200
     attempts: AtLeastOne = 100
+    retention_days: AtLeastOne = 30
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

@@ -1,4 +1,5 @@
-"""The command line: `rolecall run`, `up`, `serve`, `work`, `migrate`, `check`, `token`, `generate`.
+"""The command line: `rolecall run`, `up`, `serve`, `work`, `migrate`, `prune`, `check`, `token`,
+`generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
@@ -71,6 +72,16 @@ def migrate() -> None:
     from api.cli import process
 
     sys.exit(process.migrate())
+
+
+@root.command()
+@click.option("--older-than", metavar="AGE", help="Such as 30d or 12h; ROLECALL_RETENTION_DAYS when left out.")
+@click.option("--batch", type=click.IntRange(1, 100_000), default=1000, show_default=True, help="At once.")
+def prune(older_than: str | None, batch: int) -> None:
+    """Delete executions that finished long ago, with their history. Nothing else ever does."""
+    from api.cli import retention
+
+    sys.exit(retention.prune(older_than, batch))
 
 
 @root.group()

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeAlias
 from uuid import UUID
@@ -27,16 +26,14 @@ _log = logging.getLogger(__name__)
 _AGAIN_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
+class Start(msgspec.Struct, frozen=True):
     """An attempt that is wanted, and from when on (by the monotonic clock; 0.0 for at once)."""
 
     command: StartStep
     due: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What came of an attempt: its output, or why there is none."""
 
     command: StartStep
@@ -46,8 +43,7 @@ class Answer:
     duration_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class Note(msgspec.Struct, frozen=True, kw_only=True):
     """Something that a performer wants kept; `committed` is done once it is."""
 
     event: StepNoted
@@ -122,7 +118,8 @@ class Attempts:
 
     async def _perform(self, start: Start, step: Step, role_version: UUID | None) -> None:
         command = start.command
-        await asyncio.sleep(start.due - time.monotonic())
+        if start.due:
+            await asyncio.sleep(start.due - time.monotonic())
         notes = list(command.notes)
         async with self._room:
             self.due.pop(command.path, None)

@@ -37,8 +37,7 @@ class Refused(Exception):
     """Postgres does not take an entry, now or later."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leaving:
+class Leaving(msgspec.Struct, frozen=True, kw_only=True):
     """How an execution leaves its worker: finished, paused, or due again after `delay_seconds`.
 
     `wake_seq` is the wake count that the worker has seen; a higher one keeps an execution from being parked.
@@ -75,8 +74,7 @@ class Entry:
         return tuple(journal.encode(event) for event in self.events)
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(msgspec.Struct, frozen=True):
     """What became of an entry. Not `held`: another worker owns the execution and nothing was written."""
 
     held: bool

@@ -1,5 +1,6 @@
 """Owning executions: claiming what is due, freeing what a dead worker owned, reading the inboxes of what is owned."""
 
+import logging
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -10,10 +11,12 @@ from services.engine import journal
 from services.engine.sql import statement
 from services.principal import Principal
 
+_log = logging.getLogger(__name__)
+
 # The first key of the advisory lock by which a worker's connection says that the worker lives.
 LIVENESS = 0x726F6C65
 
-MAX_CLAIMS = 100
+MAX_CLAIMS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,8 +38,7 @@ class Message:
 class Claimed:
     """An execution that a worker now owns, with all that is needed to go on with it, as its rows keep it.
 
-    `active_ms` is how long it was worked on before; `losses` counts the workers that have died over it since one last
-    gave it back.
+    `active_ms` is how long it was worked on before.
     """
 
     id: UUID
@@ -45,7 +47,6 @@ class Claimed:
     wake_seq: int
     started_by: str
     active_ms: int
-    losses: int
     history: journal.History
     inbox: tuple[Message, ...]
 
@@ -64,10 +65,14 @@ async def take(
 ) -> list[Claimed]:
     """Up to `limit` due executions, owned by `worker` from now on: the highest priority first, the longest due of it.
 
-    What was claimed `max_claims` times without getting any further fails instead.
+    What was claimed more than `max_claims` times without its journal growing fails instead, before anything of it is
+    read: perhaps that is what workers die of.
     """
-    rows = await connection.fetch(statement("claim"), worker, limit, max_claims)
-    return await _with_histories(connection, worker, rows)
+    rows = await connection.fetch(statement("claim"), worker, limit)
+    if poisoned := [row["id"] for row in rows if row["claims"] > max_claims]:
+        _log.error("claimed %d times without getting any further: %s", max_claims, poisoned)
+        await connection.execute(statement("poison"), worker, poisoned)
+    return await _with_histories(connection, worker, [row for row in rows if row["claims"] <= max_claims])
 
 
 async def owned(connection: asyncpg.Connection, worker: UUID) -> list[Claimed]:
@@ -104,7 +109,7 @@ async def reap(connection: asyncpg.Connection, worker: UUID) -> int:
         dead = [row["id"] for row in await connection.fetch(statement("lapsed"), worker, LIVENESS)]
         if not dead:
             return 0
-        freed = await connection.execute(statement("free"), dead, 1)
+        freed = await connection.execute(statement("free"), dead)
         await connection.execute("DELETE FROM worker WHERE id = ANY($1::uuid[])", dead)
     return int(freed.rpartition(" ")[2])
 
@@ -122,7 +127,6 @@ async def _with_histories(connection: asyncpg.Connection, worker: UUID, rows: li
             wake_seq=row["wake_seq"],
             started_by=row["started_by"],
             active_ms=row["active_ms"],
-            losses=row["losses"],
             history=histories[row["id"]],
             inbox=tuple(message for message in messages if message.execution == row["id"]),
         )

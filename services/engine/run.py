@@ -38,7 +38,6 @@ from services.engine.performer import Performer
 from services.expressions.instants import seconds_of
 from services.failure import Failure
 
-MAX_LOSSES = 5
 _LIMIT = Limit(events=100, bytes=2 * 1024 * 1024)
 
 
@@ -102,10 +101,6 @@ class Run:
 
     async def drive(self) -> None:
         """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
-        if self._claimed.losses > MAX_LOSSES:
-            workers = f"{self._claimed.losses} workers in a row"
-            await self._end(Failure(code="WORKER_LOST", message=f"{workers} died while they ran this", retryable=False))
-            return
         expiry = self._expire_later()
         try:
             goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self._claimed.inbox)

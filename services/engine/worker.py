@@ -156,7 +156,7 @@ class Worker:
         # What did not end in time becomes due again together with the end of the worker's row.
         with suppress(*TRANSIENT):
             async with heartbeat.transaction():
-                await heartbeat.execute(statement("free"), [life.id], 0)
+                await heartbeat.execute(statement("free"), [life.id])
                 await heartbeat.execute("DELETE FROM worker WHERE id = $1", life.id)
 
     async def _beat(self, life: _Life, connection: asyncpg.Connection) -> None:

@@ -1,9 +1,11 @@
 """Steering executions that are under way. What is asked for is read by the worker that runs them."""
 
+from contextlib import suppress
 from typing import Literal
 from uuid import UUID
 
 import msgspec
+from asyncpg import ObjectNotInPrerequisiteStateError
 
 from services import connections
 from services.caller import Caller
@@ -48,9 +50,11 @@ async def _post(
     caller: Caller, execution: UUID, kind: Literal["cancel", "pause", "resume"], payload: JsonObject
 ) -> Execution:
     caller.require("executions.run")
-    posted = await connections.pool().fetchval(
-        statement("post"), execution, kind, msgspec.json.encode(payload).decode(), caller.name
-    )
+    posted = None
+    with suppress(ObjectNotInPrerequisiteStateError):  # it has finished in this very moment
+        posted = await connections.pool().fetchval(
+            statement("post"), execution, kind, msgspec.json.encode(payload).decode(), caller.name
+        )
     found = await one(execution)
     if posted is None:
         raise Conflict("execution", str(execution), state=f"is {found.status}", allowed="one that has not finished")

@@ -105,7 +105,7 @@ def test_our_own_mistakes_are_not_blamed_on_the_caller(error: Exception) -> None
             "CONFLICT",
             (
                 "journal__is_append_only",
-                "journal TRUNCATE is refused: the journal is append-only"
+                "journal_default TRUNCATE is refused: the journal is append-only"
                 " (Old executions go with execution_prune.)",
             ),
             id="trigger on a state",

@@ -13,7 +13,7 @@ from db.connection import connect
 
 # Roles: Coder is used by steps, Spare is not. Orchestrations: Brief was executed; Idle never was. Both have an active
 # version 1; Brief also has an archived 2 and a draft 3. Executions are found by their key, which is their status; `new`
-# is queued and has no history yet, and the running one has a child without a key.
+# is queued and has no history yet, and the paused one has a child without a key.
 WORLD = """
 INSERT INTO role (name, base_prompt, created_by) VALUES
   ('Coder', 'You write code.', 'anna'), ('Spare', 'Rest.', 'anna');
@@ -50,11 +50,11 @@ UPDATE execution SET status = 'running', owner = worker.id, epoch = 1, wake_seq 
   started_at = clock_timestamp()
   FROM worker WHERE worker.name = 'first' AND idempotency_key NOT IN ('queued', 'new');
 INSERT INTO journal (execution_id, seq, epoch, kind, path, attempt, payload)
-  SELECT id, seq, 1, kind, 'Write', 1, '{}' FROM execution, (VALUES (2, 'step_failed'), (3, 'step_completed')) AS it (seq, kind)
-  WHERE owner IS NOT NULL;
+  SELECT id, seq, 1, kind, 'Write', 1, '{}'
+  FROM execution, (VALUES (2, 'step_failed'), (3, 'step_completed')) AS event (seq, kind) WHERE owner IS NOT NULL;
 INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, depth)
   SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Review[0]/Critic', 1 FROM execution
-  WHERE idempotency_key = 'running';
+  WHERE idempotency_key = 'paused';
 INSERT INTO inbox (execution_id, kind, sender)
   SELECT id, 'cancel', 'anna' FROM execution WHERE idempotency_key = 'cancelling';
 UPDATE execution SET status = idempotency_key WHERE idempotency_key = 'cancelling';

@@ -7,6 +7,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from tests.db.attacks import MONTH
+
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
 DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
@@ -27,6 +29,19 @@ STEPS = f"SELECT string_agg(name, ' ' ORDER BY slot DESC, \"order\") FROM orches
 STATUSES = (
     "SELECT array_agg(idempotency_key || ' ' || status ORDER BY idempotency_key) FROM execution "
     "WHERE idempotency_key IN ('running', 'cancelling')"
+)
+
+CLAIM = (
+    f"UPDATE execution SET owner = '{SECOND}', status = 'running', epoch = epoch + 1, available_at = NULL "
+    "WHERE idempotency_key = '{}';"
+)
+GIVE_BACK = (
+    "UPDATE execution SET owner = NULL, status = 'queued', available_at = clock_timestamp() "
+    "WHERE idempotency_key = '{}';"
+)
+POST = (
+    "INSERT INTO inbox (execution_id, kind, sender) "
+    "SELECT id, '{}', 'anna' FROM execution WHERE idempotency_key = '{}';"
 )
 
 # (what, the edit, a query, its result afterwards)
@@ -54,6 +69,12 @@ EDITS = (
         "an edit is dated by the database",
         "UPDATE role SET description = 'x', updated_at = '2001-01-01' WHERE name = 'Coder'",
         "SELECT updated_at = now() FROM role WHERE name = 'Coder'",
+        True,
+    ),
+    (
+        "an edit of an orchestration is dated by the database as well",
+        "UPDATE orchestration SET description = 'x', updated_at = '2001-01-01' WHERE name = 'Brief'",
+        "SELECT updated_at = now() FROM orchestration WHERE name = 'Brief'",
         True,
     ),
     (
@@ -140,10 +161,27 @@ EDITS = (
     ),
     (
         "a worker claims what is due",
-        f"UPDATE execution SET owner = '{SECOND}', status = 'running', epoch = epoch + 1, available_at = NULL "
-        "WHERE available_at <= clock_timestamp()",
+        CLAIM.format("queued"),
         f"SELECT array_agg(idempotency_key || ' ' || epoch) FROM execution WHERE owner = '{SECOND}'",
         ["queued 1"],
+    ),
+    (
+        "nine claims that come to nothing are counted",
+        9 * (CLAIM.format("queued") + GIVE_BACK.format("queued")),
+        "SELECT (claims, claimed_seq)::text FROM execution WHERE idempotency_key = 'queued'",
+        "(9,0)",
+    ),
+    (
+        "the tenth claim sees that the journal has grown",
+        9 * (CLAIM.format("queued") + GIVE_BACK.format("queued")) + CLAIM.format("queued"),
+        "SELECT (claims, claimed_seq)::text FROM execution WHERE idempotency_key = 'queued'",
+        "(0,1)",
+    ),
+    (
+        "twenty claims that come to nothing after that are all counted",
+        30 * (CLAIM.format("queued") + GIVE_BACK.format("queued")),
+        "SELECT (claims, claimed_seq)::text FROM execution WHERE idempotency_key = 'queued'",
+        "(20,1)",
     ),
     (
         "an owner parks until a time, if nobody has woken it",
@@ -154,33 +192,125 @@ EDITS = (
     ),
     (
         "a message wakes what waits",
-        "INSERT INTO inbox (execution_id, kind, sender) "
-        "SELECT id, 'signal', 'anna' FROM execution WHERE idempotency_key = 'waiting';"
-        "UPDATE execution SET wake_seq = wake_seq + 1, status = 'queued', available_at = clock_timestamp() "
+        POST.format("signal", "waiting"),
+        "SELECT wake_seq || ' ' || (available_at <= clock_timestamp()) FROM execution "
         "WHERE idempotency_key = 'waiting'",
-        "SELECT wake_seq FROM execution WHERE idempotency_key = 'waiting'",
-        6,
+        "6 true",
+    ),
+    (
+        "a message leaves what is paused alone",
+        POST.format("signal", "paused"),
+        "SELECT wake_seq || ' ' || status FROM execution WHERE idempotency_key = 'paused'",
+        "6 paused",
+    ),
+    (
+        "to resume makes what is paused due",
+        POST.format("resume", "paused"),
+        "SELECT wake_seq || ' ' || status FROM execution WHERE idempotency_key = 'paused'",
+        "6 queued",
+    ),
+    (
+        "a cancel reaches the children too, and is asked for once",
+        2 * POST.format("cancel", "paused"),
+        "SELECT array_agg(depth || ' ' || status || ' ' || wake_seq || ' ' || (cancel_requested_at IS NOT NULL) "
+        "ORDER BY depth) FROM execution WHERE idempotency_key = 'paused' OR depth = 1",
+        ["0 queued 7 true", "1 queued 2 true"],
+    ),
+    (
+        "a cancel leaves the inbox once the journal has it",
+        "INSERT INTO journal (execution_id, seq, epoch, kind, payload) SELECT id, 9, epoch, 'cancel_requested', '{}' "
+        "FROM execution WHERE idempotency_key = 'cancelling'; DELETE FROM inbox",
+        "SELECT count(*) FROM inbox",
+        0,
+    ),
+    (
+        "a child's end wakes its parent",
+        f"UPDATE execution SET status = 'running', epoch = 1, owner = '{SECOND}', available_at = NULL WHERE depth = 1;"
+        "WITH done AS (UPDATE execution SET status = 'completed', owner = NULL, finished_at = now() "
+        "WHERE depth = 1 RETURNING id) INSERT INTO journal (execution_id, seq, epoch, kind, payload) "
+        "SELECT id, 1, 1, 'execution_completed', '{}' FROM done",
+        "SELECT wake_seq || ' ' || (payload ->> 'path') || ' ' || (payload ->> 'status') FROM inbox "
+        "JOIN execution ON execution.id = execution_id WHERE idempotency_key = 'paused' AND kind = 'child_finished'",
+        "6 Review[0]/Critic completed",
     ),
     (
         "an execution that has no history yet can be deleted",
-        "DELETE FROM execution WHERE idempotency_key = 'queued'",
-        "SELECT count(*) FROM execution WHERE idempotency_key = 'queued'",
+        "DELETE FROM execution WHERE idempotency_key = 'new'",
+        "SELECT count(*) FROM execution WHERE idempotency_key = 'new'",
         0,
     ),
     (
         "two starters may use the same key",
-        "INSERT INTO execution (id, version_id, input, started_by, idempotency_key) "
-        "SELECT gen_random_uuid(), version_id, '1', '{\"kind\": \"agent\", \"name\": \"bob\"}', 'queued' "
+        "INSERT INTO execution (id, version_id, input, started_by, idempotency_key, request_digest) "
+        "SELECT gen_random_uuid(), version_id, '1', '{\"kind\": \"agent\", \"name\": \"bob\"}', 'queued', 'digest' "
         "FROM execution LIMIT 1",
         "SELECT count(*) FROM execution WHERE idempotency_key = 'queued'",
         2,
     ),
     (
         "the journal shows its payload as jsonb",
-        "INSERT INTO journal (execution_id, seq, kind, payload) "
-        "SELECT execution_id, 2, 'StepCompleted', '{\"output\": {\"text\": \"tea\"}}' FROM journal LIMIT 1",
-        "SELECT payload #>> '{output,text}' FROM journal_event WHERE seq = 2",
+        "INSERT INTO journal (execution_id, seq, epoch, kind, payload) "
+        "SELECT id, 9, 1, 'step_noted', '{\"note\": {\"text\": \"tea\"}}' FROM execution "
+        "WHERE idempotency_key = 'running'",
+        "SELECT payload #>> '{note,text}' FROM journal_event WHERE seq = 9",
         "tea",
+    ),
+    (
+        "an execution started now is in the journal's partition of this month",
+        "WITH started AS (INSERT INTO execution (id, version_id, input, started_by) "
+        "SELECT first_id_at(now()), version_id, '1', started_by FROM execution LIMIT 1 RETURNING id) "
+        "INSERT INTO journal (execution_id, seq, kind, payload) SELECT id, 1, 'execution_started', '{}' FROM started",
+        "SELECT count(*) FROM ONLY journal_" + MONTH,
+        1,
+    ),
+    (
+        "what has finished long ago is pruned with its history, a batch at a time",
+        "SELECT execution_prune('23 hours', 3)",
+        "SELECT (SELECT count(*) FROM execution WHERE finished_at IS NOT NULL) || ' of ' "
+        "|| count(*) FILTER (WHERE seq = 4) FROM journal",
+        "1 of 1",
+    ),
+    (
+        "what has finished lately stays",
+        "SELECT execution_prune('25 hours', 100)",
+        "SELECT count(*) FROM execution WHERE finished_at IS NOT NULL",
+        4,
+    ),
+    (
+        "what a restart comes from stays with it",
+        "INSERT INTO execution (id, version_id, input, started_by, forked_from) "
+        "SELECT gen_random_uuid(), version_id, '1', started_by, id FROM execution WHERE idempotency_key = 'failed';"
+        "SELECT execution_prune('1 hour', 100)",
+        "SELECT array_agg(idempotency_key) FROM execution WHERE finished_at IS NOT NULL",
+        ["failed"],
+    ),
+    (
+        "after a pruning the guards are back",
+        "SELECT execution_prune('25 hours', 100)",
+        "SELECT is_pruning()",
+        False,
+    ),
+    (
+        "the partitions are there already",
+        "SELECT",
+        "SELECT journal_add_partitions()",
+        0,
+    ),
+    (
+        "partitions are made ahead",
+        "SELECT journal_add_partitions(4)",
+        "SELECT count(*) FROM pg_inherits WHERE inhparent = 'journal'::regclass",
+        6,
+    ),
+    (
+        "an empty month that is past is dropped, one that an execution started in is not",
+        "SELECT journal_add_partition('2020-01-01'), journal_add_partition('2020-02-01');"
+        "INSERT INTO execution (id, version_id, input, started_by) "
+        "SELECT first_id_at('2020-02-11'), version_id, '1', started_by FROM execution LIMIT 1;"
+        "SELECT journal_drop_partitions()",
+        "SELECT array_agg(inhrelid::regclass::text) FROM pg_inherits "
+        "WHERE inhparent = 'journal'::regclass AND inhrelid::regclass::text LIKE 'journal_2020%'",
+        ["journal_2020_02"],
     ),
 )  # fmt: skip
 

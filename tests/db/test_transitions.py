@@ -6,24 +6,31 @@ from itertools import product
 
 import asyncpg
 
+from db.connection import connect
 from db.refusal import refusal_of
 
 OPEN = ("queued", "running", "waiting", "paused", "cancelling")
 FINAL = ("completed", "failed", "timed_out", "cancelled")
 
 MOVE = """
-UPDATE execution SET
+WITH moved AS (UPDATE execution SET
   status = $2::text,
   owner = CASE WHEN $2 IN ('running', 'cancelling') THEN '00000000-0000-7000-8000-000000000001'::uuid END,
   epoch = epoch + ($2 IN ('running', 'cancelling') AND owner IS NULL)::integer,
   available_at = CASE WHEN $2 = 'queued' THEN clock_timestamp() END,
   finished_at = CASE WHEN $2 = ANY ($3::text[]) THEN clock_timestamp() END
 WHERE idempotency_key = $1
+RETURNING id, epoch, status)
+INSERT INTO journal (execution_id, seq, epoch, kind, payload)
+SELECT id, 9, epoch, 'execution_' || replace(status, 'timed_out', 'failed'), '{}' FROM moved WHERE status = ANY ($3)
 """
 
 
-async def test_an_execution_goes_only_the_ways_it_may(world: asyncpg.Connection) -> None:
+async def test_an_execution_goes_only_the_ways_it_may(world_url: str) -> None:
+    world = await connect(world_url)
+
     went = {way for way in product(OPEN + FINAL, OPEN + FINAL) if await _goes(world, *way)}
+    await world.close()
 
     assert went == {
         # an update that leaves the status alone
@@ -44,7 +51,7 @@ async def test_an_execution_goes_only_the_ways_it_may(world: asyncpg.Connection)
 
 
 async def _goes(world: asyncpg.Connection, before: str, after: str) -> bool:
-    attempt = world.transaction()  # a savepoint in the world's
+    attempt = world.transaction()
     await attempt.start()
     try:
         await world.execute(MOVE, before, after, FINAL)

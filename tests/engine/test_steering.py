@@ -7,7 +7,6 @@ import msgspec
 from services import executions
 from services.caller import OPERATOR
 from services.engine.core.events import PauseRequested, ResumeRequested, StepCompleted, TimeExpired
-from services.engine.run import MAX_LOSSES
 from tests.engine.conftest import Engine
 from tests.engine.plans import document_of, tool
 from tests.engine.play import document
@@ -131,32 +130,3 @@ async def test_an_execution_that_works_too_long_is_timed_out_and_cleans_up(engin
     assert engine.script.attempts == [("A", 1), ("Close", 1)]
     assert engine.script.stopped == ["A"]
     assert TimeExpired() in await engine.history(execution)
-
-
-async def test_an_execution_that_kills_its_workers_is_given_up(engine: Engine) -> None:
-    execution = await engine.start(document_of(tool("A")))
-    await engine.database.pool.execute("UPDATE execution SET losses = $2 WHERE id = $1", execution, MAX_LOSSES + 1)
-    async with engine.working(engine.worker()):
-        found = await engine.finished(execution)
-
-    assert found.error is not None
-    assert (found.status, found.error.code, engine.script.attempts) == ("failed", "WORKER_LOST", [])
-
-
-async def test_workers_that_die_over_an_execution_are_counted_until_one_gives_it_back(engine: Engine) -> None:
-    began = engine.script.hold("A")
-    execution = await engine.start(document_of(tool("A")))
-    for losses in (1, 2):
-        dying = asyncio.create_task(engine.worker().run())
-        await began.wait()
-        dying.cancel()  # as if killed
-        await asyncio.gather(dying, return_exceptions=True)
-        began.clear()
-        if losses == 2:
-            engine.script.release.clear()
-    async with engine.working(engine.worker()):
-        await engine.finished(execution)
-
-    row = await engine.database.pool.fetchrow("SELECT epoch, losses FROM execution WHERE id = $1", execution)
-    assert row is not None
-    assert (row["epoch"], row["losses"]) == (3, 0)

@@ -104,6 +104,15 @@ BEGIN
         HINT = 'Edit the role; its version is written by the database.';
   END IF;
   IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM role WHERE id = OLD.role_id) THEN
+    -- The first event of an execution names the versions it keeps to; also of roles that were assigned at its start.
+    IF EXISTS (
+      SELECT FROM execution JOIN journal ON execution_id = execution.id AND seq = 1
+      WHERE status IN ('queued', 'running', 'waiting', 'paused', 'cancelling') AND strpos(payload, OLD.id::text) > 0
+    ) THEN
+      RAISE EXCEPTION 'version % of role % is pinned by executions that have not finished', OLD.number, OLD.role_id
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_pinned',
+          HINT = 'Switch the role off (is_active), or wait for the executions.';
+    END IF;
     RETURN OLD;
   END IF;
   RAISE EXCEPTION 'version % of role % never changes', OLD.number, OLD.role_id
@@ -343,11 +352,9 @@ CREATE TABLE execution (
   claims          integer NOT NULL DEFAULT 0,
   claimed_seq     integer NOT NULL DEFAULT 0,
   active_ms       bigint NOT NULL DEFAULT 0,
-  losses          smallint NOT NULL DEFAULT 0,
   created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
   started_at      timestamptz,
   finished_at     timestamptz,
-  deadline_at     timestamptz,
   cancel_requested_at timestamptz,
   priority        smallint NOT NULL DEFAULT 0,
   forked_from     uuid REFERENCES execution ON DELETE RESTRICT,
@@ -369,7 +376,6 @@ CREATE TABLE execution (
     coalesce(jsonb_typeof(started_by -> 'kind') = 'string' AND jsonb_typeof(started_by -> 'name') = 'string', false)),
   CONSTRAINT execution__key_has_its_request CHECK (idempotency_key IS NULL OR request_digest IS NOT NULL),
   CONSTRAINT execution__active_ms CHECK (active_ms >= 0),
-  CONSTRAINT execution__losses CHECK (losses >= 0),
   -- A claim asks once for each priority in use, so there cannot be any number of them.
   CONSTRAINT execution__priority CHECK (priority BETWEEN -100 AND 100),
   CONSTRAINT execution__child_of_a_step CHECK (
@@ -384,8 +390,8 @@ COMMENT ON COLUMN execution.available_at IS 'Start time or timer; null while own
 COMMENT ON COLUMN execution.epoch IS 'Rises by one with each claim; a write under an older one is refused.';
 COMMENT ON COLUMN execution.wake_seq IS 'Rises with every message in the inbox; parking compares it, so no wake-up is lost.';
 COMMENT ON COLUMN execution.claims IS
-  'Claims since the journal last grew, counted by the database: who claims past a cap fails the execution instead.';
-COMMENT ON COLUMN execution.claimed_seq IS 'How long the journal was at the last claim.';
+  'Claims since its journal was last seen to have grown, which is looked at in every tenth. Past a cap it fails as poison.';
+COMMENT ON COLUMN execution.claimed_seq IS 'How long its journal was when it was last looked at.';
 COMMENT ON COLUMN execution.cancel_requested_at IS 'When its cancel was first asked for; that cannot be taken back.';
 COMMENT ON COLUMN execution.priority IS 'Of what is due, the higher is claimed first.';
 COMMENT ON COLUMN execution.forked_from IS 'The execution that this one restarts.';
@@ -419,8 +425,8 @@ CREATE FUNCTION execution_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   parent execution;
 BEGIN
-  IF NEW.status <> 'queued' OR (NEW.epoch, NEW.wake_seq, NEW.claims, NEW.claimed_seq, NEW.active_ms, NEW.losses)
-    <> (0, 0, 0, 0, 0, 0) OR NEW.started_at IS NOT NULL OR NEW.cancel_requested_at IS NOT NULL
+  IF NEW.status <> 'queued' OR (NEW.epoch, NEW.wake_seq, NEW.claims, NEW.claimed_seq, NEW.active_ms)
+    <> (0, 0, 0, 0, 0) OR NEW.started_at IS NOT NULL OR NEW.cancel_requested_at IS NOT NULL
   THEN
     RAISE EXCEPTION 'execution % cannot start as % at epoch %', NEW.id, NEW.status, NEW.epoch
       USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__starts_queued',
@@ -515,11 +521,14 @@ BEGIN
   IF (NEW.claims, NEW.claimed_seq) <> (OLD.claims, OLD.claimed_seq) THEN
     RAISE EXCEPTION 'execution % was claimed % times since its journal last grew', OLD.id, OLD.claims
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__claims_are_counted',
-        HINT = 'Leave claims and claimed_seq alone: the database counts them, at each claim.';
+        HINT = 'Leave claims and claimed_seq alone: the database counts them at each claim.';
   END IF;
   IF is_claim THEN
-    NEW.claimed_seq := coalesce((SELECT max(seq) FROM journal WHERE execution_id = NEW.id), 0);
-    NEW.claims := CASE WHEN NEW.claimed_seq > OLD.claimed_seq THEN 1 ELSE OLD.claims + 1 END;
+    NEW.claims := OLD.claims + 1;
+    IF NEW.claims % 10 = 0 THEN  -- not each time: looking costs as much as the claim
+      NEW.claimed_seq := coalesce((SELECT max(seq) FROM journal WHERE execution_id = NEW.id), 0);
+      NEW.claims := CASE WHEN NEW.claimed_seq > OLD.claimed_seq THEN 0 ELSE NEW.claims END;
+    END IF;
   END IF;
   IF NEW.cancel_requested_at IS DISTINCT FROM OLD.cancel_requested_at AND (
     OLD.cancel_requested_at IS NOT NULL
@@ -568,7 +577,8 @@ COMMENT ON VIEW journal_event IS 'The journal for people: the payload as jsonb.'
 -- A row is written under the present epoch of its execution, which somebody owns or which this transaction has just
 -- changed: started it, or settled it in the statement that appended. Once for each statement: for each row it would cost
 -- several times as much. Locking whoever owns them would be dearer still; the checkpoint does it, for its worker only.
-CREATE FUNCTION journal_fence() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION journal_fence() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off AS $$  -- the plan is kept, and tables grow
 DECLARE
   stale record;
 BEGIN
@@ -610,8 +620,6 @@ BEGIN
 END $$;
 CREATE TRIGGER journal__is_append_only BEFORE UPDATE OR DELETE ON journal
   FOR EACH ROW EXECUTE FUNCTION journal_guard();
-CREATE TRIGGER journal__no_truncate BEFORE TRUNCATE ON journal EXECUTE FUNCTION
-  refuse('journal__is_append_only', 'the journal is append-only', 'Old executions go with execution_prune.');
 
 -- An execution's id is a UUIDv7, so it carries its start, and its whole history is in the partition of that month.
 CREATE FUNCTION first_id_at(instant timestamptz) RETURNS uuid LANGUAGE sql IMMUTABLE AS $$
@@ -619,8 +627,8 @@ CREATE FUNCTION first_id_at(instant timestamptz) RETURNS uuid LANGUAGE sql IMMUT
 $$;
 COMMENT ON FUNCTION first_id_at IS 'The least UUIDv7 of an instant: every id made earlier is smaller.';
 
--- What a partition does not get from the journal: the triggers that look at whole statements, for those that name it
--- directly, and names of indexes that say what they hold.
+-- What a partition does not get from the journal: names of indexes that say what they hold, and triggers that look at
+-- whole statements. The fence is there for those that name the partition; TRUNCATE asks each partition in any case.
 CREATE FUNCTION journal_dress(partition text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   EXECUTE format($sql$
@@ -634,32 +642,30 @@ BEGIN
 END $$;
 
 -- Attached and not created in place: that would stop all reading and writing until whoever reads now is done.
-CREATE FUNCTION journal_add_partitions(months_ahead integer DEFAULT 2) RETURNS integer LANGUAGE plpgsql
+CREATE FUNCTION journal_add_partition(month date) RETURNS boolean LANGUAGE plpgsql
 SET lock_timeout = '2s' AS $$
 DECLARE
-  month  timestamp;
-  name   text;
-  lowest uuid;
-  beyond uuid;
-  added  integer := 0;
+  name   CONSTANT text := 'journal_' || to_char(month, 'YYYY_MM');
+  lowest CONSTANT uuid := first_id_at(date_trunc('month', month::timestamp) AT TIME ZONE 'UTC');
+  beyond CONSTANT uuid := first_id_at((date_trunc('month', month::timestamp) + interval '1 month') AT TIME ZONE 'UTC');
 BEGIN
-  PERFORM pg_advisory_xact_lock(hashtext('journal_add_partitions'));
-  FOR month IN SELECT generate_series(this_month, this_month + make_interval(months => months_ahead), '1 month')
-    FROM date_trunc('month', now() AT TIME ZONE 'UTC') AS this_month
-  LOOP
-    name := 'journal_' || to_char(month, 'YYYY_MM');
-    lowest := first_id_at(month AT TIME ZONE 'UTC');
-    beyond := first_id_at((month + interval '1 month') AT TIME ZONE 'UTC');
-    -- A month that began without its partition stays where it is, in journal_default.
-    CONTINUE WHEN to_regclass(name) IS NOT NULL
-      OR EXISTS (SELECT FROM journal_default WHERE execution_id >= lowest AND execution_id < beyond);
-    EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
-    PERFORM journal_dress(name);
-    EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, lowest, beyond);
-    added := added + 1;
-  END LOOP;
-  RETURN added;
+  PERFORM pg_advisory_xact_lock(hashtext('journal_add_partition'));
+  -- A month that began without its partition stays where it is, in journal_default.
+  IF to_regclass(name) IS NOT NULL
+    OR EXISTS (SELECT FROM journal_default WHERE execution_id >= lowest AND execution_id < beyond)
+  THEN
+    RETURN false;
+  END IF;
+  EXECUTE format('CREATE TABLE %I (LIKE journal INCLUDING DEFAULTS INCLUDING CONSTRAINTS)', name);
+  PERFORM journal_dress(name);
+  EXECUTE format('ALTER TABLE journal ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', name, lowest, beyond);
+  RETURN true;
 END $$;
+
+CREATE FUNCTION journal_add_partitions(months_ahead integer DEFAULT 2) RETURNS bigint LANGUAGE sql AS $$
+  SELECT count(*) FILTER (WHERE journal_add_partition((this_month + make_interval(months => ahead))::date))
+  FROM date_trunc('month', now() AT TIME ZONE 'UTC') AS this_month, generate_series(0, months_ahead) AS ahead
+$$;
 COMMENT ON FUNCTION journal_add_partitions IS
   'Make the partitions of the journal for this month and the next ones; returns how many there were to make. Run daily.';
 
@@ -671,7 +677,8 @@ SELECT journal_add_partitions();
 
 -- How an execution ends stands in its journal, and its parent learns of it. Seen when the statement is done, so that the
 -- checkpoint can append and settle in one.
-CREATE FUNCTION execution_end_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION execution_end_guard() RETURNS trigger LANGUAGE plpgsql
+SET enable_seqscan = off AS $$  -- the plans are kept, and tables grow
 DECLARE
   last_kind CONSTANT text := (SELECT kind FROM journal WHERE execution_id = NEW.id ORDER BY seq DESC LIMIT 1);
 BEGIN
@@ -689,10 +696,12 @@ BEGIN
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__completes_after_its_children',
         HINT = 'Wait for its children, or cancel them.';
   END IF;
-  INSERT INTO inbox (execution_id, kind, payload, sender)
-    SELECT id, 'child_finished', jsonb_build_object(
-      'execution', NEW.id, 'path', NEW.parent_path, 'status', NEW.status), NEW.id::text
-    FROM execution WHERE id = NEW.parent_execution_id AND finished_at IS NULL FOR NO KEY UPDATE;
+  IF NEW.parent_execution_id IS NOT NULL THEN
+    INSERT INTO inbox (execution_id, kind, payload, sender)
+      SELECT id, 'child_finished', jsonb_build_object(
+        'execution', NEW.id, 'path', NEW.parent_path, 'status', NEW.status), NEW.id::text
+      FROM execution WHERE id = NEW.parent_execution_id AND finished_at IS NULL FOR NO KEY UPDATE;
+  END IF;
   RETURN NULL;
 END $$;
 CREATE TRIGGER execution__end AFTER UPDATE ON execution
@@ -776,18 +785,20 @@ CREATE TRIGGER inbox__cancel_is_kept AFTER DELETE ON inbox
 CREATE FUNCTION execution_prune(older_than interval, batch integer) RETURNS integer LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-  gone uuid[];
+  oldest_kept CONSTANT timestamptz := clock_timestamp() - older_than;
+  gone        uuid[];
 BEGIN
   PERFORM set_config('rolecall.pruning', pg_current_xact_id()::text, true);
   gone := ARRAY(
     SELECT id FROM execution
-    -- What others still refer to goes after them: children before their parent, restarts before their origin.
-    WHERE finished_at < clock_timestamp() - older_than
+    -- What others still refer to goes after them: children before their parent, restarts before their origin; and
+    -- children not while their parent goes on, or is kept.
+    WHERE finished_at < oldest_kept
       AND NOT EXISTS (SELECT FROM execution AS child WHERE child.parent_execution_id = execution.id)
       AND NOT EXISTS (SELECT FROM execution AS restart WHERE restart.forked_from = execution.id)
       AND NOT EXISTS (
         SELECT FROM execution AS parent WHERE parent.id = execution.parent_execution_id
-          AND (parent.finished_at IS NULL OR parent.finished_at >= clock_timestamp() - older_than))
+          AND (parent.finished_at IS NULL OR parent.finished_at >= oldest_kept))
     ORDER BY finished_at LIMIT batch FOR UPDATE SKIP LOCKED
   );
   DELETE FROM inbox WHERE execution_id = ANY (gone);

@@ -1,14 +1,14 @@
 """What the core wants done."""
 
-from dataclasses import dataclass
 from typing import TypeAlias
+
+import msgspec
 
 from services.engine.core.events import AnyEvent
 from services.json import Json
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StartStep:
+class StartStep(msgspec.Struct, frozen=True, kw_only=True):
     """Perform an attempt of a step, `delay_ms` after the last event at its path, or not before `until` (RFC 3339).
 
     The attempt may take `timeout_ms`. `idempotency_key` is the step's own, where it has one.
@@ -24,15 +24,13 @@ class StartStep:
     notes: tuple[Json, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StopStep:
+class StopStep(msgspec.Struct, frozen=True, kw_only=True):
     """Stop what is under way at a step and inside it; no answer of theirs is wanted any more."""
 
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """Let this have happened: it needs nobody outside the core."""
 
     event: AnyEvent

@@ -8,6 +8,8 @@ independent answers does not change the output.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import msgspec
+
 from services.engine.core.agenda import Agenda, everything
 from services.engine.core.commands import Command, Record, StartStep, StopStep
 from services.engine.core.events import (
@@ -25,8 +27,7 @@ from services.engine.core.plan import Plan
 from services.engine.core.state import NEW, State, size_of
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """How much a turn may bring about before it is cut: so many events, and so many bytes of outputs."""
 
     events: int
@@ -51,8 +52,7 @@ class _Room:
             self.bytes -= size_of(event)
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(msgspec.Struct, frozen=True):
     """What one event led to: the new state, the events to journal (the given one first), what to do after that.
 
     A turn that `is_cut` at its limit goes on with `resume`.
