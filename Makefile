@@ -7,10 +7,10 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench fuzz laws generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz laws chaos crash-matrix generate ci clean
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
 
 run: $(VENV)/run.stamp ## run the example orchestration from nothing: database, roles, live progress, brief
 	@$(BIN)/rolecall run examples/research-brief.yaml --input @examples/research-brief.input.json
@@ -46,7 +46,13 @@ fuzz: $(VENV)/dev.stamp ## a million hostile expressions, templates, conditions 
 	@$(BIN)/python -m tests.expressions.fuzz
 
 laws: $(VENV)/dev.stamp ## what holds for every definition, over 10,000 random ones each
-	@$(BIN)/python -m pytest -q tests/engine/test_laws.py --hypothesis-profile=thorough
+	@$(BIN)/python -m pytest -q tests/engine/test_laws.py --hypothesis-profile=thorough --timeout=0
+
+chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,000 executions; cancels, timers, outages
+	@$(BIN)/python -m tests.chaos storm cancels timers outages $(CHAOS)
+
+crash-matrix: $(VENV)/dev.stamp ## end a worker before and after each of its SQL statements and external calls
+	@$(BIN)/python -m tests.chaos crash-matrix
 
 ci: check test ## what CI runs
 

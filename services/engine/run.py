@@ -182,6 +182,7 @@ class Run:
         """
         wanted = self._stop_and_collect(turn, {})
         events, is_cut = turn.events, turn.is_cut
+        decided_at = time.monotonic()
         while True:
             if arrived := self._events_of(messages):
                 turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
@@ -207,7 +208,10 @@ class Run:
                 events, is_cut = turn.events, turn.is_cut
             else:
                 break
+        # A delay counts from the commit of what it follows.
+        passed = time.monotonic() - decided_at
         for path, start in wanted.items():
+            start = Start(start.command, start.due + passed if start.due else 0.0)
             step = self._plan.steps[name_of(path)].definition
             assigned = self._state.role_assignments.get(step.name)
             version = assigned.version if assigned else self._state.roles.get(step.role_name or "")

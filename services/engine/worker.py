@@ -23,7 +23,7 @@ from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refus
 from services.engine.claim import Claimed, Message
 from services.engine.core.events import ExecutionCancelled
 from services.engine.core.plan import Plan
-from services.engine.outages import TRANSIENT, Connect
+from services.engine.outages import TRANSIENT, Connect, is_away
 from services.engine.performer import Performer
 from services.engine.run import Run
 from services.engine.sql import statement
@@ -242,9 +242,11 @@ class Worker:
             if run.due_in_seconds is not None and run.due_in_seconds < self._settings.poll_seconds:
                 # When it parked, the claimer had long decided how long to sleep.
                 asyncio.get_running_loop().call_later(run.due_in_seconds, self._wake.set)
-        except Exception:
-            _log.exception("execution %s is put off for %g s", execution.id, self._settings.put_off_seconds)
-            await self._put_off(life, execution, len(execution.history.rows) if run is None else run.seq)
+        except Exception as error:
+            # A database that is away is nobody's fault, and not for long.
+            delay = self._settings.retry_seconds if is_away(error) else self._settings.put_off_seconds
+            _log.exception("execution %s is put off for %g s", execution.id, delay)
+            await self._put_off(life, execution, len(execution.history.rows) if run is None else run.seq, delay)
 
     async def _read_inbox(self, life: _Life, execution: UUID) -> list[Message]:
         async with life.reading:
@@ -257,10 +259,10 @@ class Worker:
                 raise
         return [message for message in messages if message.execution == execution]
 
-    async def _put_off(self, life: _Life, execution: Claimed, seq: int) -> None:
+    async def _put_off(self, life: _Life, execution: Claimed, seq: int, delay_seconds: float) -> None:
         """Give back what nobody here can go on with; if somebody has asked for that, end it instead."""
         events: tuple[ExecutionCancelled, ...] = ()
-        leaving = Leaving(status="queued", delay_seconds=self._settings.put_off_seconds)
+        leaving = Leaving(status="queued", delay_seconds=delay_seconds)
         if any(message.kind == "cancel" for message in execution.inbox):
             events = (ExecutionCancelled(reason="it could not go on"),)
             error = Failure(code="CANCELLED", message="cancelled; it could not go on", retryable=False)

@@ -1,0 +1,210 @@
+"""R1: many executions, and everything that can end a worker, a connection or the server while they run."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.process import BaseProcess
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from tests.chaos import checker, flows
+from tests.chaos.arena import Arena, becomes_true
+
+_WORKERS = 3
+_LOOK_SECONDS = 0.02
+_PATIENCE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storm:
+    """How much of it there is. Faults come one after another, `interval_seconds` apart, in an order made of `seed`."""
+
+    executions: int = 10_000
+    kills: int = 600
+    stops: int = 75
+    backend_kills: int = 600
+    crashes: int = 12
+    interval_seconds: float = 0.5
+    seed: int = 1
+
+
+@dataclass
+class Report:
+    """What was seen. `reclaimed_seconds` is how long each execution was left with a worker that died or stood still."""
+
+    finished: int = 0
+    violations: list[str] = field(default_factory=list[str])
+    statuses: Counter[str] = field(default_factory=Counter[str])
+    faults: Counter[str] = field(default_factory=Counter[str])
+    reclaimed_seconds: list[float] = field(default_factory=list[float])
+    events: int = 0
+    effects: int = 0
+    repeated_effects: int = 0
+    seconds: float = 0.0
+
+    @property
+    def reclaimed_p99_seconds(self) -> float:
+        """The 99th percentile of `reclaimed_seconds`."""
+        ordered = sorted(self.reclaimed_seconds) or [0.0]
+        return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
+
+    def __str__(self) -> str:
+        return (
+            f"{self.finished} executions {dict(self.statuses)} in {self.seconds:.0f} s under {dict(self.faults)}\n"
+            f"{self.events} events, {self.effects} effects begun, {self.repeated_effects} of them again\n"
+            f"{len(self.reclaimed_seconds)} executions taken over, p99 {self.reclaimed_p99_seconds:.2f} s\n"
+            f"{len(self.violations)} violations\n" + "\n".join(self.violations[:20])
+        )
+
+
+async def run(arena: Arena, storm: Storm) -> Report:
+    """Start executions evenly while the faults go on, wait for their ends, and check."""
+    began, random, report = time.monotonic(), Random(storm.seed), Report()
+    document = await flows.save(flows.MIXED)
+    for _ in range(_WORKERS):
+        arena.fleet.start()
+    inputs = [flows.mixed_input(random, n) for n in range(storm.executions)]
+    weather = _Weather(arena, random, report)
+    async with asyncio.TaskGroup() as group:
+        faults = group.create_task(weather.blow(storm, group))
+        group.create_task(_start_evenly(arena, inputs, _seconds_of(storm)))
+        await faults
+    weather.calm()
+    is_over = await arena.all_finished(_PATIENCE_SECONDS)
+    report.seconds = time.monotonic() - began
+    report.violations += [] if is_over else [f"not everything was over within {_PATIENCE_SECONDS:.0f} s"]
+    await _judge(arena, document, inputs, report)
+    return report
+
+
+def _seconds_of(storm: Storm) -> float:
+    return (storm.kills + storm.stops + storm.backend_kills + storm.crashes) * storm.interval_seconds
+
+
+async def _start_evenly(arena: Arena, inputs: list[dict[str, Any]], seconds: float) -> None:
+    began = time.monotonic()
+    for n, input in enumerate(inputs):
+        await asyncio.sleep(began + seconds * n / len(inputs) - time.monotonic())
+        await arena.surely(partial(flows.start, "mixed", input, str(n)))
+
+
+async def _judge(arena: Arena, document: Any, inputs: list[dict[str, Any]], report: Report) -> None:
+    executions, events = await arena.rows()
+    effects = arena.effects()
+    report.violations += await arena.violations(document)
+    report.violations += [f"{process.pid} ended by itself" for process in arena.fleet.fallen()]
+    report.finished, report.events = len(executions), len(events)
+    report.effects = sum(effect.what == "began" for effect in effects)
+    report.repeated_effects = checker.repetitions(effects)
+    by_key = Counter(execution.key for execution in executions)
+    if by_key != Counter(str(n) for n in range(len(inputs))):
+        report.violations.append(f"{len(inputs)} executions were asked for and {len(executions)} are there")
+    for execution in executions:
+        report.statuses[execution.status] += 1
+        if (execution.status, execution.output) != (wanted := flows.expected(execution.input)):
+            report.violations.append(f"{execution.id}: is {execution.status} and should be {wanted[0]}")
+
+
+@dataclass
+class _Weather:
+    """The faults, one after another."""
+
+    arena: Arena
+    random: Random
+    report: Report
+    crashed_at: float = 0.0
+
+    async def blow(self, storm: Storm, group: asyncio.TaskGroup) -> None:
+        numbers = ((self._kill, storm.kills), (self._stop, storm.stops), (self._end_backend, storm.backend_kills),
+                   (self._crash, storm.crashes))  # fmt: skip
+        faults = [fault for fault, number in numbers for _ in range(number)]
+        self.random.shuffle(faults)
+        for fault in faults:
+            await asyncio.sleep(storm.interval_seconds)
+            await fault(group)
+
+    def calm(self) -> None:
+        """Let everything that stands still go on."""
+        for process in self.arena.fleet.workers:
+            if process.pid in self.arena.fleet.stopped:
+                self.arena.fleet.resume(process)
+
+    async def _kill(self, group: asyncio.TaskGroup) -> None:
+        fleet, process = self.arena.fleet, await self._victim()
+        # It stands still for the moment in which we look at what it has.
+        fleet.halt(process)
+        held = await self._held_by(process)
+        fleet.kill(process)
+        fleet.stopped.discard(process.pid or 0)
+        group.create_task(self._watch(held))
+        fleet.start()
+        self.report.faults["kill -9"] += 1
+
+    async def _stop(self, group: asyncio.TaskGroup) -> None:
+        process = await self._victim()
+        self.arena.fleet.halt(process)
+        group.create_task(self._watch(await self._held_by(process)))
+        group.create_task(self._go_on_later(process))
+        self.report.faults["SIGSTOP"] += 1
+
+    async def _go_on_later(self, process: BaseProcess) -> None:
+        lease = self.arena.fleet.settings["lease_seconds"]
+        await asyncio.sleep(lease * self.random.uniform(1.5, 2.5))
+        self.arena.fleet.resume(process)
+
+    async def _end_backend(self, _group: asyncio.TaskGroup) -> None:
+        """Of a worker or of the one who starts executions; which of its connections is a matter of luck."""
+        self.arena.fleet.disturb_all()
+        ended = await self.arena.surely(
+            lambda: self.arena.database.pool.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND pid <> pg_backend_pid() ORDER BY random() LIMIT 1"
+            )
+        )
+        self.report.faults["backend"] += len(ended)
+
+    async def _crash(self, _group: asyncio.TaskGroup) -> None:
+        self.arena.fleet.disturb_all()
+        self.crashed_at = time.monotonic()
+        await self.arena.server.restart_after(self.random.uniform(0.0, 0.5))
+        self.crashed_at = time.monotonic()
+        self.report.faults["Postgres"] += 1
+
+    async def _victim(self) -> BaseProcess:
+        """A worker that does not stand still, once there is one beside it that works."""
+
+        async def is_there() -> bool:
+            return len(self.arena.fleet.going()) > 1
+
+        assert await becomes_true(is_there, _PATIENCE_SECONDS)
+        return self.random.choice(self.arena.fleet.going())
+
+    async def _held_by(self, process: BaseProcess) -> dict[UUID, int]:
+        rows = await self._ask(
+            "SELECT execution.id, epoch FROM execution JOIN worker ON worker.id = owner"
+            " WHERE worker.name LIKE '%:' || $1",
+            str(process.pid),
+        )
+        return {row["id"]: row["epoch"] for row in rows}
+
+    async def _watch(self, held: dict[UUID, int]) -> None:
+        """Until each execution has been claimed again. A crash of the server in between spoils the measurement."""
+        began, left = time.monotonic(), dict(held)
+        while left:
+            rows = await self._ask(
+                "SELECT id, epoch FROM execution WHERE id = ANY($1::uuid[]) AND finished_at IS NULL", list(left)
+            )
+            waiting = {row["id"] for row in rows if row["epoch"] == held[row["id"]]}
+            for _ in left.keys() - waiting:
+                if self.crashed_at < began:
+                    self.report.reclaimed_seconds.append(time.monotonic() - began)
+            left = {id: epoch for id, epoch in left.items() if id in waiting}
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _ask(self, query: str, *arguments: object) -> list[Any]:
+        ask: Callable[[], Awaitable[list[Any]]] = partial(self.arena.database.pool.fetch, query, *arguments)
+        return await self.arena.surely(ask)
