@@ -7,7 +7,7 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench fuzz laws chaos crash-matrix generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz laws survive chaos crash-matrix generate ci clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -25,7 +25,7 @@ migrate: $(VENV)/run.stamp ## bring the database to the newest schema
 	@$(BIN)/rolecall migrate
 
 test: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --ignore=tests/chaos
 
 check: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
@@ -54,7 +54,10 @@ chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,
 crash-matrix: $(VENV)/dev.stamp ## end a worker before and after each of its SQL statements and external calls
 	@$(BIN)/python -m tests.chaos crash-matrix
 
-ci: check test ## what CI runs
+survive: $(VENV)/dev.stamp ## the short form of chaos and of the crash matrix
+	@$(BIN)/python -m pytest tests/chaos
+
+ci: check test survive ## what CI runs
 
 clean: ## forget the virtual environment and node packages, not the data
 	rm -rf $(VENV) tests/node/node_modules
