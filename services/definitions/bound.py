@@ -1,8 +1,6 @@
 """The proven maximum of step runs of an execution."""
 
-from services.definitions.document import ATTEMPTED, Document, Step, main_slots, slots
-
-_MAX_ITEMS = 100
+from services.definitions.document import ATTEMPTED, DEFAULT_ITEMS, Document, Step, main_slots, slots
 
 
 def max_step_runs(document: Document) -> int:
@@ -21,6 +19,6 @@ def max_step_runs(document: Document) -> int:
 
 def _runs(step: Step) -> int:
     own = 1 + step.max_retries if step.kind in ATTEMPTED else 1
-    rounds = {"loop": step.max_iterations or 1, "map": step.max_items or _MAX_ITEMS}.get(step.kind, 1)
+    rounds = {"loop": step.max_iterations or 1, "map": step.max_items or DEFAULT_ITEMS}.get(step.kind, 1)
     held = ((rounds if slot == "body" else 1) * sum(_runs(inner) for inner in steps) for slot, steps in slots(step))
     return own + sum(held)

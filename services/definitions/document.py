@@ -38,6 +38,9 @@ MAX_STEPS = 200
 MAX_FAN_OUT = 100
 MAX_STEP_RUNS = 10_000
 MAX_NESTING = 8
+# What a map goes over, and works on at a time, where it does not say so.
+DEFAULT_ITEMS = 100
+DEFAULT_CONCURRENCY = 10
 MAX_CONTEXT_BYTES = 1024 * 1024
 # What happens at the end is done soon, or not at all.
 FINALLY_TIMEOUT = 60_000

@@ -29,7 +29,6 @@ from services.engine.core.events import (
     TimeExpired,
     is_history,
 )
-from services.engine.core.evolve import evolve
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
@@ -127,11 +126,11 @@ class Run:
         notes = [item for item in mail if isinstance(item, Note) and self._is_running(self._state, item.event)]
         events: list[AnyEvent] = [item.event for item in notes]
         # Each answer is judged by what the ones before it have left.
-        state = replay(self._plan, events, self._state)
+        state, folded = self._state, 0
         for item in mail:
-            if isinstance(item, Answer) and (event := self._event_of(state, item)) is not None:
-                events.append(event)
-                state = evolve(self._plan, state, event)
+            if isinstance(item, Answer):
+                state, folded = replay(self._plan, events[folded:], state), len(events)
+                events += [event] if (event := self._event_of(state, item)) is not None else []
         events += [TimeExpired() for item in mail if isinstance(item, _Expired)]
         turn = advance(self._plan, self._state, *events, limit=_LIMIT)
         goes_on = await self._take_turn(turn, tuple(item for item in mail if isinstance(item, Message)))

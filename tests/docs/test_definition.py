@@ -10,6 +10,8 @@ from services.definitions import document as documents
 from services.definitions import yaml12
 from services.definitions.codes import CODES
 from services.definitions.document import (
+    DEFAULT_CONCURRENCY,
+    DEFAULT_ITEMS,
     FIELDS_OF_KIND,
     KINDS,
     Case,
@@ -26,8 +28,6 @@ from services.definitions.document import (
 )
 from services.definitions.kinds import NEEDS
 from services.engine.attempts import MAX_OUTPUT_BYTES
-from services.engine.core.inside import DEFAULT_CONCURRENCY
-from services.engine.core.settle import DEFAULT_ITEMS
 from services.expressions import (
     FILTERS,
     FUNCTIONS,

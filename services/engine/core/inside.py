@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.definitions.document import Fallback
+from services.definitions.document import DEFAULT_CONCURRENCY, Fallback
 from services.engine.core.commands import Command, Record, StopStep
 from services.engine.core.events import BlockEntered, StepCompleted, StepFailed
 from services.engine.core.frames import left
@@ -14,8 +14,6 @@ from services.engine.core.state import OPEN, Frame, Inside, State, StepState, bl
 from services.expressions import EvaluationError
 from services.failure import Failure
 from services.json import Json
-
-DEFAULT_CONCURRENCY = 10
 
 
 def go_on(plan: Plan, state: State, path: str) -> tuple[Command, ...]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from services.definitions.document import CONTAINERS
+from services.definitions.document import CONTAINERS, DEFAULT_ITEMS
 from services.engine.core.carried import carried_out
 from services.engine.core.events import (
     ExecutionCompleted,
@@ -16,12 +16,12 @@ from services.engine.core.paths import MAIN, frame_of, name_of
 from services.engine.core.plan import Map, Plan, PlannedStep
 from services.engine.core.state import State, growth, scope
 from services.expressions import EvaluationError, Scope
+from services.expressions.errors import kind_of
 from services.failure import Failure
 from services.json import Json
 from services.problem import said
 from services.schema import problems_of_value
 
-DEFAULT_ITEMS = 100
 # How much deeper than an output whatever holds it may be, on its way into the journal, a template or an answer.
 _SPARE_DEPTH = 100
 _ENCODER = msgspec.json.Encoder()
@@ -61,7 +61,7 @@ def items_of(member: PlannedStep, data: Scope) -> list[Json]:
     items = member.control.items.render(data)
     most = member.definition.max_items or DEFAULT_ITEMS
     if not isinstance(items, list):
-        raise EvaluationError("INPUT_INVALID", f"`items` is to give a list, and gives {_kind_of(items)}")
+        raise EvaluationError("INPUT_INVALID", f"`items` is to give a list, and gives {kind_of(items)}")
     if len(items) > most:
         raise EvaluationError("INPUT_INVALID", f"`items` gives {len(items):,} items; `maxItems` allows {most:,}")
     return items
@@ -88,7 +88,7 @@ def complete(
     if failure is None:
         own = {member.name: output} if writes is None else writes
         carried, _ = carried_out(plan, state, path)
-        failure = _too_deep(own)
+        failure = None if writes is None else _too_deep(writes)
         grown = 0 if failure else growth(frame.context, {**carried, **own} if carried else own)
         failure = failure or _too_large(plan, frame.context_bytes + frame.pending_bytes + grown)
     if failure is not None:
@@ -131,7 +131,7 @@ def _writes(member: PlannedStep, state: State, path: str, output: Json) -> dict[
         given = input_of(member, data) if step is None or step.input is None else step.input
     writes = member.output.render({**data, "output": output, "step": {"input": given}})
     if not isinstance(writes, dict):
-        raise EvaluationError("MAPPING_ERROR", f"`outputMapping` is to give an object, and gives {_kind_of(writes)}")
+        raise EvaluationError("MAPPING_ERROR", f"`outputMapping` is to give an object, and gives {kind_of(writes)}")
     return writes
 
 
@@ -166,19 +166,3 @@ def _misfit(member: PlannedStep, output: Json) -> Failure | None:
         message=f"the output does not fit `outputSchema`: {said(problems)}",
         retryable=member.definition.kind in ("agent", "llm"),
     )
-
-
-def _kind_of(value: Json) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "a boolean"
-        case str():
-            return "a text"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-        case _:
-            return "a number"
