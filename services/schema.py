@@ -49,10 +49,13 @@ def problems_of_value(schema: Json, value: Json, path: str = "") -> list[Problem
     >>> problems_of_value({"type": "object", "required": ["topic"]}, {})[0].message
     '"topic" is a required property'
     """
-    errors = _validator(msgspec.json.encode(schema)).iter_errors(value)
+    try:
+        errors = list(islice(_validator(msgspec.json.encode(schema)).iter_errors(value), _MAX_PROBLEMS))
+    except ValueError:  # the library reads some hundred levels
+        return [Problem(code="SCHEMA_MISMATCH", path=path, message="the value is nested too deep to be judged")]
     return [
         Problem(code="SCHEMA_MISMATCH", path=path + pointer(*error.instance_path), message=_shown(error.message))
-        for error in islice(errors, _MAX_PROBLEMS)
+        for error in errors
     ]
 
 

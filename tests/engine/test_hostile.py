@@ -86,6 +86,16 @@ def test_what_wraps_itself_again_and_again_fails_before_it_cannot_be_written() -
     assert play.code == "OUTPUT_INVALID"
 
 
+def test_an_output_too_deep_to_be_judged_fails_its_step() -> None:
+    deep: Json = 1
+    for _ in range(600):
+        deep = {"a": deep}
+
+    play = Play("steps: [{name: A, kind: tool, tool: t, outputSchema: {type: string}}]", {"A": deep}).run()
+
+    assert play.code == "OUTPUT_INVALID"
+
+
 def test_a_member_that_fails_leaves_null_and_not_what_it_gave_before() -> None:
     play = Play(
         """
