@@ -14,7 +14,7 @@ from services.json import Json, holds_nul
 
 MAX_TAG: Final = 4_000
 MAX_FILTERS: Final = 16
-MAX_OPENERS: Final = 10_000
+MAX_OPENERS: Final = 2_000
 
 _CLOSERS = {"<": ">>", "{": "}}"}
 # A run of backslashes is read from its first one only, or long runs would take quadratic time.
@@ -62,7 +62,7 @@ def split(text: str) -> list[str | Tag]:
     while opener is not None:
         openers += 1
         if openers > MAX_OPENERS:
-            _refuse(opener.start(), f"a text has at most {MAX_OPENERS} tags")
+            _refuse(opener.start(), f"a text has at most {MAX_OPENERS:,} tags")
         slashes, mark = len(opener[1]), opener[2]
         end = opener.end()
         if slashes % 2 == 1:
