@@ -18,7 +18,7 @@ from services.engine.core.paths import MAIN, frame_of, owner_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete_execution, failure_of, with_output
 from services.engine.core.stage import settle_stage, start_stage, stops_of
-from services.engine.core.state import FINISHED, State
+from services.engine.core.state import FINISHED, State, scope
 from services.expressions import EvaluationError
 from services.failure import Failure
 
@@ -130,7 +130,7 @@ def _start(plan: Plan, state: State, place: str) -> tuple[Command, ...]:
             return (wake(place, step),)
         case "retrying":
             try:
-                return (attempt(plan, state, place),)
+                return (attempt(plan, state, place, scope(state, state.frames[frame_of(place)])),)
             except EvaluationError as error:
                 return (Record(StepFailed(path=place, attempt=step.attempt, failure=failure_of(error))),)
         case _:

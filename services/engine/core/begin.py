@@ -3,7 +3,7 @@
 import hashlib
 from typing import assert_never
 
-from services.definitions.document import CONTROL_KINDS, Slot
+from services.definitions.document import Slot
 from services.engine.core.commands import Command, Record, StartStep
 from services.engine.core.events import BlockEntered, ExecutionFailed, StepCompleted, StepFailed, StepWaiting
 from services.engine.core.outputs import NOTHING_YET, loop_output, map_output
@@ -17,13 +17,9 @@ from services.expressions.text import text_of
 from services.failure import Failure
 from services.json import Json
 
+_PENDING = StepState(status="pending")
 _MAX_WAIT_MS = 31_622_400_000
 _WAKE_MS = 60_000
-
-
-def needs_performer(member: PlannedStep) -> bool:
-    """Whether somebody outside the core is asked to perform the step; for a wait that is the clock."""
-    return member.definition.kind not in CONTROL_KINDS
 
 
 def begin(plan: Plan, state: State, path: str) -> Command:
@@ -40,22 +36,20 @@ def begin(plan: Plan, state: State, path: str) -> Command:
             case "transform":
                 return Record(complete(plan, state, path, attempt=1, output=input_of(member, data)))
             case _:
-                return attempt(plan, state, path)
+                return attempt(plan, state, path, data)
     except EvaluationError as error:
         return Record(StepFailed(path=path, attempt=0, failure=failure_of(error)))
 
 
-def attempt(plan: Plan, state: State, path: str) -> Command:
-    """The next attempt at a step, or the failure of one that may not be made.
+def attempt(plan: Plan, state: State, path: str, data: Scope) -> Command:
+    """The next attempt at a step that sees `data`, or the failure of one that may not be made.
 
     Raises:
         EvaluationError: a template names what is not there.
     """
-    member, frame = plan.steps[name_of(path)], state.frames[frame_of(path)]
-    step = state.steps.get(path) or StepState(status="pending")
+    member, step = plan.steps[name_of(path)], state.steps.get(path, _PENDING)
     if (failure := _over_budget(plan, state)) is not None:
         return Record(StepFailed(path=path, attempt=step.attempt + 1, failure=failure))
-    data = scope(state, frame)
     definition = member.definition
     left = definition.timeout if definition.total_timeout is None else definition.total_timeout - step.spent_ms
     return StartStep(

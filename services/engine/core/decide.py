@@ -98,30 +98,28 @@ def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEve
     while commands := agenda.next(plan, state):
         for command in commands:
             event = _event_of(state, command)
-            if isinstance(command, StopStep):
-                _stop(wanted, command)
-            elif isinstance(command, StartStep):
-                wanted[command.path] = command
-            if not isinstance(command, StartStep):
-                happened.append(event)
             state = evolve(plan, state, event)
-            agenda.touch(event)
             if room is not None:
                 room.take(event)
+            if isinstance(command, StartStep):
+                wanted[command.path] = command
+                continue  # nothing follows from a start
+            if isinstance(command, StopStep):
+                _stop(wanted, command)
+            happened.append(event)
+            agenda.touch(event)
         if room is not None and room.is_used_up:
             return Turn(state, tuple(happened), tuple(wanted.values()), is_cut=True)
     return Turn(state, tuple(happened), tuple(wanted.values()))
 
 
 def _event_of(state: State, command: Command) -> AnyEvent:
-    match command:
-        case Record(event):
-            return event
-        case StartStep():
-            return StepStarted(path=command.path, attempt=command.attempt, input=command.input)
-        case StopStep(path=path):
-            step = state.steps.get(path)
-            return StepCancelled(path=path, attempt=step.attempt if step else 0)
+    if isinstance(command, StartStep):
+        return StepStarted(path=command.path, attempt=command.attempt, input=command.input)
+    if isinstance(command, Record):
+        return command.event
+    step = state.steps.get(command.path)
+    return StepCancelled(path=command.path, attempt=step.attempt if step else 0)
 
 
 def _stop(wanted: dict[str, StartStep | StopStep], command: StopStep) -> None:

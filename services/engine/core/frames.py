@@ -44,21 +44,26 @@ def with_step(state: State, path: str, step: StepState) -> State:
 
 def settled(plan: Plan, state: State, path: str, step: StepState) -> State:
     """The state with a step that nothing more happens to; its stage may be finished with that, and its frame too."""
-    state = with_step(without_inside(state, path), path, step)
+    state = without_inside(state, path)
     key = frame_of(path)
-    frame = state.frames[key]
-    frame = replace(
+    frame = _with_member_settled(state.frames[key], path, step, is_new=path not in state.steps)
+    steps = {**state.steps, path: step}
+    stage = block_of(plan, key, frame).stages[frame.stage]
+    if frame.settled == len(stage.members) and _goes_on(state) and judge(stage, frame) == "won":
+        return _with_stage_finished(plan, state, key, frame, steps, stage)
+    return replace(state, steps=steps, frames={**state.frames, key: frame})
+
+
+def _with_member_settled(frame: Frame, path: str, step: StepState, *, is_new: bool) -> Frame:
+    return replace(
         frame,
+        begun=frame.begun + is_new,
         settled=frame.settled + 1,
         succeeded=frame.succeeded + (step.status == "completed" and not step.is_excused),
         skipped=frame.skipped + (step.status == "skipped"),
         failed=(*frame.failed, name_of(path)) if step.status == "failed" else frame.failed,
         pending_bytes=frame.pending_bytes + growth(frame.context, step.writes),
     )
-    state = with_frame(state, key, frame)
-    stage = block_of(plan, key, frame).stages[frame.stage]
-    is_over = frame.settled == len(stage.members) and _goes_on(state) and judge(stage, frame) == "won"
-    return _with_stage_finished(plan, state, key, stage) if is_over else state
 
 
 def entered(plan: Plan, state: State, event: BlockEntered) -> State:
@@ -157,18 +162,12 @@ def _goes_on(state: State) -> bool:
     return state.phase == "running" or (state.ending is not None and not state.ending.is_cut_short)
 
 
-def _with_stage_finished(plan: Plan, state: State, key: str, stage: Stage) -> State:
+def _with_stage_finished(
+    plan: Plan, state: State, key: str, frame: Frame, steps: dict[str, StepState], stage: Stage
+) -> State:
     """The state once a stage has what it needs: its members' writes are applied in (order, name) order."""
-    frame = state.frames[key]
-    members = [(member.name, state.steps[key + member.name]) for member in stage.members]
-    writes = _merged(stage, members)
-    # What was skipped leaves what stood there; what failed or was stopped does not.
-    absent: dict[str, Json] = {
-        name: None
-        for name, step in members
-        if step.status in ("failed", "cancelled") or (step.status == "skipped" and name not in frame.context)
-    }
-    added = {**absent, **writes}
+    members = [(member.name, steps[key + member.name]) for member in stage.members]
+    added = _absent(frame, members) | _merged(stage, members)
     results: dict[str, Json] = {}
     for name, step in members:
         results |= step.results
@@ -183,16 +182,23 @@ def _with_stage_finished(plan: Plan, state: State, key: str, stage: Stage) -> St
         writes={**frame.writes, **added} if inner else {},
         known={**frame.known, **results},
         results={**frame.results, **results} if inner else {},
-        previous=outputs if len(members) > 1 else next(iter(outputs.values())),
+        previous=outputs if len(members) > 1 else members[0][1].output,
         roots=frame.roots,
     )
     gone = {key + name for name, _ in members}
-    steps = (
-        {path: step for path, step in state.steps.items() if path not in gone} if len(state.steps) > len(gone) else {}
-    )
-    state = with_frame(replace(state, steps=steps), key, frame)
+    left = {path: step for path, step in steps.items() if path not in gone} if len(steps) > len(gone) else {}
+    state = replace(state, steps=left, frames={**state.frames, key: frame})
     is_last = frame.stage == len(block_of(plan, key, frame).stages)
     return _with_item(state, key, frame) if is_last and is_item(plan, key, frame) else state
+
+
+def _absent(frame: Frame, members: Iterable[tuple[str, StepState]]) -> dict[str, Json]:
+    """What was skipped leaves what stood there; what failed or was stopped does not."""
+    return {
+        name: None
+        for name, step in members
+        if step.status in ("failed", "cancelled") or (step.status == "skipped" and name not in frame.context)
+    }
 
 
 def _with_item(state: State, key: str, frame: Frame) -> State:
@@ -204,10 +210,14 @@ def _with_item(state: State, key: str, frame: Frame) -> State:
 
 
 def _merged(stage: Stage, members: Iterable[tuple[str, StepState]]) -> dict[str, Json]:
+    merge = stage.group.merge
     writes: dict[str, Json] = {}
     for name, step in members:
+        if not merge:
+            writes |= step.writes
+            continue
         for key, value in step.writes.items():
-            match stage.group.merge.get(key, "last"):
+            match merge.get(key, "last"):
                 case "last":
                     writes[key] = value
                 case "append":

@@ -16,6 +16,8 @@ def judge(stage: Stage, frame: Frame) -> Verdict:
     """
     group, count = stage.group, len(stage.members)
     open_ = count - frame.settled
+    if group.join == "all" and open_ and not frame.failed:
+        return "open"  # as most often
     match group.join:
         case "all":
             is_won, is_lost = open_ == 0 and not frame.failed, bool(frame.failed)

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from services.definitions.document import Case, Document, Group, Slot, Step, main_slots, slots, stages
+from services.definitions.document import CONTROL_KINDS, Case, Document, Group, Slot, Step, main_slots, slots, stages
 from services.expressions import Condition, Template, compile_condition, compile_template
 from services.json import Json
 
@@ -78,6 +78,7 @@ Control: TypeAlias = Branch | Loop | Map | Wait | Fail | Stop
 class PlannedStep:
     """A step with its templates and its conditions compiled. `place` counts the steps of the plan as they are read."""
 
+    name: str
     definition: Step
     place: int
     condition: Condition | None
@@ -87,9 +88,8 @@ class PlannedStep:
     control: Control | None
     blocks: "dict[Slot, Block]"
 
-    @property
-    def name(self) -> str:
-        return self.definition.name
+    needs_performer: bool
+    """Whether somebody outside the core is asked to perform the step; for a wait that is the clock."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +99,8 @@ class Stage:
     members: tuple[PlannedStep, ...]
     group: Group
     names: frozenset[str]
+    is_performed: bool
+    """Whether every member needs a performer, so that the core settles none by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,9 @@ def _blocks(
         staged: list[Stage] = []
         for members in stages(listed):
             group = groups.get(members[0].parallel_group or "", _ALONE)
+            planned = tuple(_planned(member, groups, steps) for member in members)
             names = frozenset(member.name for member in members)
-            staged.append(Stage(tuple(_planned(member, groups, steps) for member in members), group, names))
+            staged.append(Stage(planned, group, names, all(member.needs_performer for member in planned)))
         blocks[slot] = Block(tuple(staged))
     return blocks
 
@@ -175,6 +178,7 @@ def _planned(step: Step, groups: dict[str, Group], steps: dict[str, PlannedStep]
     place = len(steps)
     steps[step.name] = None  # type: ignore[assignment]  # its place, until it is made
     planned = PlannedStep(
+        name=step.name,
         definition=step,
         place=place,
         condition=_condition(step.condition),
@@ -183,6 +187,7 @@ def _planned(step: Step, groups: dict[str, Group], steps: dict[str, PlannedStep]
         idempotency_key=_template(step.idempotency_key),
         control=_control(step),
         blocks=_blocks(slots(step), groups, steps),
+        needs_performer=step.kind not in CONTROL_KINDS,
     )
     steps[step.name] = planned
     return planned

@@ -24,6 +24,8 @@ from services.schema import problems_of_value
 
 # How much deeper than an output whatever holds it may be, on its way into the journal, a template or an answer.
 _SPARE_DEPTH = 100
+# Each level takes two bytes at least, and some 900 levels can be encoded.
+_SHALLOW_BYTES = 1_000
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -138,9 +140,11 @@ def _writes(member: PlannedStep, state: State, path: str, output: Json) -> dict[
 def _too_deep(value: Json) -> Failure | None:
     """What wraps itself again and again could neither be written nor read at last."""
     wrapped = value
-    for _ in range(_SPARE_DEPTH):
-        wrapped = [wrapped]
     try:
+        if len(_ENCODER.encode(value)) <= _SHALLOW_BYTES:
+            return None
+        for _ in range(_SPARE_DEPTH):
+            wrapped = [wrapped]
         _ENCODER.encode(wrapped)
     except RecursionError:
         return Failure(code="OUTPUT_INVALID", message="the output is nested too deep", retryable=False)

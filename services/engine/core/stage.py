@@ -4,7 +4,7 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from services.engine.core.begin import begin, needs_performer
+from services.engine.core.begin import begin
 from services.engine.core.commands import Command, Record, StopStep
 from services.engine.core.ending import ending_with
 from services.engine.core.events import AnyEvent, BlockFailed, ExecutionFailed, Origin, StepFailed
@@ -25,7 +25,9 @@ def settle_stage(plan: Plan, state: State, key: str) -> tuple[Command, ...]:
     match judge(stage, frame):
         case "open":
             # One after another: what one writes counts for the size of the context that the next may add to.
-            ready = (member for member in _next(state, key, frame, stage) if not needs_performer(member))
+            if stage.is_performed:
+                return ()
+            ready = (member for member in _next(state, key, frame, stage) if not member.needs_performer)
             return tuple(begin(plan, state, key + member.name) for member in islice(ready, 1))
         case "won":
             unsettled = (member for member in stage.members if not _is_settled(state, key + member.name))
@@ -41,7 +43,7 @@ def start_stage(plan: Plan, state: State, key: str) -> tuple[Command, ...]:
     if stage is None or judge(stage, frame) != "open":
         return ()
     return tuple(
-        begin(plan, state, key + member.name) for member in _next(state, key, frame, stage) if needs_performer(member)
+        begin(plan, state, key + member.name) for member in _next(state, key, frame, stage) if member.needs_performer
     )
 
 
