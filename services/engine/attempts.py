@@ -66,6 +66,7 @@ class Attempts:
         post: Post,
     ) -> None:
         self._execution = execution
+        self._name = str(execution)
         self._initiator = initiator
         self._performers = performers
         self._room = room
@@ -73,6 +74,7 @@ class Attempts:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starts: dict[str, Start] = {}
         self._stopped: set[asyncio.Task[None]] = set()
+        self._expired: set[asyncio.Task[None]] = set()
         self.due: dict[str, float] = {}
         """Those that have not begun yet, and from when on they may."""
 
@@ -86,8 +88,9 @@ class Attempts:
         path = start.command.path
         self.due[path] = start.due
         self._starts[path] = start
-        task = self._perform(start, step, role_version)
-        self._tasks[path] = asyncio.create_task(task, name=f"{self._execution}/{path}")
+        instance = f"{self._name}/{path}"
+        task = self._perform(start, step, role_version, instance)
+        self._tasks[path] = asyncio.create_task(task, name=instance)
 
     def take_back(self) -> dict[str, Start]:
         """Those that have not begun yet; they are not started any more."""
@@ -116,7 +119,7 @@ class Attempts:
             self.stop(path)
         await asyncio.gather(*self._stopped, return_exceptions=True)
 
-    async def _perform(self, start: Start, step: Step, role_version: UUID | None) -> None:
+    async def _perform(self, start: Start, step: Step, role_version: UUID | None, instance: str) -> None:
         command = start.command
         if start.due:
             await asyncio.sleep(start.due - time.monotonic())
@@ -132,7 +135,7 @@ class Attempts:
                     number=command.attempt,
                     input=command.input,
                     timeout_ms=command.timeout_ms,
-                    own_key=command.idempotency_key,
+                    idempotency_key=command.idempotency_key or instance,
                     role_version=role_version,
                     initiator=self._initiator,
                     notes=list(notes),
@@ -156,21 +159,36 @@ class Attempts:
         )
 
     async def _outcome(self, attempt: Attempt) -> tuple[Json, Failure | None]:
-        bound = asyncio.timeout(attempt.timeout_ms / 1000)
+        task = asyncio.current_task()
+        assert task is not None
+        output: Json = None
+        error: BaseException | None = None
+        # A handle and no asyncio.timeout(), which would cost as much as all else that is done here.
+        expiry = asyncio.get_running_loop().call_later(attempt.timeout_ms / 1000, self._expire, task)
         try:
-            async with bound:
-                output = await self._performers[attempt.step.kind](attempt)
-        except TimeoutError as error:
-            return None, timed_out(attempt) if bound.expired() else failure_of(error, attempt)
-        except asyncio.CancelledError as error:
-            if self._tasks.get(attempt.path) is not asyncio.current_task():
+            output = await self._performers[attempt.step.kind](attempt)
+        except asyncio.CancelledError as cancelled:
+            if self._tasks.get(attempt.path) is not task:
                 raise  # we have stopped it
-            return None, failure_of(error, attempt)
-        except Exception as error:
-            if is_away(error):
-                raise
-            return None, failure_of(error, attempt)
-        return output, unstorable(output)
+            error = cancelled
+        except Exception as raised:
+            error = raised
+        finally:
+            expiry.cancel()
+            is_late = task in self._expired
+            self._expired.discard(task)
+        if is_late:
+            task.uncancel()
+            return None, timed_out(attempt)
+        if error is None:
+            return output, unstorable(output)
+        if is_away(error):
+            raise error
+        return None, failure_of(error, attempt)
+
+    def _expire(self, task: asyncio.Task[None]) -> None:
+        self._expired.add(task)
+        task.cancel()
 
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:

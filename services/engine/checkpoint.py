@@ -7,8 +7,7 @@ its own entry, so it has at most one in a batch and its rows stay in order.
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 from uuid import UUID
 
@@ -57,9 +56,12 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
         return self.status not in ("queued", "waiting", "paused")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Entry:
-    """What one execution wants committed: events from `seq` on, inbox rows that these have answered, its leaving."""
+    """What one execution wants committed: events from `seq` on, inbox rows that these have answered, its leaving.
+
+    `payloads` are the events as the journal keeps them.
+    """
 
     execution: UUID
     epoch: int
@@ -67,11 +69,10 @@ class Entry:
     events: tuple[AnyEvent, ...]
     consumed: tuple[int, ...] = ()
     leaving: Leaving | None = None
+    payloads: tuple[str, ...] = field(init=False)
 
-    @cached_property
-    def payloads(self) -> tuple[str, ...]:
-        """The events as the journal keeps them."""
-        return tuple(journal.encode(event) for event in self.events)
+    def __post_init__(self) -> None:
+        self.payloads = tuple([journal.encode(event) for event in self.events])
 
 
 class Receipt(msgspec.Struct, frozen=True):

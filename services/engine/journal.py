@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import get_args
 from uuid import UUID
 
 import asyncpg
@@ -14,6 +14,7 @@ from services.engine.sql import statement
 
 _ENCODER = msgspec.json.Encoder()
 _DECODER: msgspec.json.Decoder[AnyEvent] = msgspec.json.Decoder(AnyEvent)
+_KINDS: dict[type[AnyEvent], str] = {event: str(event.__struct_config__.tag) for event in get_args(AnyEvent)}
 
 
 class Unreadable(Exception):
@@ -67,8 +68,7 @@ def decode(payload: str) -> AnyEvent:
 
 def columns(event: AnyEvent) -> tuple[str, str, int]:
     """The event's kind, path and attempt: what people and indexes look for."""
-    config: Any = event.__struct_config__
-    return str(config.tag), getattr(event, "path", None) or "", getattr(event, "attempt", 0)
+    return _KINDS[type(event)], getattr(event, "path", None) or "", getattr(event, "attempt", 0)
 
 
 async def load(connection: asyncpg.Connection | asyncpg.Pool, ids: Iterable[UUID]) -> dict[UUID, History]:

@@ -20,8 +20,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, kw_only=True)
 class Attempt:
-    """One try at one instance of a step. `own_key` is the idempotency key that the step gives, if it does.
+    """One try at one instance of a step.
 
+    `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
     `notes` are what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns
     when it is committed. What is spent is recorded whether the attempt works or not.
     """
@@ -32,17 +33,12 @@ class Attempt:
     number: int
     input: Json
     timeout_ms: int
-    own_key: str | None
+    idempotency_key: str
     role_version: UUID | None
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
     usage: Usage | None = field(default=None, init=False)
-
-    @property
-    def idempotency_key(self) -> str:
-        """The same for every attempt at this instance of the step, so that the other side can tell a repetition."""
-        return self.own_key or f"{self.execution}/{self.path}"
 
     def spend(self, usage: Usage) -> None:
         """Add the cost of one model call; an unknown price makes the whole unknown."""

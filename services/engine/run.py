@@ -17,7 +17,7 @@ from services.engine.attempts import Answer, Attempts, Note, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
 from services.engine.claim import Claimed, Message
 from services.engine.core.commands import StartStep, StopStep
-from services.engine.core.decide import Limit, Turn, advance, replay, resume
+from services.engine.core.decide import Limit, Turn, advance, follow_up, replay, resume
 from services.engine.core.events import (
     AnyEvent,
     CancelRequested,
@@ -27,12 +27,13 @@ from services.engine.core.events import (
     StepFailed,
     StepNoted,
     TimeExpired,
-    is_history,
 )
+from services.engine.core.evolve import evolve
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, State
+from services.engine.mailbox import Mailbox
 from services.engine.performer import Performer
 from services.expressions.instants import seconds_of
 from services.failure import Failure
@@ -72,9 +73,9 @@ class Run:
         self._state = replay(plan, claimed.history.events)
         self._seq = len(claimed.history.events)
         self._wake_seq = claimed.wake_seq
-        self._mailbox: asyncio.Queue[_Mail] = asyncio.Queue()
+        self._mailbox: Mailbox[_Mail] = Mailbox()
         self._attempts = Attempts(
-            claimed.id, claimed.initiator, performers=performers, room=room, post=self._mailbox.put_nowait
+            claimed.id, claimed.initiator, performers=performers, room=room, post=self._mailbox.put
         )
         self._delayed_ages = dict(claimed.history.delayed_ages)
         self._read: set[int] = set()
@@ -91,12 +92,12 @@ class Run:
 
     def deliver(self, message: Message) -> None:
         """Put a row of the inbox into the mailbox."""
-        self._mailbox.put_nowait(message)
+        self._mailbox.put(message)
 
     def drain(self) -> None:
         """Start nothing more: let what is under way finish, then give the execution back."""
         self._is_draining = True
-        self._mailbox.put_nowait(_Nudge())
+        self._mailbox.put(_Nudge())
 
     async def drive(self) -> None:
         """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
@@ -104,10 +105,7 @@ class Run:
         try:
             goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self._claimed.inbox)
             while goes_on:
-                mail = [await self._mailbox.get()]
-                while not self._mailbox.empty():
-                    mail.append(self._mailbox.get_nowait())
-                goes_on = await self._handle(mail)
+                goes_on = await self._handle(await self._mailbox.take())
         except Refused as error:
             message = f"the database refused what the execution wrote: {error}"
             await self._end(Failure(code="INTERNAL", message=message, retryable=False))
@@ -120,20 +118,23 @@ class Run:
         if self._plan.timeout_ms is None:
             return None
         left = max(0, self._plan.timeout_ms - self._claimed.active_ms) / 1000
-        return asyncio.get_running_loop().call_later(left, self._mailbox.put_nowait, _Expired())
+        return asyncio.get_running_loop().call_later(left, self._mailbox.put, _Expired())
 
     async def _handle(self, mail: list[_Mail]) -> bool:
+        """Take a turn with what has arrived: notes first, for their performers wait, then answers; messages last."""
         notes = [item for item in mail if isinstance(item, Note) and self._is_running(self._state, item.event)]
         events: list[AnyEvent] = [item.event for item in notes]
-        # Each answer is judged by what the ones before it have left.
-        state, folded = self._state, 0
+        state = replay(self._plan, events, self._state)
         for item in mail:
-            if isinstance(item, Answer):
-                state, folded = replay(self._plan, events[folded:], state), len(events)
-                events += [event] if (event := self._event_of(state, item)) is not None else []
-        events += [TimeExpired() for item in mail if isinstance(item, _Expired)]
-        turn = advance(self._plan, self._state, *events, limit=_LIMIT)
-        goes_on = await self._take_turn(turn, tuple(item for item in mail if isinstance(item, Message)))
+            # Each answer is judged by what the ones before it have left.
+            if isinstance(item, Answer) and (event := self._event_of(state, item)) is not None:
+                events.append(event)
+                state = evolve(self._plan, state, event)
+            elif isinstance(item, _Expired):
+                events.append(TimeExpired())
+                state = evolve(self._plan, state, events[-1])
+        turn = follow_up(self._plan, state, *events, limit=_LIMIT)
+        goes_on = await self._take_turn(turn, tuple([item for item in mail if isinstance(item, Message)]))
         for item in notes:
             if goes_on and not item.committed.done():
                 item.committed.set_result(None)
@@ -254,12 +255,14 @@ class Run:
 
     def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
         """How the execution leaves this worker now, if nothing keeps it here."""
-        active_ms = round((time.monotonic() - self._began) * 1000)
+        now = time.monotonic()
+        active_ms = round((now - self._began) * 1000)
         if state.phase in FINISHED:
             return Leaving(status=_status(state), output=state.output, error=_error(state), active_ms=active_ms)
-        due = {**self._attempts.due, **{path: start.due for path, start in wanted.items()}}
-        now = time.monotonic()
-        if self._attempts.any_begun or any(time <= now for time in due.values()):
+        if self._attempts.any_begun:
+            return None
+        due = [*self._attempts.due.values(), *[start.due for start in wanted.values()]]
+        if any(time <= now for time in due):
             return None
         if state.is_paused:
             return Leaving(status="paused", wake_seq=self._wake_seq, active_ms=active_ms)
@@ -267,27 +270,26 @@ class Run:
             return Leaving(status="queued", delay_seconds=0.0, wake_seq=self._wake_seq, active_ms=active_ms)
         if due:
             # Whatever waits for its retry holds no worker: the execution is due again when the first delay is over.
-            delay = max(0.0, min(due.values()) - now)
+            delay = max(0.0, min(due) - now)
             return Leaving(status="waiting", delay_seconds=delay, wake_seq=self._wake_seq, active_ms=active_ms)
         return None
 
     async def _commit(
         self, events: tuple[AnyEvent, ...], messages: tuple[Message, ...], leaving: Leaving | None
     ) -> Receipt:
-        kept = tuple(event for event in events if is_history(event))
-        if not kept and not messages and leaving is None:
+        if not events and not messages and leaving is None:
             return Receipt(held=True, wake_seq=self._wake_seq)
         receipt = await self._checkpoint.write(
             Entry(
                 execution=self._claimed.id,
                 epoch=self._claimed.epoch,
                 seq=self._seq + 1,
-                events=kept,
-                consumed=tuple(message.id for message in messages),
+                events=events,
+                consumed=tuple([message.id for message in messages]),
                 leaving=leaving,
             )
         )
-        self._seq += len(kept)
+        self._seq += len(events)
         return receipt
 
     async def _end(self, failure: Failure) -> None:

@@ -18,7 +18,7 @@ from uuid import UUID
 import asyncpg
 from uuid_utils.compat import uuid7
 
-from services.engine import claim
+from services.engine import claim, collector
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refused
 from services.engine.claim import Claimed, Message
 from services.engine.core.events import ExecutionCancelled
@@ -108,16 +108,20 @@ class Worker:
 
     async def run(self) -> None:
         """Work until stopped. A database that is away is waited for."""
-        while not self._is_stopping:
-            try:
-                await self._live_once()
-            except* Reaped:
-                _log.warning("others took this worker for dead; it starts again under a new id")
-            except* TRANSIENT as group:
-                _log.warning("the database is away, trying again: %r", group.exceptions[0])
-                await asyncio.sleep(self._settings.retry_seconds)
-            finally:
-                self._lives.clear()
+        with collector.seldom():
+            while not self._is_stopping:
+                await self._live()
+
+    async def _live(self) -> None:
+        try:
+            await self._live_once()
+        except* Reaped:
+            _log.warning("others took this worker for dead; it starts again under a new id")
+        except* TRANSIENT as group:
+            _log.warning("the database is away, trying again: %r", group.exceptions[0])
+            await asyncio.sleep(self._settings.retry_seconds)
+        finally:
+            self._lives.clear()
 
     async def _live_once(self) -> None:
         heartbeat = await self._connect()

@@ -15,7 +15,7 @@ async def perform(attempt: Attempt) -> Json:
         Failed: TOOL_NOT_ALLOWED when no tool step may call it, TOOL_ERROR when it did not work.
     """
     name = attempt.step.tool or ""
-    tool = registry.for_steps().get(name)
+    tool = registry.for_step(name)
     if tool is None:
         raise failed("TOOL_NOT_ALLOWED", f"there is no tool {name!r} that a step may call")
     context = ToolContext(caller=Caller(attempt.initiator), role_id=None, idempotency_key=attempt.idempotency_key)

@@ -30,6 +30,12 @@ def for_steps() -> dict[str, Tool]:
     return {name: tool for name, tool in sorted(_tools.items()) if not tool.tags}
 
 
+def for_step(name: str) -> Tool | None:
+    """The tool of that name, when a tool step may call it."""
+    tool = _tools.get(name)
+    return None if tool is None or tool.tags else tool
+
+
 def by_tag() -> dict[str, frozenset[str]]:
     """The names of the tools that only a tag grants, by tag."""
     return {tag: frozenset(name for name, tool in _tools.items() if tag in tool.tags) for tag in _tags()}

@@ -70,7 +70,7 @@ async def attempt(journal: Journal, kind: Kind = "agent", **fields: Any) -> Atte
         number=1,
         input={"task": "count"},
         timeout_ms=300_000,
-        own_key=None,
+        idempotency_key=f"{UUID(int=7)}/A",
         role_version=await newest_version("Counter"),
         initiator=OPERATOR.principal,
         notes=list(journal.notes),

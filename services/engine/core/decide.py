@@ -66,12 +66,17 @@ class Turn(msgspec.Struct, frozen=True):
 
 def advance(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = None) -> Turn:
     """Let `events` happen, then decide until nothing is left to decide, or the `limit` is reached."""
+    return follow_up(plan, replay(plan, events, state), *events, limit=limit)
+
+
+def follow_up(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = None) -> Turn:
+    """What follows in a state that the `events` have led to already."""
     agenda = Agenda()
     for event in events:
-        state = evolve(plan, state, event)
         agenda.touch(event)
-    if any(isinstance(event, ResumeRequested) for event in events):
-        agenda = everything(state)  # whatever was left alone in the meantime
+        if isinstance(event, ResumeRequested):
+            agenda = everything(state)  # whatever was left alone in the meantime
+            break
     return _until_quiet(plan, state, agenda, list(events), limit)
 
 
