@@ -67,6 +67,7 @@ class Attempts:
     ) -> None:
         self._execution = execution
         self._name = str(execution)
+        self._loop = asyncio.get_running_loop()  # asked for it every time, Python 3.11 makes a system call
         self._initiator = initiator
         self._performers = performers
         self._room = room
@@ -90,7 +91,7 @@ class Attempts:
         self._starts[path] = start
         instance = f"{self._name}/{path}"
         task = self._perform(start, step, role_version, instance)
-        self._tasks[path] = asyncio.create_task(task, name=instance)
+        self._tasks[path] = self._loop.create_task(task, name=instance)
 
     def take_back(self) -> dict[str, Start]:
         """Those that have not begun yet; they are not started any more."""
@@ -159,12 +160,11 @@ class Attempts:
         )
 
     async def _outcome(self, attempt: Attempt) -> tuple[Json, Failure | None]:
-        task = asyncio.current_task()
-        assert task is not None
+        task = self._tasks[attempt.path]
         output: Json = None
         error: BaseException | None = None
         # A handle and no asyncio.timeout(), which would cost as much as all else that is done here.
-        expiry = asyncio.get_running_loop().call_later(attempt.timeout_ms / 1000, self._expire, task)
+        expiry = self._loop.call_later(attempt.timeout_ms / 1000, self._expire, task)
         try:
             output = await self._performers[attempt.step.kind](attempt)
         except asyncio.CancelledError as cancelled:
@@ -193,7 +193,7 @@ class Attempts:
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:
             raise Failed(failure)
-        committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        committed: asyncio.Future[None] = self._loop.create_future()
         event = StepNoted(path=command.path, attempt=command.attempt, note=note)
         self._post(Note(event=event, committed=committed))
         await committed

@@ -92,13 +92,14 @@ class Checkpoint:
     def __init__(self, worker: UUID, connect: Connect) -> None:
         self._worker = worker
         self._connect = connect
+        self._loop = asyncio.get_running_loop()
         self._connection: asyncpg.Connection | None = None
         self._waiting: list[_Waiting] = []
         self._wanted = asyncio.Event()
 
     async def write(self, entry: Entry) -> Receipt:
         """The receipt of `entry`, once it is committed or refused."""
-        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
+        receipt: asyncio.Future[Receipt] = self._loop.create_future()
         self._waiting.append((entry, receipt))
         self._wanted.set()
         return await receipt

@@ -11,6 +11,7 @@ class Mailbox(Generic[T]):
 
     def __init__(self) -> None:
         self._items: list[T] = []
+        self._loop = asyncio.get_running_loop()
         self._waiter: asyncio.Future[None] | None = None
 
     def put(self, item: T) -> None:
@@ -22,7 +23,7 @@ class Mailbox(Generic[T]):
     async def take(self) -> list[T]:
         """All that there is, once there is something."""
         while not self._items:
-            self._waiter = asyncio.get_running_loop().create_future()
+            self._waiter = self._loop.create_future()
             await self._waiter
         items, self._items = self._items, []
         return items

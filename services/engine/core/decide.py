@@ -104,15 +104,17 @@ def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEve
         for command in commands:
             event = _event_of(state, command)
             state = evolve(plan, state, event)
-            if room is not None:
-                room.take(event)
             if isinstance(command, StartStep):
                 wanted[command.path] = command
-                continue  # nothing follows from a start
+                continue
             if isinstance(command, StopStep):
                 _stop(wanted, command)
             happened.append(event)
             agenda.touch(event)
+            if room is not None:
+                room.take(event)
+        if isinstance(commands[-1], StartStep):
+            break  # starts come last, all together, and nothing follows from them
         if room is not None and room.is_used_up:
             return Turn(state, tuple(happened), tuple(wanted.values()), is_cut=True)
     return Turn(state, tuple(happened), tuple(wanted.values()))
