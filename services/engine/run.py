@@ -66,7 +66,8 @@ class Run:
         room: asyncio.Semaphore,
         read_inbox: ReadInbox,
     ) -> None:
-        self._claimed = claimed
+        self.claimed = claimed.without_history()
+        """What it was claimed with; its history is in the state now."""
         self._plan = plan
         self._checkpoint = checkpoint
         self._read_inbox = read_inbox
@@ -103,7 +104,7 @@ class Run:
         """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
         expiry = self._expire_later()
         try:
-            goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self._claimed.inbox)
+            goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self.claimed.inbox)
             while goes_on:
                 goes_on = await self._handle(await self._mailbox.take())
         except Refused as error:
@@ -117,7 +118,7 @@ class Run:
     def _expire_later(self) -> asyncio.TimerHandle | None:
         if self._plan.timeout_ms is None:
             return None
-        left = max(0, self._plan.timeout_ms - self._claimed.active_ms) / 1000
+        left = max(0, self._plan.timeout_ms - self.claimed.active_ms) / 1000
         return asyncio.get_running_loop().call_later(left, self._mailbox.put, _Expired())
 
     async def _handle(self, mail: list[_Mail]) -> bool:
@@ -199,7 +200,7 @@ class Run:
             events, messages = (), ()
             if receipt.wake_seq > self._wake_seq:
                 self._wake_seq = receipt.wake_seq
-                messages = tuple(await self._read_inbox(self._claimed.id))
+                messages = tuple(await self._read_inbox(self.claimed.id))
             elif is_cut:
                 # A long turn goes on in parts, so that others have their turn too, and no commit grows without bound.
                 await asyncio.sleep(0)
@@ -281,8 +282,8 @@ class Run:
             return Receipt(held=True, wake_seq=self._wake_seq)
         receipt = await self._checkpoint.write(
             Entry(
-                execution=self._claimed.id,
-                epoch=self._claimed.epoch,
+                execution=self.claimed.id,
+                epoch=self.claimed.epoch,
                 seq=self._seq + 1,
                 events=events,
                 consumed=tuple([message.id for message in messages]),

@@ -239,6 +239,7 @@ class Worker:
                 room=self._room,
                 read_inbox=partial(self._read_inbox, life),
             )
+            execution = run.claimed
             life.runs[execution.id, execution.epoch] = run
             if self._is_stopping:
                 run.drain()
