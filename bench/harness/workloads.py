@@ -43,7 +43,7 @@ async def nothing(_context: ToolContext) -> int:
 @tool("bench.hold")
 async def hold(_context: ToolContext) -> None:
     """Never come back."""
-    await asyncio.Event().wait()
+    await asyncio.get_running_loop().create_future()
 
 
 def register_tools() -> None:

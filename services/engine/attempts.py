@@ -75,7 +75,6 @@ class Attempts:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starts: dict[str, Start] = {}
         self._stopped: set[asyncio.Task[None]] = set()
-        self._expired: set[asyncio.Task[None]] = set()
         self.due: dict[str, float] = {}
         """Those that have not begun yet, and from when on they may."""
 
@@ -164,7 +163,7 @@ class Attempts:
         output: Json = None
         error: BaseException | None = None
         # A handle and no asyncio.timeout(), which would cost as much as all else that is done here.
-        expiry = self._loop.call_later(attempt.timeout_ms / 1000, self._expire, task)
+        expiry = self._loop.call_later(attempt.timeout_ms / 1000, task.cancel)
         try:
             output = await self._performers[attempt.step.kind](attempt)
         except asyncio.CancelledError as cancelled:
@@ -175,20 +174,14 @@ class Attempts:
             error = raised
         finally:
             expiry.cancel()
-            is_late = task in self._expired
-            self._expired.discard(task)
-        if is_late:
-            task.uncancel()
+        if expiry.when() <= self._loop.time():
+            task.uncancel()  # without effect when the answer came just before
             return None, timed_out(attempt)
         if error is None:
             return output, unstorable(output)
         if is_away(error):
             raise error
         return None, failure_of(error, attempt)
-
-    def _expire(self, task: asyncio.Task[None]) -> None:
-        self._expired.add(task)
-        task.cancel()
 
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:
