@@ -167,26 +167,28 @@ def _with_stage_finished(
 ) -> State:
     """The state once a stage has what it needs: its members' writes are applied in (order, name) order."""
     members = [(member.name, steps[key + member.name]) for member in stage.members]
-    added = _absent(frame, members) | _merged(stage, members)
+    absent = _absent(frame, members)
+    added = absent | _merged(stage, members)
+    # What one member writes as it is was counted when it settled.
+    is_counted = len(members) == 1 and not absent and not stage.group.merge
     results: dict[str, Json] = {}
     for name, step in members:
         results |= step.results
         results[name] = _result(step)
-    outputs: dict[str, Json] = {name: step.output for name, step in members}
     inner = key != MAIN  # what the main sequence adds goes nowhere else
     frame = Frame(
         slot=frame.slot,
         stage=frame.stage + 1,
         context={**frame.context, **added},
-        context_bytes=frame.context_bytes + growth(frame.context, added),
+        context_bytes=frame.context_bytes + (frame.pending_bytes if is_counted else growth(frame.context, added)),
         writes={**frame.writes, **added} if inner else {},
         known={**frame.known, **results},
         results={**frame.results, **results} if inner else {},
-        previous=outputs if len(members) > 1 else members[0][1].output,
+        previous=members[0][1].output if len(members) == 1 else {name: step.output for name, step in members},
         roots=frame.roots,
     )
-    gone = {key + name for name, _ in members}
-    left = {path: step for path, step in steps.items() if path not in gone} if len(steps) > len(gone) else {}
+    gone = {key + name for name, _ in members} if len(steps) > len(members) else steps.keys()
+    left = {path: step for path, step in steps.items() if path not in gone}
     state = replace(state, steps=left, frames={**state.frames, key: frame})
     is_last = frame.stage == len(block_of(plan, key, frame).stages)
     return _with_item(state, key, frame) if is_last and is_item(plan, key, frame) else state
