@@ -22,8 +22,9 @@ _log = logging.getLogger(__name__)
 class Attempt:
     """One try at one instance of a step. `own_key` is the idempotency key that the step gives, if it does.
 
-    `notes` are what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns
-    when it is committed. What is spent is recorded whether the attempt works or not.
+    `called` is the version of the orchestration that the step calls, if it does. `notes` are what earlier tries of this
+    step have kept, also those of a worker that died; `keep` adds one and returns when it is committed. What is spent is
+    recorded whether the attempt works or not.
     """
 
     execution: UUID
@@ -34,6 +35,7 @@ class Attempt:
     timeout_ms: int
     own_key: str | None
     role_version: UUID | None
+    called: UUID | None = None
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
@@ -56,7 +58,7 @@ class Attempt:
         )
 
 
-# The step's output; a failure is raised as `Failed`.
+# The step's output, of a kind that starts a child the input of that; a failure is raised as `Failed`.
 Performer: TypeAlias = Callable[[Attempt], Awaitable[Json]]
 
 
@@ -77,6 +79,11 @@ def timed_out(attempt: Attempt) -> Failure:
     """The failure of an attempt that was stopped at its timeout."""
     message = f"the attempt took longer than its timeout of {attempt.timeout_ms} ms"
     return Failure(code="TIMEOUT", message=message, retryable=True)
+
+
+def child_timed_out(time_ms: int) -> Failure:
+    """The failure of an attempt whose child was not done in time."""
+    return Failure(code="TIMEOUT", message=f"the child was not done within {time_ms} ms", retryable=True)
 
 
 def _storable(text: str) -> str:
