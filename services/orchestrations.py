@@ -5,7 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
+from asyncpg import (
+    ForeignKeyViolationError,
+    ObjectNotInPrerequisiteStateError,
+    RestrictViolationError,
+    UniqueViolationError,
+)
 from piccolo.query.functions import Max
 from piccolo.querystring import QueryString
 from uuid_utils.compat import uuid7
@@ -157,7 +162,7 @@ async def delete(caller: Caller, *, orchestration: str) -> OrchestrationSummary:
 
     Raises:
         NotFound: there is none.
-        Conflict: it was executed; its history stays.
+        Conflict: it was executed, and its history stays; or executions under way may call it.
     """
     caller.require("orchestrations.write")
     row = await _row(orchestration)
@@ -166,6 +171,9 @@ async def delete(caller: Caller, *, orchestration: str) -> OrchestrationSummary:
     except (ForeignKeyViolationError, RestrictViolationError):  # which of them depends on the server's version
         allowed = "one that never was; switch it off with isActive: false"
         raise Conflict("orchestration", row["name"], state="was executed", allowed=allowed) from None
+    except ObjectNotInPrerequisiteStateError:
+        allowed = "one that nothing under way may call; switch it off with isActive: false"
+        raise Conflict("orchestration", row["name"], state="may be called by executions", allowed=allowed) from None
     return _summary(row)
 
 

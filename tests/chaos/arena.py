@@ -69,9 +69,10 @@ class Arena:
         try:
             executions = await connection.fetch(
                 "SELECT execution.id, execution.status, output::text, error::text, input::text, epoch, owner,"
-                " available_at, extract(epoch FROM finished_at)::float8 AS finished_at, idempotency_key, parent_execution_id,"
-                " parent_path, parent_attempt, (SELECT name FROM orchestration WHERE id = orchestration_id) AS name"
-                " FROM execution JOIN orchestration_version AS version ON version.id = version_id"
+                " available_at, extract(epoch FROM finished_at)::float8 AS finished_at, idempotency_key,"
+                " parent_execution_id, parent_path, parent_attempt, orchestration.name FROM execution"
+                " JOIN orchestration_version AS version ON version.id = version_id"
+                " JOIN orchestration ON orchestration.id = orchestration_id"
             )
             events = await connection.fetch(
                 "SELECT execution_id, seq, kind, path, attempt, payload,"

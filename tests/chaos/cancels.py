@@ -35,7 +35,8 @@ class Report:
     def __str__(self) -> str:
         return (
             f"{self.cancelled} cancelled, with {self.children} children, {self.too_late} over before,"
-            f" {self.while_ending} while they ended, {self.passed_over} passed over at their end; the slowest stop took {self.slowest_stop_seconds:.2f} s\n"
+            f" {self.while_ending} while they ended, {self.passed_over} passed over at their end;"
+            f" the slowest stop took {self.slowest_stop_seconds:.2f} s\n"
             f"{len(self.begun_after_seconds)} attempts begun after the cancel was posted and before it was read,"
             f" the last {max(self.begun_after_seconds, default=0):.3f} s after\n{len(self.violations)} violations\n"
             + "\n".join(self.violations[:20])

@@ -82,6 +82,38 @@ async def test_a_step_gives_the_output_of_its_child(engine: Engine) -> None:
     assert done.duration_ms > 0
 
 
+async def test_children_stand_wherever_steps_do(engine: Engine) -> None:
+    text = """
+    name: root
+    steps:
+      - name: Twice
+        kind: loop
+        maxIterations: 2
+        collect: "<<output.n>>"
+        steps: [{name: Round, kind: orchestration, orchestration: child, inputMapping: {n: "<<loop.iteration>>"}}]
+      - {name: Left, kind: orchestration, orchestration: child, parallelGroup: g, inputMapping: {n: 7}}
+      - {name: Right, kind: orchestration, orchestration: child, parallelGroup: g, inputMapping: {n: 8}}
+      - {name: Wrong, kind: orchestration, orchestration: child, inputMapping: {n: x}, onError: {default: {n: 9}}}
+    finally: [{name: Close, kind: orchestration, orchestration: child, inputMapping: {n: 0}}]
+    output: {rounds: "<<context.Twice.results>>", others: "$.context['Left', 'Right', 'Wrong'].n"}
+    """
+    await publish(CHILD, text)
+    execution = await start()
+    async with engine.working(engine.worker()):
+        found = await engine.finished(execution)
+
+    assert found.output == {"rounds": [1, 2], "others": [7, 8, 9]}
+    ran = await engine.database.pool.fetch("SELECT parent_path FROM execution WHERE depth = 1 ORDER BY id")
+    paths = [row["parent_path"] for row in ran]
+    assert paths[:2] + sorted(paths[2:4]) + paths[4:] == [
+        "Twice[0]/Round",
+        "Twice[1]/Round",
+        "Left",
+        "Right",
+        "Close",
+    ]
+
+
 async def test_nobody_works_on_a_parent_while_its_child_is_at_work(engine: Engine) -> None:
     began = engine.script.hold("Work")
     await publish(CHILD, ROOT)

@@ -98,6 +98,15 @@ async def test_a_file_whose_documents_call_each_other_is_refused() -> None:
     assert [problem.code for problem in found] == ["CALL_CYCLE", "CALL_CYCLE"]
 
 
+async def test_what_an_execution_may_come_to_call_is_not_deleted() -> None:
+    await orchestrations.create(OPERATOR, document={"name": "leaf", "steps": [WORK]})
+    await orchestrations.create(OPERATOR, document={"name": "top", "steps": calling("leaf")})
+    await executions.start(OPERATOR, orchestration="top", input={})
+
+    with pytest.raises(Conflict, match="may be called by executions"):
+        await orchestrations.delete(OPERATOR, orchestration="leaf")
+
+
 async def test_what_calls_too_much_does_not_start() -> None:
     wide = [f"leaf {n}" for n in range(MAX_CALLED + 1)]
     for name in wide:
