@@ -77,7 +77,7 @@ export type Document = {
   outputSchema: Json;
 };
 
-/** One run of one version of an orchestration. */
+/** One run of one version of an orchestration. `parent` is the execution that started it from a step, if one did. */
 export type Execution = {
   id: string;
   orchestration: string;
@@ -87,6 +87,7 @@ export type Execution = {
   output: Json;
   error: Failure | null;
   startedBy: string;
+  parent: string | null;
   idempotencyKey: string | null;
   createdAt: string;
   startedAt: string | null;
@@ -103,6 +104,7 @@ export type ExecutionDetail = {
   output: Json;
   error: Failure | null;
   startedBy: string;
+  parent: string | null;
   idempotencyKey: string | null;
   createdAt: string;
   startedAt: string | null;
@@ -306,7 +308,7 @@ export type Step = {
   maxRetries: number;
   retryDelay: number;
   retry: Retry;
-  timeout: number;
+  timeout: number | null;
   totalTimeout: number | null;
   idempotencyKey: string | null;
   onError: "continue" | "fail" | Fallback;
@@ -372,6 +374,7 @@ export type StepLog = {
   startedAt: string | null;
   finishedAt: string | null;
   durationMs: number;
+  child: string | null;
   model: string | null;
   inputTokens: number;
   outputTokens: number;
@@ -436,8 +439,8 @@ export type AppRouter = TRPCBuiltRouter<
       start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined }, Execution>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
-      /** Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs executions.read. */
-      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** Executions, the newest first; `orchestration`, `status` and `parent`, whose steps have started them, narrow; `before` goes on behind an id. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; parent?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
       /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
       steps: Query<{ execution: string }, StepLog[]>;
       /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */

@@ -1,6 +1,7 @@
 """Bundles: roles and orchestrations in one file, read, checked and loaded together."""
 
 from dataclasses import replace
+from graphlib import CycleError, TopologicalSorter
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,11 +10,13 @@ import msgspec
 from services import catalog, connections, orchestrations, roles
 from services.caller import Caller
 from services.definitions import yaml12
+from services.definitions.bound import max_step_runs
+from services.definitions.calls import called, name_in
+from services.definitions.catalog import Callee, Catalog
 from services.definitions.check import Checked
 from services.definitions.check import check as check_document
 from services.definitions.digest import canonical, digest
 from services.definitions.document import Document, Name, Text
-from services.definitions.known import called
 from services.definitions.language import file_schema
 from services.definitions.patch import below
 from services.definitions.read import read_document
@@ -120,14 +123,14 @@ async def load(caller: Caller, bundle: Bundle) -> Loaded:
         raise Invalid("the bundle has problems", problems)
     checked = await _checked(bundle)
     loaded_roles: list[Role] = []
-    loaded: list[Orchestration] = []
+    documents = {found.document.name: found.document for found in checked.values() if found.document is not None}
+    loaded: dict[str, Orchestration] = {}
     async with connections.database().transaction():
         for role in bundle.roles.values():
             loaded_roles.append(await _load_role(caller, role))
-        for found in checked.values():
-            assert found.document is not None, "a document without problems is one"
-            loaded.append(await _load_document(caller, found.document))
-    return Loaded(roles=tuple(loaded_roles), orchestrations=tuple(loaded))
+        for name in _callees_first(documents):
+            loaded[name] = await _load_document(caller, documents[name])
+    return Loaded(roles=tuple(loaded_roles), orchestrations=tuple(loaded[name] for name in documents))
 
 
 class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -176,10 +179,27 @@ async def _checked(bundle: Bundle) -> dict[str, Checked]:
     # Those that are still to come have no id yet; a check asks only whether the name is known.
     coming = dict.fromkeys(bundle.role_names, UUID(int=0))
     known = replace(known, roles={**coming, **known.roles})
-    documents = {place: read_document(raw, known).document for place, raw in bundle.orchestrations.items()}
-    calls = {document.name: called(document) for document in documents.values() if document is not None}
-    known = replace(known, orchestrations={**known.orchestrations, **calls})
+    documents = [read_document(raw, known).document for raw in bundle.orchestrations.values()]
+    known = _with_coming(known, {document.name: document for document in documents if document is not None})
     return {place: check_document(document, known) for place, document in bundle.orchestrations.items()}
+
+
+def _with_coming(known: Catalog, documents: dict[str, Document]) -> Catalog:
+    """The catalog as it will be once the documents are there."""
+    callees = dict(known.orchestrations)
+    for name in _callees_first(documents):
+        document = documents[name]
+        callees[name] = Callee(calls=called(document), max_step_runs=max_step_runs(document, callees))
+    return replace(known, orchestrations=callees)
+
+
+def _callees_first(documents: dict[str, Document]) -> list[str]:
+    """The names of the documents, each after those that it calls; as they stand when they call each other."""
+    calls = {name: {name_in(call) for call in called(document)} for name, document in documents.items()}
+    try:
+        return [name for name in TopologicalSorter(calls).static_order() if name in documents]
+    except CycleError:
+        return list(documents)
 
 
 def _under(place: str, problem: Problem) -> Problem:

@@ -1,32 +1,42 @@
 """What documents may refer to, as it is now."""
 
-from services import connections, roles
-from services.definitions.catalog import Catalog
+from typing import Any
+
+from db import tables
+from services import roles
+from services.definitions.catalog import Callee, Catalog
 from services.definitions.document import CONTROL_KINDS, Kind
 from services.tools import registry
 
 # Those that workers of this server have a performer for, a wait's timer included, and those that need none.
-_PERFORMED: tuple[Kind, ...] = ("agent", "llm", "tool", "wait")
+_PERFORMED: tuple[Kind, ...] = ("agent", "llm", "tool", "wait", "orchestration")
 KINDS: frozenset[Kind] = CONTROL_KINDS.union(_PERFORMED)
 
 
 async def current() -> Catalog:
-    """The active roles, the tools of this process, the orchestrations with an active version, and what can be run."""
+    """The active roles, the tools of this process, what can be called of orchestrations, and what can be run."""
     return Catalog(
         roles=await roles.ids_by_name(),
         tools=frozenset(registry.for_steps()),
         tagged=registry.by_tag(),
         kinds=KINDS,
-        orchestrations=await _calls(),
+        orchestrations=await _callees(),
     )
 
 
-async def _calls() -> dict[str, frozenset[str]]:
-    rows = await connections.pool().fetch(
-        "SELECT orchestration.name, array_agg(step.config ->> 'orchestration')"
-        " FILTER (WHERE step.config ? 'orchestration') AS calls FROM orchestration"
-        " LEFT JOIN orchestration_step AS step"
-        " ON step.version_id = orchestration.active_version_id AND step.kind = 'orchestration'"
-        " WHERE orchestration.active_version_id IS NOT NULL GROUP BY orchestration.name"
+async def _callees() -> dict[str, Callee]:
+    # Through Piccolo, so that what the transaction around this has made is there as well.
+    rows = await tables.Orchestration.raw(
+        "SELECT orchestration.name, version.number, version.id = active_version_id AS is_active, max_step_runs, calls"
+        " FROM orchestration"
+        " JOIN orchestration_version AS version ON version.orchestration_id = orchestration.id AND status = 'published'"
+        " LEFT JOIN (SELECT version_id, array_agg(concat_ws('@', config ->> 'orchestration', config ->> 'version'))"
+        " AS calls FROM orchestration_step WHERE kind = 'orchestration' GROUP BY version_id) AS step"
+        " ON step.version_id = version.id WHERE active_version_id IS NOT NULL"
     )
-    return {row["name"]: frozenset(row["calls"] or ()) for row in rows}
+    callees = {f"{row['name']}@{row['number']}": _callee(row) for row in rows}
+    return callees | {row["name"]: _callee(row) for row in rows if row["is_active"]}
+
+
+def _callee(row: dict[str, Any]) -> Callee:
+    return Callee(calls=frozenset(row["calls"] or ()), max_step_runs=row["max_step_runs"])

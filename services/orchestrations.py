@@ -5,7 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
+from asyncpg import (
+    ForeignKeyViolationError,
+    ObjectNotInPrerequisiteStateError,
+    RestrictViolationError,
+    UniqueViolationError,
+)
 from piccolo.query.functions import Max
 from piccolo.querystring import QueryString
 from uuid_utils.compat import uuid7
@@ -14,6 +19,7 @@ from db import tables
 from services import catalog, connections
 from services.caller import Caller
 from services.definitions.bound import max_step_runs
+from services.definitions.calls import called
 from services.definitions.catalog import Catalog
 from services.definitions.check import Checked, check
 from services.definitions.diff import Change
@@ -23,7 +29,8 @@ from services.definitions.document import Document, as_json
 from services.definitions.rows import document_of, document_row, step_rows
 from services.errors import Conflict, Invalid, NotFound
 from services.json import Json, JsonObject
-from services.listing import Limit, called, id_in
+from services.listing import Limit, id_in
+from services.listing import called as named
 from services.problem import Problem
 
 
@@ -155,7 +162,7 @@ async def delete(caller: Caller, *, orchestration: str) -> OrchestrationSummary:
 
     Raises:
         NotFound: there is none.
-        Conflict: it was executed; its history stays.
+        Conflict: it was executed, and its history stays; or executions under way may call it.
     """
     caller.require("orchestrations.write")
     row = await _row(orchestration)
@@ -164,16 +171,20 @@ async def delete(caller: Caller, *, orchestration: str) -> OrchestrationSummary:
     except (ForeignKeyViolationError, RestrictViolationError):  # which of them depends on the server's version
         allowed = "one that never was; switch it off with isActive: false"
         raise Conflict("orchestration", row["name"], state="was executed", allowed=allowed) from None
+    except ObjectNotInPrerequisiteStateError:
+        allowed = "one that nothing under way may call; switch it off with isActive: false"
+        raise Conflict("orchestration", row["name"], state="may be called by executions", allowed=allowed) from None
     return _summary(row)
 
 
 async def validate(caller: Caller, *, document: Json) -> Validation:
     """Every problem of a document; nothing is saved."""
     caller.require("orchestrations.read")
-    checked, _ = await _check(document)
+    checked, known = await _check(document)
     if checked.problems or checked.document is None:
         return Validation(problems=checked.problems)
-    return Validation(problems=(), digest=digest(checked.document), max_step_runs=max_step_runs(checked.document))
+    runs = max_step_runs(checked.document, known.orchestrations)
+    return Validation(problems=(), digest=digest(checked.document), max_step_runs=runs)
 
 
 async def diff(caller: Caller, *, orchestration: str, document: Json) -> tuple[Change, ...]:
@@ -279,6 +290,11 @@ async def _replace(caller: Caller, id: UUID, changes: JsonObject) -> None:
 
 
 async def _publish(caller: Caller, orchestration: UUID, number: int, document: Document, known: Catalog) -> None:
+    if called(document):
+        # Two that are published at once could call each other: the second waits here, and finds the first one there.
+        await tables.OrchestrationVersion.raw("SELECT pg_advisory_xact_lock(hashtext('orchestration_version.publish'))")
+        checked, known = await _check(as_json(document))
+        document = _accepted(checked)
     version = tables.OrchestrationVersion(
         orchestration_id=orchestration,
         number=number,
@@ -293,7 +309,7 @@ async def _publish(caller: Caller, orchestration: UUID, number: int, document: D
         {
             table.status: "published",
             table.digest: digest(document),
-            table.max_step_runs: max_step_runs(document),
+            table.max_step_runs: max_step_runs(document, known.orchestrations),
             table.published_at: QueryString("now()"),
         }
     ).where(table.id == version.id)
@@ -325,7 +341,7 @@ async def _find(orchestration: str) -> Orchestration:
 async def _row(orchestration: str) -> dict[str, Any]:
     table = tables.Orchestration
     number = table.active_version_id.number.as_alias("number")
-    row = await table.select(*table.all_columns(), number).where(called(tables.Orchestration, orchestration)).first()
+    row = await table.select(*table.all_columns(), number).where(named(tables.Orchestration, orchestration)).first()
     if row is None:
         raise _not_found(orchestration)
     return row

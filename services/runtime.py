@@ -13,7 +13,7 @@ from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
 from services.settings import Settings
-from services.steps import agent, llm, tool, wait
+from services.steps import agent, llm, orchestration, tool, wait
 from services.tools import files, registry
 
 
@@ -34,7 +34,7 @@ class Runtime:
             lease_seconds=self.settings.lease_seconds,
             heartbeat_seconds=self.settings.heartbeat_seconds,
         )
-        worker = Worker(self.database.connect, plans.of_version, self._performers(), settings)
+        worker = Worker(self.database.connect, plans.of_version, self._performers(), settings, hint=self.notifier.hint)
         self.notifier.listen(worker.wake)
         return worker
 
@@ -45,6 +45,7 @@ class Runtime:
             "llm": partial(llm.perform, self.models),
             "tool": tool.perform,
             "wait": wait.perform,
+            "orchestration": orchestration.perform,
         }
 
 

@@ -56,13 +56,16 @@ async def list_(
     *,
     orchestration: OrchestrationReference | None = None,
     status: Status | None = None,
+    parent: ExecutionId | None = None,
     limit: Limit = 50,
     before: ExecutionId | None = None,
 ) -> list[Execution]:
-    """Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs
-    executions.read.
+    """Executions, the newest first; `orchestration`, `status` and `parent`, whose steps have started them, narrow;
+    `before` goes on behind an id. Needs executions.read.
     """
-    return await executions.list_(ctx.caller, orchestration=orchestration, status=status, limit=limit, before=before)
+    return await executions.list_(
+        ctx.caller, orchestration=orchestration, status=status, parent=parent, limit=limit, before=before
+    )
 
 
 @query

@@ -2,7 +2,19 @@
 
 from enum import StrEnum
 
-from piccolo.columns import JSONB, UUID, BigInt, ForeignKey, Integer, OnDelete, SmallInt, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    BigInt,
+    Boolean,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
 
@@ -31,7 +43,7 @@ class Execution(Table, tablename="execution"):
     An execution is due once `available_at` has passed. A claim sets `owner`, raises `epoch` and clears `available_at`;
     everything the owner writes is fenced by both. When it parks or its worker dies, the owner is cleared again.
 
-    One that runs a step of another execution is its child: at most one for each step. History goes only with
+    One that runs a step of another execution is its child: at most one for each attempt. History goes only with
     `services.retention`.
     """
 
@@ -65,4 +77,6 @@ class Execution(Table, tablename="execution"):
         "self", null=True, default=None, on_delete=OnDelete.restrict, help_text="Whose step this is a run of."
     )
     parent_path = Text(null=True, default=None, help_text="The instance path of that step.")
+    parent_attempt = Integer(null=True, default=None, help_text="Which attempt at that step.")
+    is_detached = Boolean(null=False, default=False, help_text="Its parent has only started it and does not wait.")
     depth = SmallInt(null=False, default=0, help_text="How many parents are above it.")

@@ -103,4 +103,4 @@ class OrchestrationStep(Table, tablename="orchestration_step"):
     config = JSONB(null=False, default="{}", help_text="What only this kind of step has.")
     max_retries = Integer(null=False, default=0, help_text="Attempts after the first.")
     retry_delay_ms = Integer(null=False, default=1000)
-    timeout_ms = Integer(null=False, default=300_000, help_text="Of each attempt.")
+    timeout_ms = Integer(null=True, default=None, help_text="Of each attempt; null for what its kind has.")

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from uuid import UUID
 
+from services.definitions.calls import name_in
 from services.definitions.document import KINDS, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Callee:
+    """A version of an orchestration that may be called: what it calls in turn, and the most steps that it can run."""
+
+    calls: frozenset[str] = frozenset()
+    max_step_runs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,14 +23,15 @@ class Catalog:
 
     `roles` maps each role's name to its id; `tools` are the names that a tool step may call, and `tagged` those that
     only agents may, by the tags that their roles list. `kinds` are those that have a performer or need none.
-    `orchestrations` maps each name to the names that its active version calls.
+    `orchestrations` are what a step may call, by how it says it: the name for the active version (`Brief`), the name
+    and the number for another (`Brief@3`).
     """
 
     roles: Mapping[str, UUID] = field(default_factory=dict[str, UUID])
     tools: frozenset[str] = frozenset()
     tagged: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
     kinds: frozenset[Kind] = frozenset(KINDS)
-    orchestrations: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    orchestrations: Mapping[str, Callee] = field(default_factory=dict[str, Callee])
 
     def grants(self, wish: str) -> bool:
         """Whether an agent whose step lists `wish`, a name, a pattern or a tag, could be granted anything by it."""
@@ -30,13 +40,13 @@ class Catalog:
         return any(fnmatchcase(name, wish) for name in self.tools)
 
     def calls(self, start: str, end: str) -> bool:
-        """Whether the orchestration `start` is `end`, or calls it, also through others."""
+        """Whether the call `start` is one of the orchestration `end`, or leads to one, also through others."""
         pending, seen = [start], set[str]()
         while pending:
-            name = pending.pop()
-            if name == end:
+            call = pending.pop()
+            if name_in(call) == end:
                 return True
-            if name not in seen:
-                seen.add(name)
-                pending += self.orchestrations.get(name, ())
+            if call not in seen:
+                seen.add(call)
+                pending += self.orchestrations.get(call, Callee()).calls
         return False

@@ -36,7 +36,7 @@ def check(raw: Json, catalog: Catalog) -> Checked:
             *check_names(document, places),
             *check_order(document, places, raw),
             *check_groups(document, places),
-            *_bound(document),
+            *_bound(document, catalog),
             *_schemas(document, places),
             *_with_the_only_role(check_kinds(document, places), catalog),
             *check_known(document, places, catalog),
@@ -45,8 +45,8 @@ def check(raw: Json, catalog: Catalog) -> Checked:
     return Checked(document, tuple(problems))
 
 
-def _bound(document: Document) -> list[Problem]:
-    runs, own = max_step_runs(document), document.limits.max_step_runs
+def _bound(document: Document, catalog: Catalog) -> list[Problem]:
+    runs, own = max_step_runs(document, catalog.orchestrations), document.limits.max_step_runs
     said = f"with all retries, iterations and items this could run {runs:,} steps"
     if runs > MAX_STEP_RUNS:
         message = f"{said}; up to {MAX_STEP_RUNS:,} are allowed"

@@ -38,10 +38,15 @@ MAX_STEPS = 200
 MAX_FAN_OUT = 100
 MAX_STEP_RUNS = 10_000
 MAX_NESTING = 8
+# How many parents an execution may have above it, and how many orchestrations the steps below a root may call.
+MAX_CHILD_DEPTH = 8
+MAX_CALLED = 100
 # What a map goes over, and works on at a time, where it does not say so.
 DEFAULT_ITEMS = 100
 DEFAULT_CONCURRENCY = 10
 MAX_CONTEXT_BYTES = 1024 * 1024
+# Of each attempt, where nothing is said; what a child takes is its own affair.
+DEFAULT_TIMEOUT = 300_000
 # What happens at the end is done soon, or not at all.
 FINALLY_TIMEOUT = 60_000
 
@@ -138,7 +143,7 @@ class Step(_Part, frozen=True, kw_only=True):
     max_retries: Retries = 0
     retry_delay: Delay = 1_000
     retry: Retry = Retry()
-    timeout: Milliseconds = 300_000
+    timeout: Milliseconds | None = None
     total_timeout: Milliseconds | None = None
     idempotency_key: str | None = None
     on_error: Literal["fail", "continue"] | Fallback = "fail"

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from services.definitions.calls import call_of, name_in
 from services.definitions.catalog import Catalog
 from services.definitions.document import Document, Step, all_steps
 from services.definitions.nearby import nearby
-from services.definitions.patch import Operation, Replace
+from services.definitions.patch import Operation, Remove, Replace
 from services.definitions.structure import pointer
 from services.definitions.tree import Places
 from services.expressions.errors import suggestion
@@ -17,11 +18,6 @@ def check_known(document: Document, places: Places, catalog: Catalog) -> list[Pr
     return [
         problem for step in all_steps(document) for problem in _check_step(step, places[step], document.name, catalog)
     ]
-
-
-def called(document: Document) -> frozenset[str]:
-    """The names of the orchestrations that the document calls."""
-    return frozenset(step.orchestration for step in all_steps(document) if step.orchestration is not None)
 
 
 def _check_step(step: Step, place: str, name: str, catalog: Catalog) -> Iterator[Problem]:
@@ -39,8 +35,8 @@ def _check_step(step: Step, place: str, name: str, catalog: Catalog) -> Iterator
     for index, wish in enumerate(step.tools or ()):
         if not catalog.grants(wish):
             yield _grants_nothing(wish, place + pointer("tools", index), catalog)
-    if step.orchestration is not None:
-        yield from _check_call(step.orchestration, place + "/orchestration", name, catalog)
+    if (call := call_of(step)) is not None:
+        yield from _check_call(call, place, name, catalog)
 
 
 def _unknown_role(name: str, path: str, catalog: Catalog) -> Problem:
@@ -68,19 +64,25 @@ def _grants_nothing(wish: str, path: str, catalog: Catalog) -> Problem:
     return Problem(code="UNKNOWN_TOOL", path=path, message=message, allowed=allowed, suggestion=near, patch=patch)
 
 
-def _check_call(callee: str, path: str, name: str, catalog: Catalog) -> Iterator[Problem]:
-    if catalog.calls(callee, name):
+def _check_call(call: str, place: str, name: str, catalog: Catalog) -> Iterator[Problem]:
+    callee, path = name_in(call), place + "/orchestration"
+    if catalog.calls(call, name):
         message = f"{callee!r} calls {name!r}, itself or through others, so this would never end"
         if callee == name:
             message = "an orchestration that calls itself would never end; repeat steps with a loop"
         yield Problem(code="CALL_CYCLE", path=path, message=message)
     elif callee not in catalog.orchestrations:
-        allowed = nearby(callee, sorted(catalog.orchestrations))
+        allowed = nearby(callee, sorted(call for call in catalog.orchestrations if call == name_in(call)))
         near, patch = _nearest(callee, allowed, path)
         message = f"there is no orchestration {callee!r} with an active version"
         yield Problem(
             code="UNKNOWN_ORCHESTRATION", path=path, message=message, allowed=allowed, suggestion=near, patch=patch
         )
+    elif call not in catalog.orchestrations:
+        path = place + "/version"
+        message = f"{callee!r} has no such published version; left out, the active one is called"
+        patch = (Remove(path=path),)
+        yield Problem(code="UNKNOWN_ORCHESTRATION", path=path, message=message, patch=patch)
 
 
 def _nearest(name: str, allowed: tuple[str, ...], path: str) -> tuple[str | None, tuple[Operation, ...]]:

@@ -15,7 +15,7 @@ from services.engine.core.commands import StartStep
 from services.engine.core.events import StepNoted, Usage
 from services.engine.core.paths import is_within
 from services.engine.outages import DATABASE_AWAY, is_away
-from services.engine.performer import Attempt, Performer, failure_of, timed_out
+from services.engine.performer import Attempt, Performer, child_timed_out, failure_of, timed_out
 from services.failure import Failed, Failure
 from services.json import Json, holds_nul
 from services.principal import Principal
@@ -83,13 +83,13 @@ class Attempts:
         """Whether some performer is at work."""
         return len(self._tasks) > len(self.due)
 
-    def start(self, start: Start, step: Step, role_version: UUID | None) -> None:
+    def start(self, start: Start, step: Step, role_version: UUID | None, called: UUID | None = None) -> None:
         """Perform an attempt, in a task of its own, when it is due and there is room."""
         path = start.command.path
         self.due[path] = start.due
         self._starts[path] = start
         instance = f"{self._name}/{path}"
-        task = self._perform(start, step, role_version, instance)
+        task = self._perform(start, step, role_version, called, instance)
         self._tasks[path] = self._loop.create_task(task, name=instance)
 
     def take_back(self) -> dict[str, Start]:
@@ -119,10 +119,17 @@ class Attempts:
             self.stop(path)
         await asyncio.gather(*self._stopped, return_exceptions=True)
 
-    async def _perform(self, start: Start, step: Step, role_version: UUID | None, instance: str) -> None:
+    async def _perform(
+        self, start: Start, step: Step, role_version: UUID | None, called: UUID | None, instance: str
+    ) -> None:
         command = start.command
         if start.due:
             await asyncio.sleep(start.due - time.monotonic())
+        if command.is_expiry:
+            self.due.pop(command.path, None)
+            failure = child_timed_out(command.delay_ms)
+            self._post(Answer(command=command, failure=failure, duration_ms=command.delay_ms))
+            return
         notes = list(command.notes)
         async with self._room:
             self.due.pop(command.path, None)
@@ -137,6 +144,7 @@ class Attempts:
                     timeout_ms=command.timeout_ms,
                     idempotency_key=command.idempotency_key or instance,
                     role_version=role_version,
+                    called=called,
                     initiator=self._initiator,
                     notes=list(notes),
                     keep=partial(self._keep, command, notes),

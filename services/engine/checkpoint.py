@@ -14,7 +14,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.engine import journal
+from services.engine import children, journal
+from services.engine.children import Child
 from services.engine.core.events import AnyEvent
 from services.engine.outages import REFUSALS, TRANSIENT, Connect
 from services.engine.sql import statement
@@ -60,7 +61,8 @@ class Leaving(msgspec.Struct, frozen=True, kw_only=True):
 class Entry:
     """What one execution wants committed: events from `seq` on, inbox rows that these have answered, its leaving.
 
-    `payloads` are the events as the journal keeps them.
+    `payloads` are the events as the journal keeps them. `children` are those that the events have started, `stops`
+    those that nobody waits for any more.
     """
 
     execution: UUID
@@ -69,6 +71,8 @@ class Entry:
     events: tuple[AnyEvent, ...]
     consumed: tuple[int, ...] = ()
     leaving: Leaving | None = None
+    children: tuple[Child, ...] = ()
+    stops: tuple[UUID, ...] = ()
     payloads: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -151,6 +155,10 @@ class Checkpoint:
                 connection = self._connection = self._connection or await self._connect()
                 if is_doubtful and (known := await _outcome(connection, entries)) is not None:
                     return known
+                if any(entry.children or entry.stops for entry in entries):
+                    async with connection.transaction():
+                        await children.write(connection, self._worker, entries)
+                        return await _flush(connection, self._worker, entries)
                 return await _flush(connection, self._worker, entries)
             except REFUSALS:
                 raise
@@ -187,7 +195,7 @@ async def _flush(connection: asyncpg.Connection, worker: UUID, entries: list[Ent
 async def _outcome(connection: asyncpg.Connection, entries: list[Entry]) -> dict[UUID, Receipt] | None:
     """The receipts of a flush whose answer was lost, or None when it did not happen.
 
-    It was one statement, so the presence of any of its events speaks for all of it. A flush without events only lets
+    It was one transaction, so the presence of any of its events speaks for all of it. A flush without events only lets
     executions go; sent twice, the second time finds nothing to let go.
     """
     probes = [(entry.execution, entry.seq, entry.payloads[0]) for entry in entries if entry.events]

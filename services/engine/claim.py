@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from services.engine import journal
+from services.engine.children import ChildEnd
 from services.engine.sql import statement
 from services.principal import Principal
 
@@ -23,7 +24,7 @@ MAX_CLAIMS = 20
 class Message:
     """A row of an inbox: something that happened outside the worker.
 
-    `payload` is JSON text; `wake_seq` is the wake count that covers the message.
+    `payload` is JSON text; `wake_seq` is the wake count that covers the message; `end` is there when a child has ended.
     """
 
     id: int
@@ -32,6 +33,7 @@ class Message:
     payload: str
     sender: str
     wake_seq: int
+    end: ChildEnd | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,9 +96,21 @@ async def inbox(connection: asyncpg.Connection, worker: UUID) -> list[Message]:
             payload=row["payload"],
             sender=row["sender"],
             wake_seq=row["wake_seq"],
+            end=None if row["child"] is None else _end_of(row),
         )
         for row in await connection.fetch(statement("inbox"), worker)
     ]
+
+
+def _end_of(row: asyncpg.Record) -> ChildEnd:
+    return ChildEnd(
+        child=row["child"],
+        path=row["parent_path"],
+        status=row["status"],
+        output=row["output"],
+        error=row["error"],
+        duration_ms=row["duration_ms"],
+    )
 
 
 async def next_due(connection: asyncpg.Connection) -> float | None:

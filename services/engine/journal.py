@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services.engine.core.events import AnyEvent, StepFailed, StepWaiting
+from services.engine.core.events import AnyEvent, ChildStarted, StepFailed, StepWaiting
 from services.engine.sql import statement
 
 _ENCODER = msgspec.json.Encoder()
@@ -41,11 +41,14 @@ class History:
 
     @property
     def delayed_ages(self) -> dict[str, float]:
-        """For each step that waits or has a failed attempt, how many seconds ago it began to wait or last failed."""
+        """For each step that waits or has a failed attempt, how many seconds ago it began to wait or last failed.
+
+        A step that has started a child waits as well.
+        """
         return {
             event.path: age
             for event, (_, age) in zip(self.events, self.rows, strict=True)
-            if isinstance(event, StepFailed | StepWaiting)
+            if isinstance(event, StepFailed | StepWaiting | ChildStarted)
         }
 
 

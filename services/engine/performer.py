@@ -23,8 +23,9 @@ class Attempt:
     """One try at one instance of a step.
 
     `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
-    `notes` are what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns
-    when it is committed. What is spent is recorded whether the attempt works or not.
+    `called` is the version of the orchestration that the step calls, if it does. `notes` are what earlier tries of this
+    step have kept, also those of a worker that died; `keep` adds one and returns when it is committed. What is spent is
+    recorded whether the attempt works or not.
     """
 
     execution: UUID
@@ -35,6 +36,7 @@ class Attempt:
     timeout_ms: int
     idempotency_key: str
     role_version: UUID | None
+    called: UUID | None = None
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
@@ -52,7 +54,7 @@ class Attempt:
         )
 
 
-# The step's output; a failure is raised as `Failed`.
+# The step's output, of a kind that starts a child the input of that; a failure is raised as `Failed`.
 Performer: TypeAlias = Callable[[Attempt], Awaitable[Json]]
 
 
@@ -73,6 +75,11 @@ def timed_out(attempt: Attempt) -> Failure:
     """The failure of an attempt that was stopped at its timeout."""
     message = f"the attempt took longer than its timeout of {attempt.timeout_ms} ms"
     return Failure(code="TIMEOUT", message=message, retryable=True)
+
+
+def child_timed_out(time_ms: int) -> Failure:
+    """The failure of an attempt whose child was not done in time."""
+    return Failure(code="TIMEOUT", message=f"the child was not done within {time_ms} ms", retryable=True)
 
 
 def _storable(text: str) -> str:

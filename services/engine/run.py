@@ -8,20 +8,27 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
+from uuid_utils.compat import uuid7
 
+from services.definitions.calls import call_of
 from services.engine.attempts import Answer, Attempts, Note, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
+from services.engine.children import Child, ChildEnd
 from services.engine.claim import Claimed, Message
+from services.engine.core.children import awaited, ended, handed_down, is_left_alone
 from services.engine.core.commands import StartStep, StopStep
 from services.engine.core.decide import Limit, Turn, advance, follow_up, replay, resume
 from services.engine.core.events import (
     AnyEvent,
     CancelRequested,
+    ChildStarted,
     ExecutionFailed,
+    ExecutionStarted,
     PauseRequested,
     ResumeRequested,
     StepFailed,
@@ -37,6 +44,7 @@ from services.engine.mailbox import Mailbox
 from services.engine.performer import Performer
 from services.expressions.instants import seconds_of
 from services.failure import Failure
+from services.json import Json
 
 _LIMIT = Limit(events=100, bytes=2 * 1024 * 1024)
 
@@ -65,12 +73,14 @@ class Run:
         checkpoint: Checkpoint,
         room: asyncio.Semaphore,
         read_inbox: ReadInbox,
+        announce: Callable[[], None],
     ) -> None:
         self.claimed = claimed.without_history()
         """What it was claimed with; its history is in the state now."""
         self._plan = plan
         self._checkpoint = checkpoint
         self._read_inbox = read_inbox
+        self._announce = announce
         self._state = replay(plan, claimed.history.events)
         self._seq = len(claimed.history.events)
         self._wake_seq = claimed.wake_seq
@@ -82,6 +92,8 @@ class Run:
         self._read: set[int] = set()
         self._is_draining = False
         self._held: dict[str, Start] = {}
+        self._born: dict[UUID, Child] = {}
+        self._awaited = awaited(plan, self._state)
         self._began = time.monotonic()
         self.due_in_seconds: float | None = None
         """Once the execution is parked: how long from then on."""
@@ -161,6 +173,8 @@ class Run:
                 usage=answer.usage,
                 duration_ms=answer.duration_ms,
             )
+        if self._plan.calls and self._plan.steps[name_of(path)].definition.kind == "orchestration":
+            return self._child_started(state, answer.command, answer.output)
         return complete(
             self._plan,
             state,
@@ -170,6 +184,26 @@ class Run:
             usage=answer.usage,
             duration_ms=answer.duration_ms,
         )
+
+    def _child_started(self, state: State, command: StartStep, input: Json) -> ChildStarted:
+        """The event of an attempt that knows what its child is to work on; the child starts when that is kept."""
+        path = command.path
+        called = state.calls[call_of(self._plan.steps[name_of(path)].definition) or ""]
+        started = ExecutionStarted(
+            execution=uuid7(),
+            at=datetime.now(UTC),
+            input=input,
+            roles=called.roles,
+            calls=handed_down(state.calls, called),
+            depth=state.depth + 1,
+        )
+        is_detached = is_left_alone(self._plan, path)
+        self._born[started.execution] = Child(
+            started=started, version=called.version, path=path, attempt=command.attempt, is_detached=is_detached
+        )
+        if not is_detached:
+            self._awaited |= {started.execution}
+        return ChildStarted(path=path, attempt=command.attempt, execution=started.execution)
 
     def _fraction(self, path: str) -> float:
         """The random part of a delay, drawn here because the core is pure."""
@@ -185,13 +219,13 @@ class Run:
         events, is_cut = turn.events, turn.is_cut
         decided_at = time.monotonic()
         while True:
-            if arrived := self._events_of(messages):
+            if arrived := self._events_of(turn.state, messages):
                 turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
-            wanted = self._hold_while_paused(turn.state, wanted)
+            wanted = self._without_idle_timers(turn.state, self._hold_while_paused(turn.state, wanted))
             leaving = None if is_cut else self._leaving(turn.state, wanted)
-            receipt = await self._commit(events, messages, leaving)
+            receipt = await self._commit(events, messages, leaving, self._stops(turn.state))
             self._state = turn.state
             if receipt.has_left and leaving is not None:
                 self.due_in_seconds = leaving.delay_seconds
@@ -216,7 +250,8 @@ class Run:
             step = self._plan.steps[name_of(path)].definition
             assigned = self._state.role_assignments.get(step.name)
             version = assigned.version if assigned else self._state.roles.get(step.role_name or "")
-            self._attempts.start(start, step, version)
+            called = self._state.calls.get(call_of(step) or "") if self._plan.calls else None
+            self._attempts.start(start, step, version, None if called is None else called.version)
         return True
 
     def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:
@@ -237,6 +272,16 @@ class Run:
         self._held |= self._attempts.take_back() | wanted
         return {}
 
+    def _without_idle_timers(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
+        """What may begin, but for the timers of children that have ended in the meantime."""
+        if not self._plan.calls:
+            return wanted
+        return {
+            path: start
+            for path, start in wanted.items()
+            if not start.command.is_expiry or self._is_running(state, start.command)
+        }
+
     def _due(self, command: StartStep) -> float:
         """When an attempt may begin, by the monotonic clock. What went by before the claim is over already."""
         if command.until is not None:
@@ -245,14 +290,45 @@ class Run:
             wait = command.delay_ms / 1000 - self._delayed_ages.pop(command.path, 0.0)
         return time.monotonic() + wait if command.until or command.delay_ms else 0.0
 
-    def _events_of(self, messages: tuple[Message, ...]) -> list[AnyEvent]:
+    def _events_of(self, state: State, messages: tuple[Message, ...]) -> list[AnyEvent]:
         events: list[AnyEvent] = []
+        folded = 0
         for message in messages:
             self._wake_seq = max(self._wake_seq, message.wake_seq)
-            if message.id not in self._read and (event := _event(message)) is not None:
-                events.append(event)
+            if message.id in self._read:
+                continue
             self._read.add(message.id)
+            event = _event(message)
+            if message.end is not None:
+                # Each end is judged by what the ones before it have left.
+                state, folded = replay(self._plan, events[folded:], state), len(events)
+                event = self._child_ended(state, message.end)
+            if event is not None:
+                events.append(event)
         return events
+
+    def _child_ended(self, state: State, end: ChildEnd) -> AnyEvent | None:
+        self._awaited -= {end.child}
+        self._delayed_ages.pop(end.path, None)
+        is_known = name_of(end.path) in self._plan.steps
+        event = ended(
+            self._plan,
+            state,
+            end.path,
+            end.child,
+            output=end.value,
+            failure=end.failure,
+            fraction=self._fraction(end.path) if is_known else 1.0,
+            duration_ms=end.duration_ms,
+        )
+        if event is not None:
+            self._attempts.stop(end.path)  # its timer
+        return event
+
+    def _stops(self, state: State) -> tuple[UUID, ...]:
+        """The children that nobody waits for any more, though they have not ended."""
+        before, self._awaited = self._awaited, awaited(self._plan, state)
+        return tuple(before - self._awaited)
 
     def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
         """How the execution leaves this worker now, if nothing keeps it here."""
@@ -273,13 +349,21 @@ class Run:
             # Whatever waits for its retry holds no worker: the execution is due again when the first delay is over.
             delay = max(0.0, min(due) - now)
             return Leaving(status="waiting", delay_seconds=delay, wake_seq=self._wake_seq, active_ms=active_ms)
-        return None
+        # What is open are children, and the end of each comes as a message.
+        return Leaving(status="waiting", wake_seq=self._wake_seq, active_ms=active_ms)
 
     async def _commit(
-        self, events: tuple[AnyEvent, ...], messages: tuple[Message, ...], leaving: Leaving | None
+        self,
+        events: tuple[AnyEvent, ...],
+        messages: tuple[Message, ...],
+        leaving: Leaving | None,
+        stops: tuple[UUID, ...] = (),
     ) -> Receipt:
         if not events and not messages and leaving is None:
             return Receipt(held=True, wake_seq=self._wake_seq)
+        children: tuple[Child, ...] = ()
+        if self._born:
+            children = tuple(self._born.pop(event.execution) for event in events if isinstance(event, ChildStarted))
         receipt = await self._checkpoint.write(
             Entry(
                 execution=self.claimed.id,
@@ -288,9 +372,14 @@ class Run:
                 events=events,
                 consumed=tuple([message.id for message in messages]),
                 leaving=leaving,
+                children=children,
+                stops=stops,
             )
         )
         self._seq += len(events)
+        is_over = leaving is not None and leaving.is_final and (self._state.depth > 0 or bool(self._plan.calls))
+        if children or stops or is_over:
+            self._announce()  # others are due now, or have something to read
         return receipt
 
     async def _end(self, failure: Failure) -> None:

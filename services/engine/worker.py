@@ -67,7 +67,7 @@ class _Life:
 
 
 class Worker:
-    """Runs executions until it is stopped."""
+    """Runs executions until it is stopped. `hint` tells all workers, itself included, that there is something to do."""
 
     def __init__(
         self,
@@ -75,11 +75,14 @@ class Worker:
         plan_of: PlanOf,
         performers: Mapping[str, Performer],
         settings: WorkerSettings | None = None,
+        *,
+        hint: Callable[[], None] | None = None,
     ) -> None:
         self._connect = connect
         self._plan_of = plan_of
         self._performers = performers
         self._settings = settings or WorkerSettings()
+        self._hint = hint or self.wake
         self._room = asyncio.Semaphore(self._settings.attempts)
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -238,6 +241,7 @@ class Worker:
                 checkpoint=life.checkpoint,
                 room=self._room,
                 read_inbox=partial(self._read_inbox, life),
+                announce=self._hint,
             )
             execution = run.claimed
             life.runs[execution.id, execution.epoch] = run

@@ -23,10 +23,11 @@ async def list_(
     *,
     orchestration: str | None = None,
     status: Status | None = None,
+    parent: UUID | None = None,
     limit: Limit = 50,
     before: UUID | None = None,
 ) -> list[Execution]:
-    """Executions, the newest first; those older than the execution `before`.
+    """Executions, the newest first; those older than the execution `before`, those that the steps of `parent` started.
 
     Raises:
         NotFound: there is no such orchestration.
@@ -37,6 +38,7 @@ async def list_(
     wanted = {
         "execution.version_id = ANY(${}::uuid[])": versions,
         "execution.status = ${}": status,
+        "execution.parent_execution_id = ${}": parent,
         "execution.id < ${}": before,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
@@ -125,6 +127,7 @@ def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
         started_at=step.started_at,
         finished_at=step.finished_at,
         duration_ms=step.duration_ms,
+        child=step.child,
         model=step.spent[-1].model if step.spent else None,
         input_tokens=tokens_in,
         output_tokens=tokens_out,

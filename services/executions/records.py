@@ -23,7 +23,7 @@ FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "ca
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One run of one version of an orchestration."""
+    """One run of one version of an orchestration. `parent` is the execution that started it from a step, if one did."""
 
     id: UUID
     orchestration: str
@@ -33,6 +33,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     output: Json
     error: Failure | None
     started_by: str
+    parent: UUID | None
     idempotency_key: str | None
     created_at: datetime
     started_at: datetime | None
@@ -59,6 +60,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `path` tells instances apart: a step in a branch is `Route/Pay`, one in the third iteration of a loop
     `Duel[2]/Critic`. `stage` counts from 0 in the sequence that the step stands in; steps of one stage run together.
+    `child` is the execution that the step has started, if it has: its last attempt's.
     """
 
     path: str
@@ -74,6 +76,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     started_at: datetime | None
     finished_at: datetime | None
     duration_ms: int
+    child: UUID | None
     model: str | None
     input_tokens: int
     output_tokens: int

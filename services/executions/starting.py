@@ -15,6 +15,7 @@ from services.engine.core.events import Assigned, ExecutionStarted
 from services.engine.core.plan import Plan
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
+from services.executions.pinning import calls_of
 from services.executions.records import Execution, IdempotencyKey, RoleAssignments
 from services.executions.rows import one
 from services.expressions.errors import suggestion
@@ -38,7 +39,8 @@ async def start(
 
     Raises:
         NotFound: there is no such orchestration.
-        Conflict: it is inactive, it has no active version, or the key was used for another request.
+        Conflict: it, or one that its steps call, is inactive or has no active version, or the key was used for another
+            request.
         Invalid: `input` does not fit the orchestration's input schema, or a role is assigned to no step that takes one.
     """
     caller.require("executions.run")
@@ -59,6 +61,7 @@ async def start(
         input=data,
         roles=pinned,
         role_assignments=assigned,
+        calls=await calls_of(found.version, plan),
     )
     execution = await _insert(caller, found, started, idempotency_key, request)
     connections.hint()

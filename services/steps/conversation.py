@@ -32,7 +32,7 @@ def request(
         output_schema=_schema(role, attempt),
         temperature=role.parameters.temperature,
         max_output_tokens=role.parameters.max_output_tokens,
-        timeout_seconds=attempt.step.timeout / 1000,
+        timeout_seconds=attempt.timeout_ms / 1000,
     )
 
 

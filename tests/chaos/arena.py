@@ -15,7 +15,7 @@ from db.connection import Database, connect
 from services import connections
 from services.engine.notifier import Notifier
 from services.engine.outages import TRANSIENT
-from tests.chaos import ledger
+from tests.chaos import flows, ledger
 from tests.chaos.checker import Event, Execution, violations
 from tests.chaos.fleet import QUICK, Fleet, fleet
 from tests.chaos.server import Server
@@ -68,8 +68,11 @@ class Arena:
         connection: asyncpg.Connection = await connect(self.url, command_timeout_seconds=None)
         try:
             executions = await connection.fetch(
-                "SELECT id, status, output::text, error::text, input::text, epoch, owner, available_at,"
-                " extract(epoch FROM finished_at)::float8 AS finished_at, idempotency_key FROM execution"
+                "SELECT execution.id, execution.status, output::text, error::text, input::text, epoch, owner,"
+                " available_at, extract(epoch FROM finished_at)::float8 AS finished_at, idempotency_key,"
+                " parent_execution_id, parent_path, parent_attempt, orchestration.name FROM execution"
+                " JOIN orchestration_version AS version ON version.id = version_id"
+                " JOIN orchestration ON orchestration.id = orchestration_id"
             )
             events = await connection.fetch(
                 "SELECT execution_id, seq, kind, path, attempt, payload,"
@@ -82,7 +85,8 @@ class Arena:
     async def violations(self, document: Any) -> list[str]:
         """What the checker finds in all that there is."""
         executions, events = await self.rows()
-        return violations(document, executions, events, self.effects(), disturbed=self.fleet.disturbed)
+        called = [flows.leaf()]
+        return violations(document, executions, events, self.effects(), disturbed=self.fleet.disturbed, called=called)
 
     def effects(self) -> list[ledger.Effect]:
         """The ledger of every worker there was."""
@@ -129,6 +133,10 @@ def _execution(row: asyncpg.Record) -> Execution:
         is_held=row["owner"] is not None or row["available_at"] is not None,
         finished_at=row["finished_at"],
         key=row["idempotency_key"],
+        orchestration=row["name"],
+        parent=row["parent_execution_id"],
+        parent_path=row["parent_path"] or "",
+        parent_attempt=row["parent_attempt"] or 0,
     )
 
 

@@ -25,6 +25,7 @@ class Report:
 
     violations: list[str] = field(default_factory=list[str])
     cancelled: int = 0
+    children: int = 0
     too_late: int = 0
     while_ending: int = 0
     passed_over: int = 0
@@ -33,8 +34,9 @@ class Report:
 
     def __str__(self) -> str:
         return (
-            f"{self.cancelled} cancelled, {self.too_late} over before, {self.while_ending} while they ended,"
-            f" {self.passed_over} passed over at their end; the slowest stop took {self.slowest_stop_seconds:.2f} s\n"
+            f"{self.cancelled} cancelled, with {self.children} children, {self.too_late} over before,"
+            f" {self.while_ending} while they ended, {self.passed_over} passed over at their end;"
+            f" the slowest stop took {self.slowest_stop_seconds:.2f} s\n"
             f"{len(self.begun_after_seconds)} attempts begun after the cancel was posted and before it was read,"
             f" the last {max(self.begun_after_seconds, default=0):.3f} s after\n{len(self.violations)} violations\n"
             + "\n".join(self.violations[:20])
@@ -80,12 +82,15 @@ async def _judge(arena: Arena, document: Any, posted: dict[UUID, float], report:
     heard = {event.execution for event in events if event.kind == "cancel_requested"}
     poll = arena.fleet.settings["poll_seconds"]
     for row in rows:
-        if (at := posted.get(row.id)) is None:
+        if (at := posted.get(row.parent or row.id)) is None:
             continue
         took = (row.finished_at or time.time()) - at
         report.slowest_stop_seconds = max(report.slowest_stop_seconds, took)
         if took > STOPS_WITHIN_SECONDS:
             report.violations.append(f"{row.id}: ended {took:.1f} s after its cancel")
+        if row.parent is not None:
+            report.children += 1
+            continue
         report.cancelled += row.status == "cancelled"
         report.while_ending += row.status != "cancelled" and row.id in heard
         if row.id not in heard:

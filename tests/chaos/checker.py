@@ -5,7 +5,7 @@ what is broken; a run is right when there are none.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -17,6 +17,7 @@ LAST_EVENTS = {"execution_completed": ("completed",), "execution_failed": ("fail
                "execution_cancelled": ("cancelled",)}  # fmt: skip
 FINAL = {status for statuses in LAST_EVENTS.values() for status in statuses}
 _SETTLING = {"step_completed", "step_failed", "step_skipped", "step_cancelled"}
+_BIRTH = "child_started"
 _PERFORMED = {"agent", "llm", "tool"}
 # The timers of the event loop count in milliseconds, and round.
 _ROUNDING_SECONDS = 0.001
@@ -24,7 +25,7 @@ _ROUNDING_SECONDS = 0.001
 
 @dataclass(frozen=True, kw_only=True)
 class Execution:
-    """A row. `is_held`: somebody owns it, or it is due at some time."""
+    """A row. `is_held`: somebody owns it, or it is due at some time. `orchestration` is the name of what it runs."""
 
     id: UUID
     status: str
@@ -35,6 +36,10 @@ class Execution:
     is_held: bool
     finished_at: float | None
     key: str | None
+    orchestration: str = ""
+    parent: UUID | None = None
+    parent_path: str = ""
+    parent_attempt: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,21 +62,24 @@ def violations(
     effects: Iterable[Effect] = (),
     *,
     disturbed: Iterable[int] = (),
+    called: Iterable[dict[str, Any]] = (),
 ) -> list[str]:
     """What is broken in a run of one orchestration; `disturbed` are workers that may be stale without knowing it.
 
-    An effect after its step's completion is nobody's fault in those, and a repetition in all others.
+    An effect after its step's completion is nobody's fault in those, and a repetition in all others. `called` are the
+    documents of the orchestrations that its steps call.
     """
-    layout, stale = layout_of(document), frozenset(disturbed)
+    layouts, stale = {each["name"]: layout_of(each) for each in called}, frozenset(disturbed)
     histories, done = defaultdict[UUID, list[Event]](list), defaultdict[UUID, list[Effect]](list)
     for event in events:
         histories[event.execution].append(event)
     for effect in effects:
         done[effect.execution].append(effect)
-    found: list[str] = []
-    known: set[UUID] = set()
-    for execution in executions:
-        known.add(execution.id)
+    rows = list(executions)
+    found = [f"{id}: {broken}" for id, broken in has_its_children(rows, histories)]
+    known = {execution.id for execution in rows}
+    for execution in rows:
+        layout = layouts.get(execution.orchestration) or layout_of(document)
         history = sorted(histories[execution.id], key=lambda event: event.seq)
         if strange := sorted(_strange_paths(history, done[execution.id], layout)):
             found.append(f"{execution.id}: knows of {strange}, which the document does not")
@@ -88,6 +96,27 @@ def violations(
     found += [f"{id}: has a journal and no row" for id in histories.keys() - known]
     found += [f"{id}: has effects and no row" for id in done.keys() - known]
     return found
+
+
+def has_its_children(rows: list[Execution], histories: Mapping[UUID, list[Event]]) -> Iterator[tuple[UUID, str]]:
+    """Each child exists with its event and once for each attempt, and gives its step what it has given itself."""
+    told = {UUID(it.payload["execution"]): it for events in histories.values() for it in events if it.kind == _BIRTH}
+    attempts = Counter((row.parent, row.parent_path, row.parent_attempt) for row in rows if row.parent is not None)
+    for (parent, path, attempt), count in attempts.items():
+        if parent is not None and count > 1:
+            yield parent, f"has {count} children of attempt {attempt} at {path}"
+    children = {row.id: row for row in rows if row.parent is not None}
+    for id in told.keys() ^ children.keys():
+        yield id, "is a child without the event of its start" if id in children else "was started and is not there"
+    for id, child in children.items():
+        if (event := told.get(id)) is None:
+            continue
+        if (event.execution, event.path, event.attempt) != (child.parent, child.parent_path, child.parent_attempt):
+            yield id, "is a child of another attempt than its event says"
+        for end in histories[event.execution]:
+            is_its = (end.kind, end.path, end.attempt) == ("step_completed", child.parent_path, child.parent_attempt)
+            if is_its and (child.status, child.output) != ("completed", end.payload.get("output")):
+                yield id, f"is {child.status}, and its step has completed otherwise"
 
 
 def is_over(execution: Execution) -> Iterator[str]:

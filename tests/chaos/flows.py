@@ -8,12 +8,19 @@ import msgspec
 from services import executions, orchestrations
 from services.caller import OPERATOR
 from services.definitions import yaml12
-from services.definitions.catalog import Catalog
+from services.definitions.catalog import Callee, Catalog
 from services.definitions.check import check
 from services.definitions.document import KINDS, as_json
 from services.tools import files, registry
 
-# A sequence, a parallel group, a loop, a map, a branch, timers, retries, compensations and what is always done.
+# What the others call.
+LEAF = """
+name: leaf
+steps: [{name: Effect, kind: tool, tool: files.read, inputMapping: {ms: "<<input.ms>>"}}]
+output: {at: "<<context.Effect.at>>"}
+"""
+
+# A sequence, a parallel group, children, a loop, a map, a branch, timers, retries, compensations, what is always done.
 MIXED = """
 name: mixed
 steps:
@@ -35,6 +42,7 @@ steps:
         inputMapping: {ms: "<<input.ms>>", fails: "<<input.fails>>"}
       - {name: Settle, kind: wait, forMs: "<<input.nap>>"}
   - {name: Aside, kind: wait, parallelGroup: both, forMs: "<<input.nap>>"}
+  - {name: Beside, kind: orchestration, orchestration: leaf, parallelGroup: both, inputMapping: {ms: "<<input.ms>>"}}
   - name: Rounds
     kind: loop
     maxIterations: 2
@@ -60,12 +68,17 @@ steps:
         compensate: [{name: Undo item, kind: tool, tool: files.read, inputMapping: {ms: "<<input.ms>>"}}]
       - {name: Check, kind: transform, inputMapping: {item: "<<item>>", at: "<<context.Item.at>>"}}
   - {name: Nap, kind: wait, forMs: "<<input.nap>>"}
+  - {name: Sub, kind: orchestration, orchestration: leaf, timeout: 60000, inputMapping: {ms: "<<input.ms>>"}}
   - {name: Last, kind: tool, tool: files.read, inputMapping: {ms: "<<input.ms>>", breaks: "<<input.breaks>>"}}
 onFailure:
   - {name: Tell, kind: tool, tool: files.read, inputMapping: {code: "<<error.code>>"}}
 finally:
   - {name: Close, kind: tool, tool: files.read, inputMapping: {}}
-output: {items: "<<context.Each.results>>", rounds: "<<context.Rounds.iterations>>", way: "<<context.Route.case>>"}
+output:
+  items: "<<context.Each.results>>"
+  rounds: "<<context.Rounds.iterations>>"
+  way: "<<context.Route.case>>"
+  sub: "<<context.Sub.at>>"
 """
 
 # As many timers as there are durations, all at once; a retry delay and a timer beside a working tool.
@@ -118,6 +131,7 @@ steps:
         tool: files.read
         inputMapping: {}
         compensate: [{name: Undo item, kind: tool, tool: files.read, inputMapping: {}}]
+  - {name: Sub, kind: orchestration, orchestration: leaf, inputMapping: {ms: 5}}
   - {name: Last, kind: tool, tool: files.read, inputMapping: {breaks: "<<input.breaks>>"}}
 finally: [{name: Close, kind: tool, tool: files.read, inputMapping: {}}]
 output: {items: "<<context.Each.results>>"}
@@ -141,18 +155,31 @@ steps:
   - {name: Busy, kind: tool, tool: files.read, parallelGroup: both, inputMapping: {ms: 1500}}
 """
 
-_CATALOG = Catalog(roles={}, tools=frozenset({"files.read"}), kinds=frozenset(KINDS))
+_CATALOG = Catalog(
+    roles={}, tools=frozenset({"files.read"}), kinds=frozenset(KINDS), orchestrations={"leaf": Callee(max_step_runs=1)}
+)
 
 
 async def save(text: str) -> Any:
-    """The document that the services have taken, as JSON."""
+    """The document that the services have taken, as JSON; what it calls is saved as well."""
     registry.register(*files.tools(None))
+    document = _document(text)
+    if "orchestration: leaf" in text:
+        await orchestrations.create(OPERATOR, document=leaf())
+    await orchestrations.create(OPERATOR, document=document)
+    return document
+
+
+def leaf() -> Any:
+    """The document of `LEAF`, as JSON."""
+    return _document(LEAF)
+
+
+def _document(text: str) -> Any:
     checked = check(yaml12.read(text), _CATALOG)
     assert checked.document is not None, checked.problems
     assert checked.problems == (), checked.problems
-    document = msgspec.to_builtins(as_json(checked.document))
-    await orchestrations.create(OPERATOR, document=document)
-    return document
+    return msgspec.to_builtins(as_json(checked.document))
 
 
 def mixed_input(random: Random, n: int) -> dict[str, Any]:
@@ -171,7 +198,7 @@ def expected(input: dict[str, Any]) -> tuple[Literal["completed", "failed"], Any
     if input["breaks"]:
         return "failed", None
     items = [{"item": item, "at": f"Each[{index}]/Item"} for index, item in enumerate("abc")]
-    return "completed", {"items": items, "rounds": 2, "way": "even" if input["n"] % 2 == 0 else "else"}
+    return "completed", {"items": items, "rounds": 2, "way": "even" if input["n"] % 2 == 0 else "else", "sub": "Effect"}
 
 
 async def start(name: str, input: Any, key: str) -> Any:

@@ -100,10 +100,11 @@ async def _judge(arena: Arena, document: Any, inputs: list[dict[str, Any]], repo
     report.finished, report.events = len(executions), len(events)
     report.effects = sum(effect.what == "began" for effect in effects)
     report.repeated_effects = checker.repetitions(effects)
-    by_key = Counter(execution.key for execution in executions)
+    roots = [execution for execution in executions if execution.parent is None]
+    by_key = Counter(execution.key for execution in roots)
     if by_key != Counter(str(n) for n in range(len(inputs))):
-        report.violations.append(f"{len(inputs)} executions were asked for and {len(executions)} are there")
-    for execution in executions:
+        report.violations.append(f"{len(inputs)} executions were asked for and {len(roots)} are there")
+    for execution in roots:
         report.statuses[execution.status] += 1
         if (execution.status, execution.output) != (wanted := flows.expected(execution.input)):
             report.violations.append(f"{execution.id}: is {execution.status} and should be {wanted[0]}")

@@ -65,6 +65,68 @@ def test_nothing_is_wrong_with_what_is_right() -> None:
     assert violations(DOCUMENT, [ROW], EVENTS, EFFECTS) == []
 
 
+_CHILD_ID = UUID(int=2)
+CALLING: dict[str, Any] = {"name": "flow", "steps": [{"name": "Sub", "kind": "orchestration"}]}
+LEAF: dict[str, Any] = {"name": "leaf", "steps": [{"name": "T", "kind": "transform"}]}
+PARENT_EVENTS = [
+    Event(execution=_ID, seq=seq, kind=kind, path=path, attempt=attempt, payload=payload, recorded_at=_BEGAN + 10 * seq)
+    for seq, (kind, path, attempt, payload) in enumerate(
+        (
+            ("execution_started", "", 0, {}),
+            ("child_started", "Sub", 1, {"execution": str(_CHILD_ID)}),
+            ("step_completed", "Sub", 1, {"output": "tea"}),
+            ("execution_completed", "", 0, {"output": "done"}),
+        ),
+        start=1,
+    )
+]
+CHILD_EVENTS = [
+    Event(execution=_CHILD_ID, seq=seq, kind=kind, path="", attempt=0, payload=payload, recorded_at=_BEGAN + 10 * seq)
+    for seq, (kind, payload) in enumerate(
+        (("execution_started", {}), ("execution_completed", {"output": "tea"})), start=1
+    )
+]
+CHILD = replace(
+    ROW, id=_CHILD_ID, output="tea", key=None, orchestration="leaf", parent=_ID, parent_path="Sub", parent_attempt=1
+)
+
+
+def _with_children(rows: list[Execution], events: list[Event]) -> list[str]:
+    return violations(CALLING, rows, events, called=[LEAF])
+
+
+def test_nothing_is_wrong_with_a_child_that_is_right() -> None:
+    assert _with_children([ROW, CHILD], PARENT_EVENTS + CHILD_EVENTS) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "events", "said"),
+    [
+        ([ROW], PARENT_EVENTS, "was started and is not there"),
+        (
+            [ROW, CHILD],
+            [replace(PARENT_EVENTS[1], kind="step_noted") if it.seq == 2 else it for it in PARENT_EVENTS]
+            + CHILD_EVENTS,
+            "is a child without the event of its start",
+        ),
+        ([ROW, replace(CHILD, parent_attempt=2)], PARENT_EVENTS + CHILD_EVENTS, "is a child of another attempt"),
+        (
+            [ROW, replace(CHILD, output="milk")],
+            PARENT_EVENTS + CHILD_EVENTS,
+            "is completed, and its step has completed otherwise",
+        ),
+        (
+            [ROW, CHILD, replace(CHILD, id=UUID(int=3))],
+            PARENT_EVENTS + CHILD_EVENTS,
+            "has 2 children of attempt 1 at Sub",
+        ),
+        ([ROW, replace(CHILD, status="running")], PARENT_EVENTS + CHILD_EVENTS, "is stuck as running"),
+    ],
+)
+def test_what_is_wrong_with_a_child_is_found(rows: list[Execution], events: list[Event], said: str) -> None:
+    assert any(said in found for found in _with_children(rows, events))
+
+
 def _row(**changed: Any) -> Run:
     return [replace(ROW, **changed)], EVENTS, EFFECTS
 

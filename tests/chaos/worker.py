@@ -27,7 +27,7 @@ from services.engine.sql import statement
 from services.engine.worker import Worker, WorkerSettings
 from services.failure import failed
 from services.json import Json
-from services.steps import wait
+from services.steps import orchestration, wait
 from tests.chaos import crash
 from tests.chaos.fence import unfenced
 from tests.chaos.ledger import Ledger
@@ -57,10 +57,12 @@ async def _work(environment: Mapping[str, str], directory: Path, points: crash.P
     notifier = Notifier(database.connect)
     connections.use(database, notifier)
     performers: dict[str, Performer] = {
-        "tool": partial(perform, Ledger(directory), points), "wait": wait.perform
-    }  # fmt: skip
+        "tool": partial(perform, Ledger(directory), points),
+        "wait": wait.perform,
+        "orchestration": orchestration.perform,
+    }
     settings = msgspec.convert(msgspec.json.decode(environment.get(SETTINGS, "{}")), WorkerSettings)
-    worker = Worker(database.connect, plans.of_version, performers, settings)
+    worker = Worker(database.connect, plans.of_version, performers, settings, hint=notifier.hint)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     hints = asyncio.create_task(_hear(notifier, worker, is_on=environment.get(HINTS) != "off"))
     await worker.run()

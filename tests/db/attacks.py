@@ -34,8 +34,8 @@ KEYED = "(SELECT id FROM execution WHERE idempotency_key = '{}')"
 DESCEND = f"""
 DO $$ DECLARE last uuid := {KEYED.format("running")}; BEGIN
   FOR depth IN 1..9 LOOP
-    INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, depth)
-      SELECT gen_random_uuid(), {PUBLISHED}, '1', '{{"kind": "human", "name": "eve"}}', last, 'Sub', depth
+    INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, depth)
+      SELECT gen_random_uuid(), {PUBLISHED}, '1', '{{"kind": "human", "name": "eve"}}', last, 'Sub', 1, depth
       RETURNING id INTO last;
   END LOOP;
 END $$
@@ -54,8 +54,9 @@ PRETEND = "SELECT set_config('rolecall.pruning', pg_current_xact_id()::text, tru
 NEW_TOKEN = "INSERT INTO token (prefix, name, hash, kind) VALUES ('{}', '{}', decode(repeat('00', {}), 'hex'), '{}')"
 
 
-def _child(path: str, parent: str, depth: int) -> str:
-    return START.format("parent_path, parent_execution_id, depth", PUBLISHED, f"'{path}', {parent}, {depth}")
+def _child(path: str, parent: str, depth: int, version: str = PUBLISHED, attempt: str = "1") -> str:
+    columns = "parent_path, parent_execution_id, depth, parent_attempt"
+    return START.format(columns, version, f"'{path}', {parent}, {depth}, {attempt}")
 
 
 # (the rule by its name, an attack on it)
@@ -115,6 +116,13 @@ ATTACKS = (
     ),
     ("orchestration_version__active_is_published", EDIT_PUBLISHED.format("status = 'archived'")),
     ("execution_version_id_fkey", "DELETE FROM orchestration WHERE name = 'Brief'"),
+    (
+        "orchestration_version__is_pinned",
+        f"WITH started AS ({START.format('priority', PUBLISHED, 1)} RETURNING id) "
+        "INSERT INTO journal (execution_id, seq, kind, payload) SELECT started.id, 1, 'execution_started', "
+        "json_build_object('calls', json_build_object('Idle', active_version_id))::text FROM started, orchestration "
+        "WHERE name = 'Idle'; DELETE FROM orchestration WHERE name = 'Idle'",
+    ),
     ("orchestration_version_orchestration_id_fkey", EDIT_DRAFT.format("orchestration_id = gen_random_uuid()")),
     ("orchestration_version__orchestration_number", EDIT_DRAFT.format("number = 1")),
     ("orchestration_version__number_counts_from_one", EDIT_DRAFT.format("number = 0")),
@@ -213,6 +221,7 @@ ATTACKS = (
         "execution__starts_from_a_published_version",
         START.format("request_digest", "active_version_id", "NULL FROM orchestration WHERE name = 'Asleep'"),
     ),
+    ("execution__starts_from_a_published_version", _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
     ("execution__starts_queued", START.format("epoch", PUBLISHED, "7")),
     ("execution__starts_queued", START.format("status, available_at", PUBLISHED, "'waiting', NULL")),
     (
@@ -290,12 +299,16 @@ ATTACKS = (
         START.format("parent_execution_id, depth", PUBLISHED, f"{KEYED.format('running')}, 1"),
     ),
     ("execution__child_of_a_step", _child("", KEYED.format("running"), 1)),
+    ("execution__child_of_a_step", _child("Sub", KEYED.format("running"), 1, attempt="NULL")),
+    ("execution__child_of_a_step", _child("Sub", KEYED.format("running"), 1, attempt="0")),
+    ("execution__child_of_a_step", START.format("parent_attempt", PUBLISHED, "1")),
+    ("execution__only_a_child_is_detached", START.format("is_detached", PUBLISHED, "true")),
     ("execution__depth", DESCEND),
     ("execution__depth_counts_parents", START.format("depth", PUBLISHED, "1")),
     ("execution__depth_counts_parents", _child("Sub", KEYED.format("running"), 2)),
     ("execution__parent_is_open", _child("Sub", KEYED.format("completed"), 1)),
     ("execution__parent_is_open", _child("Sub", "gen_random_uuid()", 1)),
-    ("execution__one_child_per_step", _child("Review[0]/Critic", KEYED.format("paused"), 1)),
+    ("execution__one_child_per_attempt", _child("Review[0]/Critic", KEYED.format("paused"), 1)),
     ("execution_forked_from_fkey", START.format("forked_from", PUBLISHED, "gen_random_uuid()")),
     (
         "execution_forked_from_fkey",
@@ -307,6 +320,8 @@ ATTACKS = (
         _child("Sub", KEYED.format("new"), 1) + "; DELETE FROM execution WHERE idempotency_key = 'new'",
     ),
     ("execution__identity_is_fixed", "UPDATE execution SET parent_path = 'Other' WHERE depth = 1"),
+    ("execution__identity_is_fixed", "UPDATE execution SET parent_attempt = 2 WHERE depth = 1"),
+    ("execution__identity_is_fixed", "UPDATE execution SET is_detached = true WHERE depth = 1"),
     ("execution__identity_is_fixed", EDIT.format("forked_from = id", "queued")),
     ("execution__end_is_journaled", EDIT.format("status = 'failed', owner = NULL, finished_at = now()", "running")),
     (

@@ -52,8 +52,8 @@ UPDATE execution SET status = 'running', owner = worker.id, epoch = 1, wake_seq 
 INSERT INTO journal (execution_id, seq, epoch, kind, path, attempt, payload)
   SELECT id, seq, 1, kind, 'Write', 1, '{}'
   FROM execution, (VALUES (2, 'step_failed'), (3, 'step_completed')) AS event (seq, kind) WHERE owner IS NOT NULL;
-INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, depth)
-  SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Review[0]/Critic', 1 FROM execution
+INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, depth)
+  SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Review[0]/Critic', 1, 1 FROM execution
   WHERE idempotency_key = 'paused';
 INSERT INTO inbox (execution_id, kind, sender)
   SELECT id, 'cancel', 'anna' FROM execution WHERE idempotency_key = 'cancelling';

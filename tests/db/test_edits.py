@@ -43,6 +43,19 @@ POST = (
     "INSERT INTO inbox (execution_id, kind, sender) "
     "SELECT id, '{}', 'anna' FROM execution WHERE idempotency_key = '{}';"
 )
+PARK = "UPDATE execution SET owner = NULL, status = 'waiting' WHERE idempotency_key = '{}';"
+# A second child of the paused one, which that does not wait for.
+DETACHED = (
+    "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, "
+    "depth, is_detached) SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Alone', 1, 1, true "
+    "FROM execution WHERE idempotency_key = 'paused';"
+)
+END = (
+    "WITH done AS (UPDATE execution SET status = '{0}', owner = NULL, available_at = NULL, finished_at = now() "
+    "WHERE {1} RETURNING id, epoch) INSERT INTO journal (execution_id, seq, epoch, kind, payload) "
+    "SELECT id, 9, epoch, 'execution_{0}', '{{}}' FROM done;"
+)
+PAUSED = "idempotency_key = 'paused'"
 
 # (what, the edit, a query, its result afterwards)
 EDITS = (
@@ -232,6 +245,56 @@ EDITS = (
         "SELECT wake_seq || ' ' || (payload ->> 'path') || ' ' || (payload ->> 'status') FROM inbox "
         "JOIN execution ON execution.id = execution_id WHERE idempotency_key = 'paused' AND kind = 'child_finished'",
         "6 Review[0]/Critic completed",
+    ),
+    (
+        "the end of what its parent does not wait for wakes nobody",
+        DETACHED + END.format("failed", "parent_path = 'Alone'"),
+        "SELECT wake_seq FROM execution WHERE idempotency_key = 'paused'",
+        5,
+    ),
+    (
+        "a cancel does not reach what is detached",
+        DETACHED + POST.format("cancel", "paused"),
+        "SELECT array_agg(parent_path || ' ' || (cancel_requested_at IS NOT NULL) ORDER BY parent_path) FROM execution "
+        "WHERE depth = 1",
+        ["Alone false", "Review[0]/Critic true"],
+    ),
+    (
+        "the end of a parent cancels the children that it waits for",
+        DETACHED + END.format("failed", PAUSED),
+        "SELECT array_agg(parent_path || ' ' || (cancel_requested_at IS NOT NULL) ORDER BY parent_path) FROM execution "
+        "WHERE depth = 1",
+        ["Alone false", "Review[0]/Critic true"],
+    ),
+    (
+        "a parent completes while what it has stopped, or only started, goes on",
+        DETACHED + "INSERT INTO inbox (execution_id, kind, sender) SELECT id, 'cancel', 'anna' FROM execution "
+        "WHERE parent_path LIKE 'Review%';" + CLAIM.format("paused") + END.format("completed", PAUSED),
+        "SELECT status FROM execution WHERE idempotency_key = 'paused'",
+        "completed",
+    ),
+    (
+        "a child runs an archived version of what has been switched off",
+        "UPDATE orchestration SET is_active = false WHERE name = 'Brief';"
+        "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, "
+        "depth) SELECT gen_random_uuid(), version.id, '{}', started_by, execution.id, 'Sub', 1, 1 FROM execution, "
+        "orchestration_version AS version WHERE idempotency_key = 'running' AND version.status = 'archived'",
+        "SELECT count(*) FROM execution WHERE depth = 1",
+        2,
+    ),
+    (
+        "each attempt at a step may have a child",
+        "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, "
+        "depth) SELECT gen_random_uuid(), version_id, '{}', started_by, parent_execution_id, parent_path, 2, 1 "
+        "FROM execution WHERE depth = 1",
+        "SELECT count(*) FROM execution WHERE depth = 1",
+        2,
+    ),
+    (
+        "what was parked counts its claims anew",
+        9 * (CLAIM.format("queued") + PARK.format("queued")),
+        "SELECT claims FROM execution WHERE idempotency_key = 'queued'",
+        0,
     ),
     (
         "an execution that has no history yet can be deleted",

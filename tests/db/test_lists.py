@@ -17,6 +17,9 @@ INSERT INTO execution (id, version_id, input, started_by)
   SELECT lpad(to_hex(n), 32, '0')::uuid, version.id, '{}', '{"kind": "human", "name": "anna"}'
   FROM generate_series(1, 5000) AS n
   JOIN orchestration_version AS version ON version.number = CASE WHEN n <= 20 THEN 1 ELSE 2 END;
+INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, depth)
+  SELECT lpad(to_hex(n + 5000), 32, '0')::uuid, version_id, '{}', started_by, id, n::text, 1, 1
+  FROM generate_series(1, 40) AS n, execution WHERE id = '00000000-0000-0000-0000-000000001000';
 UPDATE execution SET status = 'paused', available_at = NULL WHERE id < '00000000-0000-0000-0000-000000000010';
 ANALYZE execution;
 """
@@ -29,6 +32,7 @@ ANALYZE execution;
         ("status = 'queued'", "execution_pkey"),
         ("status = 'paused'", "execution__by_status"),
         ("version_id = ANY($1)", "execution__by_version"),
+        ("parent_execution_id = '00000000-0000-0000-0000-000000001000'", "execution__by_parent"),
     ],
 )
 async def test_a_list_walks_an_index(database: Database, condition: str, index: str) -> None:

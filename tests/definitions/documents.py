@@ -13,13 +13,18 @@ import msgspec
 from hypothesis import strategies as st
 
 from services.catalog import KINDS
-from services.definitions.catalog import Catalog
+from services.definitions.catalog import Callee, Catalog
 from services.definitions.document import Case, Catch, Defaults, Document, Fallback, Group, Kind, Retry, Step, Tolerance
 from services.json import Json, JsonObject
 
-CATALOG = Catalog(roles={"Reader": UUID(int=1), "Writer": UUID(int=2)}, tools=frozenset({"files.read"}), kinds=KINDS)
+CATALOG = Catalog(
+    roles={"Reader": UUID(int=1), "Writer": UUID(int=2)},
+    tools=frozenset({"files.read"}),
+    kinds=KINDS,
+    orchestrations={"Other": Callee(max_step_runs=2), "Other@3": Callee(max_step_runs=1)},
+)
 
-_LEAVES: tuple[Kind, ...] = ("agent", "llm", "tool", "tool", "transform", "wait")
+_LEAVES: tuple[Kind, ...] = ("agent", "llm", "tool", "tool", "transform", "wait", "orchestration")
 _HOLDERS: tuple[Kind, ...] = ("branch", "loop", "map", "group")
 _ENDS: tuple[Kind, ...] = ("fail", "stop")
 _MAX_DEPTH = 3
@@ -43,6 +48,7 @@ _ATTEMPTS: tuple[dict[str, Any], ...] = (
     {"max_retries": 1, "retry": Retry(backoff="exponential", max_delay_ms=10, not_errors=("TIMEOUT",))},
     {"max_retries": 1, "timeout": 1_000, "total_timeout": 1_500, "idempotency_key": "<<input.n?>> once"},
 )
+_CALLS: tuple[dict[str, Any], ...] = ({}, {}, {"version": 3}, {"wait": False}, {"timeout": 1_000})
 _WAITS: tuple[dict[str, Any], ...] = (
     {"for_ms": 0},
     {"for_ms": 5},
@@ -208,6 +214,9 @@ class _Writer:
                 return {"tool": "files.read", **self._any(_ATTEMPTS), **self._input(place)}, nothing
             case "wait":
                 return self._any(_WAITS), nothing
+            case "orchestration":
+                called = {"orchestration": "Other", **self._any(_ATTEMPTS), **self._any(_CALLS)}
+                return {**called, **self._input(place)}, nothing
             case "fail":
                 return {"code": self._any((None, "TOOL_ERROR")), "message": f"at {name}, n is <<input.n?>>"}, nothing
             case "stop":

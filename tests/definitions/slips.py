@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from services.catalog import KINDS
-from services.definitions.catalog import Catalog
+from services.definitions.catalog import Callee, Catalog
 from services.definitions.document import MAX_FAN_OUT, MAX_NESTING, MAX_STEPS
 from services.json import Json, JsonObject
 
@@ -15,7 +15,11 @@ CATALOG = Catalog(
     tools=frozenset({"files.list", "files.read"}),
     tagged={"meta": frozenset({"system.create_role"})},
     kinds=KINDS,
-    orchestrations={"billing": frozenset({"mailing"}), "mailing": frozenset({"flow"}), "archive": frozenset()},
+    orchestrations={
+        "billing": Callee(frozenset({"mailing"})),
+        "mailing": Callee(frozenset({"flow"})),
+        "archive": Callee(),
+    },
 )
 CLOSED: JsonObject = {"type": "object", "properties": {"topic": {}}, "additionalProperties": False}
 

@@ -84,9 +84,9 @@ def test_steps_that_make_attempts_have_the_defaults_of_the_document() -> None:
 
     assert found == {
         "Own": (0, 7, "linear", 1),
-        "Loop": (0, 1_000, "fixed", 300_000),
+        "Loop": (0, 1_000, "fixed", None),
         "Inner": (3, 7, "linear", 9),
-        "Data": (0, 1_000, "fixed", 300_000),
+        "Data": (0, 1_000, "fixed", None),
         "Told": (3, 7, "linear", 9),
         "Last": (3, 7, "linear", 9),
     }
@@ -99,7 +99,7 @@ def test_what_happens_at_the_end_has_a_minute() -> None:
     document = accepted(steps({"name": "A"}, **{"finally": [group, {**llm, "name": "Own", "timeout": 300_000}]}))
 
     assert {step.name: step.timeout for step in all_steps(document)} == {
-        "A": 300_000, "Group": 300_000, "Inner": 60_000, "Own": 300_000,
+        "A": None, "Group": None, "Inner": 60_000, "Own": 300_000,
     }  # fmt: skip
 
 

@@ -84,7 +84,7 @@ def test_the_examples_fit(file: Path) -> None:
         role_step(tool=None, condition=None, outputSchema=None, parallelGroup=None, maxTurns=None),
         role_step(outputSchema=True, tools=["files.read"], maxTurns=3, prompt="Do."),
         role_step(roleName=None, roleId="00000000-0000-0000-0000-000000000001", stepType=None),
-        step(maxRetries=0, retry={"backoff": "fixed"}, tools=None, steps=[], cases=[], timeout=300_000),
+        step(maxRetries=0, retry={"backoff": "fixed"}, tools=None, steps=[], cases=[], timeout=None),
         {"name": "flow", "steps": [{"name": "L", "stepType": "loop", "maxIterations": 2, "steps": step()["steps"]}]},
         steps(loop({"name": "A"}, until="loop.index > 1", collect=[1, "<<output>>"], onLimit="fail")),
         steps(loop({"name": "A"}, onError={"default": None}, compensate=listed({"name": "B"}))),

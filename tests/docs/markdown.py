@@ -8,7 +8,7 @@ from uuid import UUID
 
 from services.catalog import KINDS
 from services.definitions import yaml12
-from services.definitions.catalog import Catalog
+from services.definitions.catalog import Callee, Catalog
 from services.json import Json
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -75,10 +75,15 @@ def links(page: str) -> list[tuple[str, str]]:
 
 
 def catalog_of(document: Json) -> Catalog:
-    """The roles and tools that a document names, so that all of them exist, on a server like this one."""
+    """The roles, tools and orchestrations that a document names, so that all are there, on a server like this one."""
     names = sorted(set(_said(document, "roleName")))
     roles = {name: UUID(int=place) for place, name in enumerate(names)}
-    return Catalog(roles=roles, tools=frozenset(_said(document, "tool")), kinds=KINDS)
+    return Catalog(
+        roles=roles,
+        tools=frozenset(_said(document, "tool")),
+        kinds=KINDS,
+        orchestrations=dict.fromkeys(_said(document, "orchestration"), Callee()),
+    )
 
 
 def _said(value: Json, field: str) -> Iterator[str]:

@@ -10,7 +10,15 @@ from uuid import UUID
 from services.definitions.document import Document
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import advance
-from services.engine.core.events import AnyEvent, CancelRequested, ExecutionStarted, StepFailed, Usage
+from services.engine.core.events import (
+    AnyEvent,
+    Called,
+    CancelRequested,
+    ChildStarted,
+    ExecutionStarted,
+    StepFailed,
+    Usage,
+)
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import plan_of
 from services.engine.core.settle import complete
@@ -19,6 +27,7 @@ from services.failure import RETRYABLE, Failure
 from services.json import Json
 
 _EXECUTION = UUID(int=7)
+_CHILD = UUID(int=8)
 _STARTED_AT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -27,7 +36,8 @@ class Run:
     """An execution in memory.
 
     `answers` are by the path or the name of a step. Of the steps that are under way, the one whose answer stands first
-    is answered first; when none has an answer, the time of a wait goes by. `asked` are the paths that were started, in
+    is answered first; when none has an answer, the time of a wait goes by. Of a step that starts a child the answer is
+    what that gives. `asked` are the paths that were started, in
     their order, and `delays` how long before each further attempt.
     """
 
@@ -44,11 +54,15 @@ class Run:
 
     def play(self, input: Json, *, is_cancelled: bool = False) -> "Run":
         """To its end; one that is to be cancelled, once no step that is under way has an answer."""
-        self._happen(ExecutionStarted(execution=_EXECUTION, at=_STARTED_AT, input=input))
+        calls = dict.fromkeys(self._plan.calls, Called(_CHILD))
+        self._happen(ExecutionStarted(execution=_EXECUTION, at=_STARTED_AT, input=input, calls=calls))
         while self.state.phase not in FINISHED:
             path, key = self._next()
             if path is not None:
-                self._happen(self._answer(self._waiting.pop(path), key))
+                command = self._waiting.pop(path)
+                if self._plan.steps[name_of(path)].definition.kind == "orchestration":
+                    self._happen(ChildStarted(path=path, attempt=command.attempt, execution=_CHILD))
+                self._happen(self._answer(command, key))
             else:
                 assert is_cancelled, f"there is no answer for any of {list(self._waiting)}"
                 is_cancelled = False
@@ -59,6 +73,8 @@ class Run:
         turn = advance(self._plan, self.state, event)
         self.state = turn.state
         for command in turn.commands:
+            if isinstance(command, StartStep) and command.is_expiry:
+                continue  # every child is done in time
             if isinstance(command, StartStep):
                 self._waiting[command.path] = command
                 if command.attempt == 1:

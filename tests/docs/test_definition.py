@@ -12,6 +12,7 @@ from services.definitions.codes import CODES
 from services.definitions.document import (
     DEFAULT_CONCURRENCY,
     DEFAULT_ITEMS,
+    DEFAULT_TIMEOUT,
     FIELDS_OF_KIND,
     KINDS,
     Case,
@@ -63,6 +64,7 @@ EFFECTIVE = {
     "maxTurns": str(DEFAULT_MAX_TURNS), "onLimit": '"complete"', "maxItems": str(DEFAULT_ITEMS),
     "maxConcurrency": str(DEFAULT_CONCURRENCY), "onItemError": '"fail"', "code": '"FAILED"', "quorum": "1",
     "onExpire": '"fail"', "onReject": '"fail"', "method": '"POST"', "wait": "true",
+    "timeout": str(DEFAULT_TIMEOUT),
 }  # fmt: skip
 _GROUP = get_type_hints(Group)
 _STEP_SCHEMA = msgspec.json.schema(Step)["$defs"]["Step"]["properties"]
@@ -241,6 +243,7 @@ def test_each_name_of_the_language_has_a_row(heading: str, names: tuple[str, ...
 def test_the_failures_are_tried_again_as_it_says() -> None:
     told = {row.cells["failure"]: row.cells["tried again"] for row in rows(PAGE, "failure", "tried again")}
 
+    assert told.pop("CHILD_FAILED") == "as the child's"
     assert told == {code: "yes" if code in RETRYABLE else "no" for code in told}
 
 
@@ -257,6 +260,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         "levels of nesting in a file": yaml12.MAX_DEPTH,
         "steps of a document, those in others counted": documents.MAX_STEPS,
         "steps in steps, levels": documents.MAX_NESTING,
+        "children in children, levels": documents.MAX_CHILD_DEPTH,
+        "orchestrations that one calls, those that they call counted": documents.MAX_CALLED,
         "members of a group": documents.MAX_FAN_OUT,
         "step runs, the bound": documents.MAX_STEP_RUNS,
         "iterations of a loop": _most("maxIterations"),

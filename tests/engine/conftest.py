@@ -18,7 +18,7 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Attempt, Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.json import Json
-from services.steps import wait
+from services.steps import orchestration, wait
 from services.tools import files, registry
 
 FAST = WorkerSettings(heartbeat_seconds=0.2, lease_seconds=2, poll_seconds=0.1, retry_seconds=0.05, grace_seconds=5.0)
@@ -68,7 +68,9 @@ class Engine:
         return (await executions.start(OPERATOR, orchestration=document.name, input=input)).id
 
     def worker(self, perform: Performer | None = None, settings: WorkerSettings = FAST) -> Worker:
-        performers = {"tool": perform or self.script.perform, "wait": wait.perform}
+        performers: dict[str, Performer] = {
+            "tool": perform or self.script.perform, "wait": wait.perform, "orchestration": orchestration.perform
+        }  # fmt: skip
         return Worker(self.database.connect, plans.of_version, performers, settings)
 
     @asynccontextmanager

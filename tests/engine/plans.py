@@ -2,13 +2,13 @@
 
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from msgspec.structs import replace
 
 from services.definitions.document import Document, Step
 from services.engine.core.commands import StartStep
-from services.engine.core.events import ExecutionStarted, StepCompleted, StepFailed
+from services.engine.core.events import Called, ChildStarted, ExecutionStarted, StepCompleted, StepFailed
 from services.engine.core.plan import Plan, plan_of
 from services.failure import Failure
 from services.json import Json
@@ -33,7 +33,12 @@ def plan_with(*steps: Step, **fields: Any) -> Plan:
 
 
 def started(input: Json = None) -> ExecutionStarted:
-    return ExecutionStarted(execution=UUID(int=1), at=datetime(2026, 1, 31, tzinfo=UTC), input=input)
+    calls = {call: Called(UUID(int=2)) for call in ("Other", "Other@3")}
+    return ExecutionStarted(execution=UUID(int=1), at=datetime(2026, 1, 31, tzinfo=UTC), input=input, calls=calls)
+
+
+def child_of(path: str, attempt: int) -> ChildStarted:
+    return ChildStarted(path=path, attempt=attempt, execution=uuid5(UUID(int=1), f"{path} {attempt}"))
 
 
 def start_of(path: str, attempt: int = 1, input: Json = None, **others: Any) -> StartStep:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from services.definitions.bound import max_step_runs
 from services.definitions.document import CONTROL_KINDS, Document
 from services.engine import journal
+from services.engine.core.children import awaited, ended
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, decide, replay, resume
 from services.engine.core.events import AnyEvent, CancelRequested, ExecutionFailed, StepFailed, is_history
@@ -20,12 +22,12 @@ from services.engine.core.state import FINISHED, NEW, State
 from services.engine.core.trace import trace
 from services.failure import Failure
 from services.json import Json
-from tests.definitions.documents import documents
-from tests.engine.plans import started
+from tests.definitions.documents import CATALOG, documents
+from tests.engine.plans import child_of, started
 
 
 class Simulation:
-    """Answers what the core asks for, in an order and with results that the data chooses."""
+    """Answers what the core asks for, and ends the children, in an order and with results that the data chooses."""
 
     def __init__(self, document: Document, data: Any, *, may_fail: bool = True) -> None:
         self.plan: Plan = plan_of(document)
@@ -44,30 +46,65 @@ class Simulation:
         for command in turn.commands:
             if isinstance(command, StartStep):
                 self.asked[command.path] = command
-                self.inputs[command.path] = command.input
-                self.starts += 1
+                if not command.is_expiry:
+                    self.inputs[command.path] = command.input
+                    self.starts += 1
             else:
                 for path in [path for path in self.asked if path == command.path or is_within(path, command.path)]:
                     del self.asked[path]
 
+    @property
+    def children(self) -> dict[str, UUID]:
+        """The children that steps wait for, by the path of the step."""
+        expected = awaited(self.plan, self.state)
+        return {path: step.child for path, step in self.state.steps.items() if step.child in expected and step.child}
+
+    @property
+    def open(self) -> list[str]:
+        """Where something can happen."""
+        return sorted({*self.asked, *self.children})
+
     def step(self) -> None:
-        path = self._data.draw(st.sampled_from(sorted(self.asked)))
-        self.feed(advance(self.plan, self.state, self.answer(self.asked.pop(path))))
+        self.feed(advance(self.plan, self.state, self.event()))
+
+    def event(self) -> AnyEvent:
+        path = self._data.draw(st.sampled_from(self.open))
+        child, asked = self.children.get(path), self.asked.pop(path, None)
+        if child is not None and (asked is None or not self._may_fail or self._data.draw(st.booleans())):
+            return self.end(path, child)
+        assert asked is not None
+        return self.answer(asked)
+
+    def end(self, path: str, child: UUID) -> AnyEvent:
+        failure = self._failure("CHILD_FAILED")
+        event = ended(self.plan, self.state, path, child, output={"n": 1}, failure=failure, fraction=1.0, duration_ms=1)
+        assert event is not None
+        return event
 
     def answer(self, command: StartStep) -> AnyEvent:
+        if command.is_expiry:
+            return StepFailed(path=command.path, attempt=command.attempt, failure=_failure("TIMEOUT", retryable=True))
+        if (failure := self._failure("TOOL_ERROR")) is not None:
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
+        kind = self.plan.steps[name_of(command.path)].definition.kind
+        if kind == "orchestration":
+            return child_of(command.path, command.attempt)
+        output: Json = None if kind == "wait" else {"of": command.path}
+        return complete(self.plan, self.state, command.path, attempt=command.attempt, output=output)
+
+    def _failure(self, code: str) -> Failure | None:
         outcome = (
             self._data.draw(st.sampled_from(["fail", "break", "work", "work", "work"])) if self._may_fail else "work"
         )
-        if outcome != "work":
-            failure = Failure(code="TOOL_ERROR", message="no", retryable=outcome == "fail")
-            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
-        is_wait = self.plan.steps[name_of(command.path)].definition.kind == "wait"
-        output: Json = None if is_wait else {"of": command.path}
-        return complete(self.plan, self.state, command.path, attempt=command.attempt, output=output)
+        return None if outcome == "work" else _failure(code, retryable=outcome == "fail")
 
     def run(self) -> None:
         while self.state.phase not in FINISHED:
             self.step()
+
+
+def _failure(code: str, *, retryable: bool) -> Failure:
+    return Failure(code=code, message="no", retryable=retryable)
 
 
 @given(documents(), st.data())
@@ -78,7 +115,7 @@ def test_a_turn_leaves_nothing_to_decide_and_an_unfinished_execution_waits_for_s
 
     while simulation.state.phase not in FINISHED:
         assert decide(simulation.plan, simulation.state) == ()
-        assert simulation.asked
+        assert simulation.open
         simulation.step()
 
     assert decide(simulation.plan, simulation.state) == ()
@@ -134,7 +171,7 @@ def test_no_execution_runs_more_steps_than_its_bound(document: Document, data: A
         if (path := getattr(event, "path", None)) and not path.endswith("/")
         if simulation.plan.steps[name_of(path)].definition.kind in CONTROL_KINDS
     }
-    assert simulation.starts + len(by_the_core) <= max_step_runs(document)
+    assert simulation.starts + len(by_the_core) <= max_step_runs(document, CATALOG.orchestrations)
 
 
 @given(documents(), st.data())
@@ -151,9 +188,9 @@ def test_a_late_answer_changes_nothing(document: Document, data: Any) -> None:
     simulation = Simulation(document, data)
     late: list[AnyEvent] = []
     while simulation.state.phase not in FINISHED:
-        path = data.draw(st.sampled_from(sorted(simulation.asked)))
-        late.append(simulation.answer(simulation.asked[path]))
-        simulation.feed(advance(simulation.plan, simulation.state, simulation.answer(simulation.asked.pop(path))))
+        late += [simulation.answer(command) for command in simulation.asked.values()]
+        late += [simulation.end(path, child) for path, child in simulation.children.items()]
+        simulation.step()
 
     after = replay(simulation.plan, late, simulation.state)
 

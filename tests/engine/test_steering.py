@@ -10,6 +10,7 @@ from services.engine.core.events import PauseRequested, ResumeRequested, StepCom
 from tests.engine.conftest import Engine
 from tests.engine.plans import document_of, tool
 from tests.engine.play import document
+from tests.engine.test_children import CHILD, ROOT, children, publish, start
 
 
 async def test_a_pause_lets_what_runs_finish_and_a_resume_goes_on(engine: Engine) -> None:
@@ -89,6 +90,24 @@ async def test_a_paused_execution_is_cancelled_at_once(engine: Engine) -> None:
         found = await engine.finished(execution)
 
     assert (found.status, engine.script.attempts) == ("cancelled", [])
+
+
+async def test_a_pause_leaves_children_alone_and_what_they_give_is_read_after_it(engine: Engine) -> None:
+    began = engine.script.hold("Work")
+    await publish(CHILD, ROOT)
+    execution = await start(input={"n": 1})
+    async with engine.working(engine.worker()):
+        await began.wait()
+        await executions.pause(OPERATOR, execution=execution)
+        await engine.until(execution, lambda found: found.status == "paused")
+        engine.script.release["Work"].set()
+        [child] = await children(execution)
+        done = await engine.finished(child.id)
+        before = await executions.get(OPERATOR, execution=execution)
+        await executions.resume(OPERATOR, execution=execution)
+        found = await engine.finished(execution)
+
+    assert (done.status, before.status, found.status) == ("completed", "paused", "completed")
 
 
 async def test_a_pause_outlives_the_worker(engine: Engine) -> None:

@@ -77,7 +77,7 @@ def run(database_url: str, tools: None) -> RunExample:
                 # The runtime has just registered a `files.read` without a folder.
                 registry.register(*files.tools(str(DOCUMENTS)))
                 loaded = await bundles.load(OPERATOR, bundles.read(example.text))
-                (orchestration,) = loaded.orchestrations
+                *_, orchestration = loaded.orchestrations
                 given = example.input if input is None else input
                 started = await executions.start(OPERATOR, orchestration=orchestration.name, input=given)
                 finished = await ends.of(started.id)

@@ -16,7 +16,7 @@ DOCUMENTS = EXAMPLES / "documents"
 
 @dataclass(frozen=True)
 class Example:
-    """A bundle of one orchestration, by its path below `examples`."""
+    """A bundle of one orchestration and of those that it calls, by its path below `examples`."""
 
     path: str
 
@@ -32,7 +32,7 @@ class Example:
 
     @property
     def document(self) -> dict[str, Any]:
-        (document,) = self.bundle["orchestrations"]
+        *_, document = self.bundle["orchestrations"]
         return document
 
     @property

@@ -186,3 +186,24 @@ async def test_an_agent_that_is_never_done_is_stopped(run: RunExample) -> None:
 
     assert done.called == ["Investigator"] * 3
     assert done.output == {**never, "sessions": 3}
+
+
+async def test_each_chapter_is_an_execution_of_its_own_and_one_that_fails_is_left_out(run: RunExample) -> None:
+    def write(turn: Turn) -> Any:
+        return refusal("no") if turn.input["title"] == "Costs" else f"About {turn.input['title']}."
+
+    done = await run(
+        "building-blocks/child-orchestrations.yaml",
+        {
+            "Guide Planner": {"chapters": ["Parts", "Costs", "Care"]},
+            "Chapter Author": write,
+            "Chapter Editor": lambda turn: turn.input["chapter"].upper(),
+        },
+    )
+
+    output: Any = done.output
+    assert output["chapters"] == [
+        {"title": "Parts", "text": "ABOUT PARTS."}, {"title": "Care", "text": "ABOUT CARE."}
+    ]  # fmt: skip
+    assert [(failed["index"], failed["code"]) for failed in output["missing"]] == [(1, "CHILD_FAILED")]
+    assert len({step.child for step in done.steps if step.name == "Chapter"}) == 3

@@ -10,7 +10,7 @@ from services.bundles import BundleRole
 from services.caller import OPERATOR
 from services.definitions import yaml12
 from services.definitions.bound import max_step_runs
-from services.definitions.catalog import Catalog
+from services.definitions.catalog import Callee, Catalog
 from services.definitions.language import file_schema
 from services.definitions.read import read_document
 from services.schema import problems_of_value
@@ -28,15 +28,18 @@ async def test_no_example_has_a_problem() -> None:
 
     codes = {path: {problem.code for problem in problems} for path, problems in found.items() if problems}
     assert codes == AHEAD_OF_THE_SERVER
-    assert len(ALL) == 19
+    assert len(ALL) == 20
 
 
 @each_example
 def test_the_header_says_the_bound_and_how_to_run_it(example: Example) -> None:
-    document = read_document(example.document, Catalog()).document
+    callees: dict[str, Callee] = {}
+    for each in example.bundle["orchestrations"]:
+        document = read_document(each, Catalog()).document
+        assert document is not None
+        callees[document.name] = Callee(max_step_runs=max_step_runs(document, callees))
 
-    assert document is not None
-    assert max_step_runs(document) == example.bound
+    assert callees[example.document["name"]].max_step_runs == example.bound
     assert problems_of_value(example.document["input"], example.input) == []
     if example.path not in AHEAD_OF_THE_SERVER:
         assert example.command.startswith(f"rolecall run examples/{example.path} --input ")

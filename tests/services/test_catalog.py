@@ -4,6 +4,7 @@ from db import tables
 from db.connection import Database
 from services import catalog, orchestrations, roles
 from services.caller import OPERATOR
+from services.definitions.catalog import Callee
 from services.json import JsonObject
 from services.roles import RoleChanges
 
@@ -18,7 +19,7 @@ async def test_it_knows_active_roles_tools_and_kinds() -> None:
     assert set(known.roles) == {"Reader"}
     assert known.tools == {"files.read"}
     assert known.kinds == {
-        "agent", "llm", "tool", "wait", "transform", "branch", "loop", "map", "group", "fail", "stop",
+        "agent", "llm", "tool", "wait", "orchestration", "transform", "branch", "loop", "map", "group", "fail", "stop",
     }  # fmt: skip
 
 
@@ -49,5 +50,7 @@ async def test_it_knows_what_active_versions_call(opened: Database) -> None:
     await opened.pool.execute("UPDATE orchestration SET active_version_id = $1 WHERE name = 'flow'", version.id)
     after = (await catalog.current()).orchestrations
 
-    assert before == {"flow": frozenset(), "other": frozenset()}
-    assert after == {"flow": {"other", "third"}, "other": frozenset()}
+    first, second = Callee(max_step_runs=1), Callee(frozenset({"other", "third"}), max_step_runs=2)
+    others = {"other": first, "other@1": first}
+    assert before == {"flow": first, "flow@1": first, **others}
+    assert after == {"flow": second, "flow@1": first, "flow@2": second, **others}

@@ -193,7 +193,7 @@ CREATE TABLE orchestration_step (
   config         jsonb NOT NULL DEFAULT '{}',
   max_retries    integer NOT NULL DEFAULT 0,
   retry_delay_ms integer NOT NULL DEFAULT 1000,
-  timeout_ms     integer NOT NULL DEFAULT 300000,
+  timeout_ms     integer,
   -- Deferred, so that steps can be swapped and a tree written in any order within one transaction.
   CONSTRAINT orchestration_step__version_name UNIQUE (version_id, name) DEFERRABLE INITIALLY DEFERRED,
   CONSTRAINT orchestration_step__version_id UNIQUE (version_id, id),
@@ -217,8 +217,10 @@ CREATE TABLE orchestration_step (
 );
 COMMENT ON TABLE orchestration_step IS
   'The steps of a version, a tree by parent_id and slot. They can be edited while their version is a draft.';
+COMMENT ON COLUMN orchestration_step.timeout_ms IS 'Of one attempt; null for what its kind has.';
 CREATE INDEX orchestration_step__by_role ON orchestration_step (role_id) WHERE role_id IS NOT NULL;
 CREATE INDEX orchestration_step__by_parent ON orchestration_step (version_id, parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX orchestration_step__calls ON orchestration_step (version_id) WHERE kind = 'orchestration';
 
 -- Checked at commit, so that a version can be published and made active in any order within one transaction.
 CREATE FUNCTION orchestration_active_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -262,7 +264,21 @@ DECLARE
 BEGIN
   IF TG_OP = 'DELETE' THEN
     -- A published version goes only together with its orchestration: in the cascade the orchestration is already gone.
-    IF OLD.status = 'draft' OR NOT EXISTS (SELECT FROM orchestration WHERE id = OLD.orchestration_id) THEN
+    IF OLD.status = 'draft' THEN
+      RETURN OLD;
+    END IF;
+    IF NOT EXISTS (SELECT FROM orchestration WHERE id = OLD.orchestration_id) THEN
+      -- The first event of an execution names the versions that its children will run.
+      IF EXISTS (
+        SELECT FROM execution JOIN journal ON execution_id = execution.id AND seq = 1
+        WHERE execution.status IN ('queued', 'running', 'waiting', 'paused', 'cancelling')
+          AND strpos(payload, OLD.id::text) > 0
+      ) THEN
+        RAISE EXCEPTION 'version % of orchestration % is pinned by executions that have not finished', OLD.number,
+          OLD.orchestration_id
+          USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_pinned',
+            HINT = 'Switch the orchestration off (is_active), or wait for the executions.';
+      END IF;
       RETURN OLD;
     END IF;
     RAISE EXCEPTION 'version % of orchestration % is % and cannot be deleted', OLD.number, OLD.orchestration_id, OLD.status
@@ -360,6 +376,8 @@ CREATE TABLE execution (
   forked_from     uuid REFERENCES execution ON DELETE RESTRICT,
   parent_execution_id uuid REFERENCES execution ON DELETE RESTRICT,
   parent_path     text,
+  parent_attempt  integer,
+  is_detached     boolean NOT NULL DEFAULT false,
   depth           smallint NOT NULL DEFAULT 0,
   CONSTRAINT execution__status CHECK (status IN (
     'queued', 'running', 'waiting', 'paused', 'cancelling', 'completed', 'failed', 'timed_out', 'cancelled')),
@@ -379,7 +397,9 @@ CREATE TABLE execution (
   -- A claim asks once for each priority in use, so there cannot be any number of them.
   CONSTRAINT execution__priority CHECK (priority BETWEEN -100 AND 100),
   CONSTRAINT execution__child_of_a_step CHECK (
-    (parent_execution_id IS NULL) = (parent_path IS NULL) AND parent_path <> ''),
+    (parent_execution_id IS NULL) = (parent_path IS NULL) AND parent_path <> ''
+    AND (parent_execution_id IS NULL) = (parent_attempt IS NULL) AND parent_attempt >= 1),
+  CONSTRAINT execution__only_a_child_is_detached CHECK (NOT is_detached OR parent_execution_id IS NOT NULL),
   CONSTRAINT execution__depth CHECK (depth BETWEEN 0 AND 8)
 )
 -- A queue: rows are rewritten at every claim, and a claim walks over what vacuum has not yet taken away.
@@ -390,17 +410,21 @@ COMMENT ON COLUMN execution.available_at IS 'Start time or timer; null while own
 COMMENT ON COLUMN execution.epoch IS 'Rises by one with each claim; a write under an older one is refused.';
 COMMENT ON COLUMN execution.wake_seq IS 'Rises with every message in the inbox; parking compares it, so no wake-up is lost.';
 COMMENT ON COLUMN execution.claims IS
-  'Claims since its journal was last seen to have grown, which is looked at in every tenth. Past a cap it fails as poison.';
+  'Claims since it was last parked or its journal seen to have grown: every tenth looks. Past a cap it fails as poison.';
 COMMENT ON COLUMN execution.claimed_seq IS 'How long its journal was when it was last looked at.';
 COMMENT ON COLUMN execution.cancel_requested_at IS 'When its cancel was first asked for; that cannot be taken back.';
 COMMENT ON COLUMN execution.priority IS 'Of what is due, the higher is claimed first.';
 COMMENT ON COLUMN execution.forked_from IS 'The execution that this one restarts.';
+COMMENT ON COLUMN execution.parent_path IS 'The instance path of the step that this is a run of.';
+COMMENT ON COLUMN execution.parent_attempt IS 'Which attempt at that step.';
+COMMENT ON COLUMN execution.is_detached IS 'Its parent has only started it: it goes on alone, and its end wakes nobody.';
 COMMENT ON COLUMN execution.depth IS 'How many parents are above it: 0 for one that somebody started.';
 
 CREATE UNIQUE INDEX execution__idempotency ON execution ((started_by ->> 'name'), idempotency_key)
   WHERE idempotency_key IS NOT NULL;
-CREATE UNIQUE INDEX execution__one_child_per_step ON execution (parent_execution_id, parent_path)
+CREATE UNIQUE INDEX execution__one_child_per_attempt ON execution (parent_execution_id, parent_path, parent_attempt)
   WHERE parent_execution_id IS NOT NULL;
+CREATE INDEX execution__by_parent ON execution (parent_execution_id, id) WHERE parent_execution_id IS NOT NULL;
 CREATE INDEX execution__due ON execution (priority, available_at) WHERE available_at IS NOT NULL;
 CREATE INDEX execution__by_owner ON execution (owner) WHERE owner IS NOT NULL;
 CREATE INDEX execution__by_origin ON execution (forked_from) WHERE forked_from IS NOT NULL;
@@ -447,8 +471,10 @@ BEGIN
       USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__depth_counts_parents',
         HINT = 'The depth is 0 without a parent, and with one it is the parent''s and 1.';
   END IF;
+  -- A child runs what was pinned when its root started, whatever has been done with that since.
   PERFORM FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
-    WHERE version.id = NEW.version_id AND version.status = 'published' AND orchestration.is_active;
+    WHERE version.id = NEW.version_id AND (version.status = 'published' AND orchestration.is_active
+      OR NEW.parent_execution_id IS NOT NULL AND version.status <> 'draft');
   IF NOT FOUND THEN
     RAISE EXCEPTION 'version % cannot be executed', NEW.version_id
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__starts_from_a_published_version',
@@ -462,10 +488,10 @@ CREATE TRIGGER execution__start BEFORE INSERT ON execution FOR EACH ROW EXECUTE 
 CREATE FUNCTION execution_identity_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (NEW.id, NEW.version_id, NEW.input, NEW.started_by, NEW.idempotency_key, NEW.request_digest, NEW.created_at,
-      NEW.forked_from, NEW.parent_execution_id, NEW.parent_path, NEW.depth)
+      NEW.forked_from, NEW.parent_execution_id, NEW.parent_path, NEW.parent_attempt, NEW.is_detached, NEW.depth)
     IS DISTINCT FROM
      (OLD.id, OLD.version_id, OLD.input, OLD.started_by, OLD.idempotency_key, OLD.request_digest, OLD.created_at,
-      OLD.forked_from, OLD.parent_execution_id, OLD.parent_path, OLD.depth)
+      OLD.forked_from, OLD.parent_execution_id, OLD.parent_path, OLD.parent_attempt, OLD.is_detached, OLD.depth)
   THEN
     RAISE EXCEPTION 'execution % keeps its version, its input and where it comes from', OLD.id
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__identity_is_fixed',
@@ -475,7 +501,7 @@ BEGIN
 END $$;
 CREATE TRIGGER execution__identity BEFORE UPDATE OF
   id, version_id, input, started_by, idempotency_key, request_digest, created_at,
-  forked_from, parent_execution_id, parent_path, depth ON execution
+  forked_from, parent_execution_id, parent_path, parent_attempt, is_detached, depth ON execution
   FOR EACH ROW EXECUTE FUNCTION execution_identity_guard();
 
 CREATE FUNCTION execution_transition_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -529,6 +555,8 @@ BEGIN
       NEW.claimed_seq := coalesce((SELECT max(seq) FROM journal WHERE execution_id = NEW.id), 0);
       NEW.claims := CASE WHEN NEW.claimed_seq > OLD.claimed_seq THEN 0 ELSE NEW.claims END;
     END IF;
+  ELSIF OLD.status = 'running' AND NEW.status = 'waiting' THEN
+    NEW.claims := 0;  -- no worker dies of what it has parked, however often that was woken for nothing
   END IF;
   IF NEW.cancel_requested_at IS DISTINCT FROM OLD.cancel_requested_at AND (
     OLD.cancel_requested_at IS NOT NULL
@@ -691,12 +719,20 @@ BEGIN
   END IF;
   IF NEW.status = 'completed' AND EXISTS (
     SELECT FROM execution WHERE parent_execution_id = NEW.id AND finished_at IS NULL
+      AND NOT is_detached AND cancel_requested_at IS NULL
   ) THEN
-    RAISE EXCEPTION 'execution % cannot be completed while it has children that are not finished', NEW.id
+    RAISE EXCEPTION 'execution % cannot be completed while it has children that are to go on', NEW.id
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__completes_after_its_children',
         HINT = 'Wait for its children, or cancel them.';
   END IF;
-  IF NEW.parent_execution_id IS NOT NULL THEN
+  -- However it ended, nobody waits for its children any more.
+  IF NEW.status <> 'completed' THEN
+    INSERT INTO inbox (execution_id, kind, payload, sender)
+      SELECT id, 'cancel', jsonb_build_object('reason', format('its parent is %s', NEW.status)), NEW.id::text
+      FROM execution WHERE parent_execution_id = NEW.id AND finished_at IS NULL
+        AND NOT is_detached AND cancel_requested_at IS NULL ORDER BY execution.id FOR NO KEY UPDATE;
+  END IF;
+  IF NEW.parent_execution_id IS NOT NULL AND NOT NEW.is_detached THEN
     INSERT INTO inbox (execution_id, kind, payload, sender)
       SELECT id, 'child_finished', jsonb_build_object(
         'execution', NEW.id, 'path', NEW.parent_path, 'status', NEW.status), NEW.id::text
@@ -740,7 +776,8 @@ BEGIN
   IF NEW.kind = 'cancel' THEN
     INSERT INTO inbox (execution_id, kind, payload, sender)
       SELECT id, NEW.kind, NEW.payload, NEW.sender FROM execution
-      WHERE parent_execution_id = NEW.execution_id AND finished_at IS NULL ORDER BY id FOR NO KEY UPDATE;
+      WHERE parent_execution_id = NEW.execution_id AND finished_at IS NULL AND NOT is_detached
+      ORDER BY id FOR NO KEY UPDATE;
   END IF;
   UPDATE execution
   SET wake_seq = wake_seq + 1,

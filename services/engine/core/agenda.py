@@ -2,7 +2,8 @@
 
 import heapq
 
-from services.engine.core.begin import attempt, begin, wake
+from services.engine.core.begin import attempt, begin, expire, wake
+from services.engine.core.children import is_left_alone, let_go
 from services.engine.core.commands import Command, Record
 from services.engine.core.ending import ending_with, last_event
 from services.engine.core.events import (
@@ -114,7 +115,11 @@ def _settle(plan: Plan, state: State, place: str) -> tuple[Command, ...]:
     if place in state.frames and (not place or place.endswith("/")):
         return settle_stage(plan, state, place)
     step = state.steps.get(place)
-    return go_on(plan, state, place) if step is not None and step.status == "running" else ()
+    if step is None:
+        return ()
+    if step.child is not None and step.status == "waiting" and is_left_alone(plan, place):
+        return (Record(let_go(plan, state, place, step.child)),)
+    return go_on(plan, state, place) if step.status == "running" else ()
 
 
 def _start(plan: Plan, state: State, place: str) -> tuple[Command, ...]:
@@ -128,6 +133,9 @@ def _start(plan: Plan, state: State, place: str) -> tuple[Command, ...]:
             return (begin(plan, state, place),)
         case "waiting" if step.attempt == 0:
             return (wake(place, step),)
+        case "waiting" if step.child is not None and not step.has_timer:
+            timer = expire(plan, place, step)
+            return () if timer is None else (timer,)
         case "retrying":
             try:
                 return (attempt(plan, state, place, scope(state, state.frames[frame_of(place)])),)

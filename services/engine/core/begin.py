@@ -3,7 +3,8 @@
 import hashlib
 from typing import assert_never
 
-from services.definitions.document import Slot
+from services.definitions.document import DEFAULT_TIMEOUT, Slot
+from services.engine.core.children import cannot_be_called, time_for_child
 from services.engine.core.commands import Command, Record, StartStep
 from services.engine.core.events import BlockEntered, ExecutionFailed, StepCompleted, StepFailed, StepWaiting
 from services.engine.core.outputs import NOTHING_YET, loop_output, map_output
@@ -48,16 +49,17 @@ def attempt(plan: Plan, state: State, path: str, data: Scope) -> Command:
         EvaluationError: a template names what is not there.
     """
     member, step = plan.steps[name_of(path)], state.steps.get(path, _PENDING)
-    if (failure := _over_budget(plan, state)) is not None:
+    if (failure := _over_budget(plan, state) or cannot_be_called(state, member)) is not None:
         return Record(StepFailed(path=path, attempt=step.attempt + 1, failure=failure))
     definition = member.definition
-    left = definition.timeout if definition.total_timeout is None else definition.total_timeout - step.spent_ms
+    timeout = definition.timeout or DEFAULT_TIMEOUT
+    left = timeout if definition.total_timeout is None else definition.total_timeout - step.spent_ms
     return StartStep(
         path=path,
         attempt=step.attempt + 1,
         # A replayed step has lost its input; it is resolved again from the same context, so it is the same.
         input=input_of(member, data) if step.input is None else step.input,
-        timeout_ms=max(1, min(definition.timeout, left)),
+        timeout_ms=max(1, min(timeout, left)),
         delay_ms=step.delay_ms,
         idempotency_key=None if member.idempotency_key is None else text_of(member.idempotency_key.render(data)),
         notes=step.notes,
@@ -69,6 +71,14 @@ def wake(path: str, step: StepState) -> StartStep:
     if isinstance(step.input, int):
         return StartStep(path=path, attempt=1, input=None, timeout_ms=_WAKE_MS, delay_ms=step.input)
     return StartStep(path=path, attempt=1, input=None, timeout_ms=_WAKE_MS, until=str(step.input))
+
+
+def expire(plan: Plan, path: str, step: StepState) -> StartStep | None:
+    """What ends the time of a child, unless that may take what it likes."""
+    time_ms = time_for_child(plan.steps[name_of(path)].definition, step)
+    if time_ms is None:
+        return None
+    return StartStep(path=path, attempt=step.attempt, input=None, timeout_ms=_WAKE_MS, delay_ms=time_ms, is_expiry=True)
 
 
 def _begin_control(plan: Plan, state: State, path: str, member: PlannedStep, data: Scope) -> Command:

@@ -31,11 +31,20 @@ class Assigned(msgspec.Struct, frozen=True):
     version: UUID
 
 
+class Called(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An orchestration that steps call, pinned: its version, those of the roles that its steps name, and its calls."""
+
+    version: UUID
+    roles: dict[str, UUID] = {}
+    calls: tuple[str, ...] = ()
+
+
 class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"):
     """The first event.
 
     `roles` pins the version of each role that the steps name, by that name; `role_assignments` those which steps have
-    instead, by step.
+    instead, by step; `calls` what is called from here on, at any depth, by how a step says it (`Brief`, `Brief@3`).
+    `depth` is the number of parents above.
     """
 
     execution: UUID
@@ -43,6 +52,8 @@ class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"
     input: Json
     roles: dict[str, UUID] = {}
     role_assignments: dict[str, Assigned] = {}
+    calls: dict[str, Called] = {}
+    depth: int = 0
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
@@ -67,6 +78,14 @@ class StepWaiting(Event, frozen=True, kw_only=True, tag="step_waiting"):
     path: str
     for_ms: int | None = None
     until: str | None = None
+
+
+class ChildStarted(Event, frozen=True, kw_only=True, tag="child_started"):
+    """An attempt has started another execution, with this very event, and waits for its end unless it is not to."""
+
+    path: str
+    attempt: int
+    execution: UUID
 
 
 class BlockEntered(Event, frozen=True, kw_only=True, tag="block_entered"):
@@ -197,6 +216,7 @@ AnyEvent: TypeAlias = (
     | StepStarted
     | StepNoted
     | StepWaiting
+    | ChildStarted
     | BlockEntered
     | BlockFailed
     | StepCompleted

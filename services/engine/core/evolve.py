@@ -12,6 +12,7 @@ from services.engine.core.events import (
     BlockEntered,
     BlockFailed,
     CancelRequested,
+    ChildStarted,
     ExecutionCancelled,
     ExecutionCompleted,
     ExecutionEnding,
@@ -53,6 +54,8 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
         case StepWaiting(path=path, for_ms=for_ms, until=until):
             waiting = StepState(status="waiting", input=for_ms if until is None else until)
             return frames.with_step(state, path, waiting) if _is_open(plan, state, path) else state
+        case ChildStarted(path=path):
+            return _with_child(state, event) if _is_open(plan, state, path) else state
         case StepCompleted(path=path):
             return _completed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
         case StepFailed(path=path):
@@ -113,6 +116,8 @@ def _started(state: State, event: ExecutionStarted) -> State:
         input=event.input,
         roles=event.roles,
         role_assignments=event.role_assignments,
+        calls=event.calls,
+        depth=event.depth,
         frames={MAIN: Frame(slot="main", context=context, context_bytes=growth({}, context) + 1)},
     )
 
@@ -120,9 +125,17 @@ def _started(state: State, event: ExecutionStarted) -> State:
 def _attempted(state: State, event: StepStarted) -> State:
     step = state.steps.get(event.path, _PENDING)
     if step.status == "waiting":
-        return frames.with_step(state, event.path, replace(step, attempt=event.attempt))
+        return frames.with_step(
+            state, event.path, replace(step, attempt=event.attempt, has_timer=step.child is not None)
+        )
     running = replace(step, status="running", attempt=event.attempt, input=event.input)
     return frames.with_step(state, event.path, running)
+
+
+def _with_child(state: State, event: ChildStarted) -> State:
+    step = state.steps.get(event.path, _PENDING)
+    waiting = replace(step, status="waiting", attempt=event.attempt, input=None, child=event.execution)
+    return frames.with_step(state, event.path, waiting)
 
 
 def _completed(plan: Plan, state: State, event: StepCompleted) -> State:
@@ -152,7 +165,16 @@ def _failed(plan: Plan, state: State, event: StepFailed) -> State:
     before = state.steps.get(path, _PENDING)
     delay = delay_before(definition, failure, event.attempt, event.fraction)
     spent = before.spent_ms + event.duration_ms
-    step = replace(before, attempt=event.attempt, failure=failure, origin=event.origin, spent_ms=spent, inside=None)
+    step = replace(
+        before,
+        attempt=event.attempt,
+        failure=failure,
+        origin=event.origin,
+        spent_ms=spent,
+        inside=None,
+        child=None,
+        has_timer=False,
+    )
     has_time = definition.total_timeout is None or spent + delay < definition.total_timeout
     if before.handler is None and has_time and is_tried_again(definition, failure, event.attempt):
         retrying = replace(step, status="retrying", delay_ms=delay, spent_ms=spent + delay)

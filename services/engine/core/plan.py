@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from services.definitions.calls import called
 from services.definitions.document import CONTROL_KINDS, Case, Document, Group, Slot, Step, main_slots, slots, stages
 from services.expressions import Condition, Template, compile_condition, compile_template
 from services.json import Json
@@ -115,7 +116,7 @@ class Plan:
     """What an execution follows.
 
     `blocks` are those of the document: `main`, and `onFailure` and `finally` where there are such. `steps` are all
-    steps by name, those that stand inside others too.
+    steps by name, those that stand inside others too; `calls` is what they call.
     """
 
     blocks: dict[Slot, Block]
@@ -128,6 +129,7 @@ class Plan:
     max_cost_usd: Decimal | None
     timeout_ms: int | None
     role_names: frozenset[str]
+    calls: frozenset[str]
 
     @property
     def main_names(self) -> tuple[str, ...]:
@@ -156,6 +158,7 @@ def plan_of(document: Document) -> Plan:
         role_names=frozenset(
             step.definition.role_name for step in steps.values() if step.definition.role_name is not None
         ),
+        calls=called(document),
     )
 
 

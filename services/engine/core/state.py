@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from services.definitions.document import Slot
-from services.engine.core.events import Assigned, Origin
+from services.engine.core.events import Assigned, Called, Origin
 from services.engine.core.paths import MAIN, name_of, owner_of
 from services.engine.core.plan import Block, Plan
 from services.failure import Failure
@@ -56,7 +56,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     `input` is resolved once, before the first attempt; of a map it is the items, of a wait the time. `writes` are what
     the step adds to the context when its stage is finished, `results` what the steps inside it add to `steps`.
     `handler` is what takes care of its failure (a slot, or `default`); `is_excused` says that `onError` let the
-    execution go on without an output. `spent_ms` counts attempts and the delays between them.
+    execution go on without an output. `spent_ms` counts attempts and the delays between them. `child` is the execution
+    that the step has started; `has_timer` says that somebody has been asked to tell when its time is over.
     """
 
     status: StepStatus
@@ -73,6 +74,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     is_excused: bool = False
     inside: Inside | None = None
     notes: tuple[Json, ...] = ()
+    child: UUID | None = None
+    has_timer: bool = False
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,6 +141,8 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     input: Json = None
     roles: dict[str, UUID] = {}
     role_assignments: dict[str, Assigned] = {}
+    calls: dict[str, Called] = {}
+    depth: int = 0
     frames: dict[str, Frame] = {}
     steps: dict[str, StepState] = {}
     undo: tuple[Undo, ...] = ()

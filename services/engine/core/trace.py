@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from uuid import UUID
 
 from services.engine.core.agenda import Agenda
 from services.engine.core.commands import StartStep
@@ -11,6 +12,7 @@ from services.engine.core.events import (
     AnyEvent,
     BlockEntered,
     BlockFailed,
+    ChildStarted,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -32,7 +34,7 @@ class StepTrace:
     """One instance of a step so far.
 
     `stage` is its stage in its sequence; `started_at` is when its first attempt was wanted; `spent` is what each
-    attempt cost.
+    attempt cost; `child` is the execution that it has started last.
     """
 
     path: str
@@ -45,6 +47,7 @@ class StepTrace:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration_ms: int = 0
+    child: UUID | None = None
     spent: list[Usage] = field(default_factory=list[Usage])
 
     @property
@@ -119,6 +122,10 @@ def _note(steps: dict[str, StepTrace], before: State, state: State, event: AnyEv
         case StepWaiting(path=path):
             step = _step(steps, before, path)
             step.status, step.attempts, step.started_at = "waiting", 1, at
+        case ChildStarted(path=path, attempt=attempt, execution=child):
+            step = _step(steps, before, path)
+            step.status, step.attempts, step.child = "waiting", attempt, child
+            step.started_at = step.started_at or at
         case BlockEntered(path=path) if path and owner_of(path) in state.steps:
             step = _step(steps, before, owner_of(path))
             step.status, step.attempts, step.started_at = "running", max(step.attempts, 1), step.started_at or at
