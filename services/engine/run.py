@@ -11,8 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-import msgspec
-
 from services.engine.attempts import Answer, Attempts, Note, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
 from services.engine.claim import Claimed, Message
@@ -20,10 +18,7 @@ from services.engine.core.commands import StartStep, StopStep
 from services.engine.core.decide import Limit, Turn, advance, replay, resume
 from services.engine.core.events import (
     AnyEvent,
-    CancelRequested,
     ExecutionFailed,
-    PauseRequested,
-    ResumeRequested,
     StepFailed,
     StepNoted,
     TimeExpired,
@@ -33,6 +28,7 @@ from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, State
+from services.engine.orders import events_of
 from services.engine.performer import Performer
 from services.expressions.instants import seconds_of
 from services.failure import Failure
@@ -183,7 +179,7 @@ class Run:
         events, is_cut = turn.events, turn.is_cut
         decided_at = time.monotonic()
         while True:
-            if arrived := self._events_of(messages):
+            if arrived := self._events_of(turn.state, messages):
                 turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
@@ -220,8 +216,9 @@ class Run:
     def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:
         for command in turn.commands:
             if isinstance(command, StopStep):
-                for path in [path for path in wanted if path == command.path or is_within(path, command.path)]:
-                    del wanted[path]
+                for starts in (wanted, self._held):
+                    for path in [path for path in starts if path == command.path or is_within(path, command.path)]:
+                        del starts[path]
                 self._attempts.stop(command.path)
             else:
                 wanted[command.path] = Start(command, self._due(command))
@@ -243,14 +240,12 @@ class Run:
             wait = command.delay_ms / 1000 - self._delayed_ages.pop(command.path, 0.0)
         return time.monotonic() + wait if command.until or command.delay_ms else 0.0
 
-    def _events_of(self, messages: tuple[Message, ...]) -> list[AnyEvent]:
-        events: list[AnyEvent] = []
+    def _events_of(self, state: State, messages: tuple[Message, ...]) -> list[AnyEvent]:
+        unread = {message.id: message for message in messages if message.id not in self._read}
         for message in messages:
             self._wake_seq = max(self._wake_seq, message.wake_seq)
-            if message.id not in self._read and (event := _event(message)) is not None:
-                events.append(event)
             self._read.add(message.id)
-        return events
+        return events_of(self._plan, state, unread.values())
 
     def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
         """How the execution leaves this worker now, if nothing keeps it here."""
@@ -297,19 +292,6 @@ class Run:
         await self._commit((event,), (), self._leaving(state, {}))
 
 
-def _event(message: Message) -> AnyEvent | None:
-    """What a message says has happened; None for one that nobody knows."""
-    match message.kind:
-        case "cancel":
-            return CancelRequested(by=message.sender, reason=_reason(message))
-        case "pause":
-            return PauseRequested(by=message.sender)
-        case "resume":
-            return ResumeRequested(by=message.sender)
-        case _:
-            return None
-
-
 def _status(state: State) -> Literal["completed", "failed", "timed_out", "cancelled"]:
     match state.phase:
         case "completed":
@@ -318,15 +300,6 @@ def _status(state: State) -> Literal["completed", "failed", "timed_out", "cancel
             return "cancelled"
         case _:
             return "timed_out" if state.has_timed_out else "failed"
-
-
-def _reason(message: Message) -> str:
-    """Why somebody cancels. Whatever an administrator may have typed there, the cancel counts."""
-    try:
-        payload = msgspec.json.decode(message.payload, type=dict[str, object])
-    except msgspec.DecodeError:
-        return ""
-    return str(payload.get("reason", ""))
 
 
 def _error(state: State) -> Failure | None:

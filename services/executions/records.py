@@ -23,7 +23,7 @@ FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "ca
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One run of one version of an orchestration."""
+    """One run of one version of an orchestration. `restartOf` is the execution whose history it began with, if any."""
 
     id: UUID
     orchestration: str
@@ -34,6 +34,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     error: Failure | None
     started_by: str
     idempotency_key: str | None
+    restart_of: UUID | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -59,6 +60,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `path` tells instances apart: a step in a branch is `Route/Pay`, one in the third iteration of a loop
     `Duel[2]/Critic`. `stage` counts from 0 in the sequence that the step stands in; steps of one stage run together.
+    `overriddenBy` is who completed or skipped it by hand.
     """
 
     path: str
@@ -71,6 +73,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     input: Json
     output: Json
     error: Failure | None
+    overridden_by: str | None
     started_at: datetime | None
     finished_at: datetime | None
     duration_ms: int

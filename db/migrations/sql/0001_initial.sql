@@ -442,6 +442,14 @@ BEGIN
           HINT = 'Only an execution that has not finished starts children; start this one without a parent.';
     END IF;
   END IF;
+  IF EXISTS (
+    SELECT FROM execution AS origin
+    WHERE origin.id = NEW.forked_from AND (origin.finished_at IS NULL OR origin.version_id <> NEW.version_id)
+  ) THEN
+    RAISE EXCEPTION 'execution % cannot restart %: that has not finished, or ran another version', NEW.id, NEW.forked_from
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__restarts_what_has_finished',
+        HINT = 'Wait for its end or cancel it, and restart it with its own version.';
+  END IF;
   IF NEW.depth <> coalesce(parent.depth + 1, 0) THEN
     RAISE EXCEPTION 'execution % cannot be at depth %', NEW.id, NEW.depth
       USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__depth_counts_parents',
@@ -730,12 +738,14 @@ CREATE TABLE inbox (
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE inbox IS
-  'Messages to executions: signals, decisions, cancels, ends of children. Each wakes its execution as it is put in.';
+  'Messages to executions: signals, decisions, cancels, overrides, ends of children. Each wakes its execution as it is put in.';
 CREATE INDEX inbox__by_execution ON inbox (execution_id, id);
 
 -- Whoever puts a message in, however they do it, wakes the execution in the same transaction; a cancel goes on to its
 -- children first. Executions are so locked from the leaves up, as they are when children end.
 CREATE FUNCTION inbox_wake() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  wakes_paused CONSTANT boolean := NEW.kind IN ('resume', 'cancel', 'complete_step', 'skip_step');
 BEGIN
   IF NEW.kind = 'cancel' THEN
     INSERT INTO inbox (execution_id, kind, payload, sender)
@@ -744,11 +754,10 @@ BEGIN
   END IF;
   UPDATE execution
   SET wake_seq = wake_seq + 1,
-      -- A paused execution is left alone until somebody wants it to go on, or to end.
-      status = CASE WHEN status = 'paused' AND NEW.kind IN ('resume', 'cancel') THEN 'queued' ELSE status END,
+      -- A paused execution is left alone until somebody wants it to go on or to end, or settles a step by hand.
+      status = CASE WHEN status = 'paused' AND wakes_paused THEN 'queued' ELSE status END,
       available_at = CASE
-        WHEN status IN ('queued', 'waiting') OR (status = 'paused' AND NEW.kind IN ('resume', 'cancel'))
-          THEN clock_timestamp() END,
+        WHEN status IN ('queued', 'waiting') OR (status = 'paused' AND wakes_paused) THEN clock_timestamp() END,
       cancel_requested_at = CASE NEW.kind
         WHEN 'cancel' THEN coalesce(cancel_requested_at, clock_timestamp()) ELSE cancel_requested_at END
   WHERE id = NEW.execution_id AND finished_at IS NULL;

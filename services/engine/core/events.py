@@ -45,6 +45,22 @@ class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"
     role_assignments: dict[str, Assigned] = {}
 
 
+class ExecutionRestarted(Event, frozen=True, kw_only=True, tag="execution_restarted"):
+    """What stands before is history of `restart_of`; from here on it is `execution`'s own, from the step at `path`.
+
+    Without a path everything is done anew. `input` takes the place of the execution's input, and the values of
+    `context` that of those under the same keys.
+    """
+
+    execution: UUID
+    at: datetime
+    restart_of: UUID
+    by: str
+    path: str | None = None
+    input: Json | msgspec.UnsetType = msgspec.UNSET
+    context: JsonObject = {}
+
+
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
     """An attempt was handed to a performer. Progress, not history: a worker that dies leaves no trace of it."""
 
@@ -123,7 +139,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
 
 
 class StepSkipped(Event, frozen=True, kw_only=True, tag="step_skipped"):
-    """A step's condition was false."""
+    """A step was not done: its condition was false, or somebody decided so."""
 
     path: str
     reason: str
@@ -134,6 +150,14 @@ class StepCancelled(Event, frozen=True, kw_only=True, tag="step_cancelled"):
 
     path: str
     attempt: int = 0
+
+
+class StepOverridden(Event, frozen=True, kw_only=True, tag="step_overridden"):
+    """Somebody settled a step by hand: it was stopped, and the next event says that it is completed or skipped."""
+
+    path: str
+    by: str
+    reason: str = ""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True, tag="cancel_requested"):
@@ -194,6 +218,7 @@ class ExecutionCancelled(Event, frozen=True, kw_only=True, tag="execution_cancel
 
 AnyEvent: TypeAlias = (
     ExecutionStarted
+    | ExecutionRestarted
     | StepStarted
     | StepNoted
     | StepWaiting
@@ -203,6 +228,7 @@ AnyEvent: TypeAlias = (
     | StepFailed
     | StepSkipped
     | StepCancelled
+    | StepOverridden
     | CancelRequested
     | PauseRequested
     | ResumeRequested

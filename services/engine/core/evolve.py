@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from services.engine.core import ending, frames
 from services.engine.core.carried import carried_out
+from services.engine.core.edits import edited
 from services.engine.core.events import (
     AnyEvent,
     BlockEntered,
@@ -16,6 +17,7 @@ from services.engine.core.events import (
     ExecutionCompleted,
     ExecutionEnding,
     ExecutionFailed,
+    ExecutionRestarted,
     ExecutionStarted,
     PauseRequested,
     ResumeRequested,
@@ -23,6 +25,7 @@ from services.engine.core.events import (
     StepCompleted,
     StepFailed,
     StepNoted,
+    StepOverridden,
     StepSkipped,
     StepStarted,
     StepWaiting,
@@ -44,6 +47,8 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
     match event:
         case ExecutionStarted():
             return _started(state, event)
+        case ExecutionRestarted():
+            return edited(state, event)
         case StepStarted(path=path):
             return _attempted(state, event) if _is_open(plan, state, path) else state
         case StepNoted(path=path, note=note):
@@ -66,6 +71,8 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
                 status="cancelled", attempt=event.attempt, failure=state.steps.get(path, _PENDING).failure
             )
             return frames.settled(plan, state, path, cancelled) if _is_open(plan, state, path) else state
+        case StepOverridden():
+            return state
         case BlockEntered(path=path, slot=slot):
             is_part = state.ending is not None and (path, slot) in state.ending.left
             return ending.enter_part(state, event) if is_part else frames.entered(plan, state, event)

@@ -1,0 +1,65 @@
+"""What the messages of an inbox bring about. Whatever an administrator may have typed there, nothing of it fails."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from services.engine.attempts import unstorable
+from services.engine.claim import Message
+from services.engine.core.decide import replay
+from services.engine.core.events import AnyEvent, CancelRequested, PauseRequested, ResumeRequested, StepOverridden
+from services.engine.core.override import completed, skipped
+from services.engine.core.plan import Plan
+from services.engine.core.state import State
+from services.json import Json
+
+
+class Override(msgspec.Struct, frozen=True, kw_only=True):
+    """The payload of `complete_step` and `skip_step`; only the former has an output."""
+
+    path: str
+    output: Json = None
+    reason: str = ""
+
+
+def events_of(plan: Plan, state: State, messages: Iterable[Message]) -> list[AnyEvent]:
+    """The events of `messages`, each judged by what the ones before it have left; none of one that makes no sense."""
+    events: list[AnyEvent] = []
+    for message in messages:
+        following = _events_of(plan, state, message)
+        state = replay(plan, following, state)
+        events += following
+    return events
+
+
+def _events_of(plan: Plan, state: State, message: Message) -> tuple[AnyEvent, ...]:
+    match message.kind:
+        case "cancel":
+            return (CancelRequested(by=message.sender, reason=_reason(message)),)
+        case "pause":
+            return (PauseRequested(by=message.sender),)
+        case "resume":
+            return (ResumeRequested(by=message.sender),)
+        case "complete_step" | "skip_step":
+            return _overridden(plan, state, message)
+        case _:
+            return ()
+
+
+def _overridden(plan: Plan, state: State, message: Message) -> tuple[AnyEvent, ...]:
+    try:
+        asked = msgspec.json.decode(message.payload, type=Override)
+    except (msgspec.DecodeError, RecursionError):
+        return ()
+    override = StepOverridden(path=asked.path, by=message.sender, reason=asked.reason)
+    if message.kind == "skip_step":
+        return skipped(plan, state, override)
+    return () if unstorable(asked.output) else completed(plan, state, override, asked.output)
+
+
+def _reason(message: Message) -> str:
+    try:
+        payload = msgspec.json.decode(message.payload, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return str(payload.get("reason", ""))
