@@ -171,7 +171,7 @@ def _check_context(plan: Plan, state: State, event: ExecutionRestarted) -> None:
 
 
 def _unknown_key(key: str, seen: tuple[str, ...]) -> Problem:
-    message = "the input is given as `input`" if key == "input" else f"the step sees no {key!r} in its context"
+    message = "the input is given as `input`" if key == "input" else f"by then there is no {key!r} in the context"
     near = suggestion(key, seen)
     return Problem(code="UNKNOWN_KEY", path="/context" + pointer(key), message=message, allowed=seen, suggestion=near)
 
