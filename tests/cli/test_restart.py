@@ -1,12 +1,14 @@
-"""`rolecall restart` and `rolecall retry` at a terminal."""
+"""Restarts as a user meets them: `rolecall restart` and `rolecall retry`, and a server that is killed meanwhile."""
 
 import json
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
-from tests.cli.processes import Rolecall
+from tests.cli.processes import Rolecall, until
+from tests.models.peer import Reply, completion, peer_with
 
 READING = {
     "name": "reading",
@@ -41,6 +43,33 @@ def test_what_failed_is_retried_and_restarted_with_another_input(
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"reading, version 1, a restart of {origin}\n")
         assert json.loads(re.findall(r"^\{.*^\}", done.stdout, re.DOTALL | re.MULTILINE)[0]) == output
+
+
+def test_a_retry_survives_the_death_of_its_process_and_repeats_nothing_that_was_done(
+    rolecall: Rolecall, tmp_path: Path
+) -> None:
+    draft = {"name": "Draft", "kind": "llm", "roleName": "Writer"}
+    fetch = {"name": "Fetch", "kind": "tool", "tool": "files.read", "inputMapping": {"path": "late.txt"}}
+    edit = {"name": "Edit", "kind": "llm", "roleName": "Writer"}
+    with peer_with(completion("Draft."), Reply(never=True), completion("Final.")) as peer:
+        real = {"OPENAI_API_KEY": "k", "OPENAI_BASE_URL": f"{peer.url}/v1", "ROLECALL_MODEL": "openai/m"}
+        real["ROLECALL_FILES_DIR"] = str(tmp_path)
+        with rolecall.up(**real) as up:
+            up.mutate("role.create", name="Writer", basePrompt="Write.")
+            up.mutate("orchestration.create", document={"name": "writing", "steps": [draft, fetch, edit]})
+            origin = up.mutate("execution.start", orchestration="writing")["id"]
+            failed = up.finished(origin)
+            (tmp_path / "late.txt").write_text("here")
+            retried = up.mutate("execution.retry", execution=origin)["id"]
+            until(lambda: len(peer.asked), lambda times: times == 2)
+            up.end(signal.SIGKILL)
+        with rolecall.up(**real) as up:
+            finished = up.finished(retried)
+
+    assert failed["status"] == "failed"
+    assert (finished["status"], finished["restartOf"]) == ("completed", origin)
+    assert finished["context"] == {"input": {}, "Draft": "Draft.", "Fetch": "here", "Edit": "Final."}
+    assert len(peer.asked) == 3
 
 
 @pytest.mark.parametrize(
