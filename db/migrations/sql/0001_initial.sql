@@ -574,9 +574,10 @@ COMMENT ON TABLE journal IS
 COMMENT ON COLUMN journal.epoch IS 'The epoch under which it was written.';
 
 -- A step gives one output and each of its attempts fails once. An attempt may fail and its step then have an output: from
--- its handler, or its default. Partial, so that a row is in one of them or in none.
+-- its handler, or its default; or fail with these, which is no attempt: 0. Partial, so that a row is in one or in none.
 CREATE UNIQUE INDEX journal__one_output_per_step ON journal (execution_id, path) WHERE kind = 'step_completed';
-CREATE UNIQUE INDEX journal__one_failure_per_attempt ON journal (execution_id, path, attempt) WHERE kind = 'step_failed';
+CREATE UNIQUE INDEX journal__one_failure_per_attempt ON journal (execution_id, path, attempt)
+  WHERE kind = 'step_failed' AND attempt > 0;
 
 CREATE VIEW journal_event AS
   SELECT execution_id, seq, epoch, kind, path, attempt, payload::jsonb AS payload, recorded_at FROM journal;
@@ -641,7 +642,7 @@ CREATE FUNCTION journal_dress(partition text) RETURNS void LANGUAGE plpgsql AS $
 BEGIN
   EXECUTE format($sql$
     CREATE UNIQUE INDEX %2$I ON %1$I (execution_id, path) WHERE kind = 'step_completed';
-    CREATE UNIQUE INDEX %3$I ON %1$I (execution_id, path, attempt) WHERE kind = 'step_failed';
+    CREATE UNIQUE INDEX %3$I ON %1$I (execution_id, path, attempt) WHERE kind = 'step_failed' AND attempt > 0;
     CREATE TRIGGER journal__is_fenced AFTER INSERT ON %1$I REFERENCING NEW TABLE AS added
       FOR EACH STATEMENT EXECUTE FUNCTION journal_fence();
     CREATE TRIGGER journal__no_truncate BEFORE TRUNCATE ON %1$I EXECUTE FUNCTION

@@ -125,6 +125,7 @@ class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
 class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
     """An attempt did not work. Whether there is another one follows from the plan.
 
+    `attempt` is 0 where none was made, or the step's handler has failed in its turn.
     `fraction` is the random part of the delay before it, from 0 to 1. `origin` is the attempt inside this
     step that failed, where it was one.
     """

@@ -159,7 +159,8 @@ def _failed(plan: Plan, state: State, event: StepFailed) -> State:
     before = state.steps.get(path, _PENDING)
     delay = delay_before(definition, failure, event.attempt, event.fraction)
     spent = before.spent_ms + event.duration_ms
-    step = replace(before, attempt=event.attempt, failure=failure, origin=event.origin, spent_ms=spent, inside=None)
+    attempt = event.attempt if before.handler is None else before.attempt
+    step = replace(before, attempt=attempt, failure=failure, origin=event.origin, spent_ms=spent, inside=None)
     has_time = definition.total_timeout is None or spent + delay < definition.total_timeout
     if before.handler is None and has_time and is_tried_again(definition, failure, event.attempt):
         retrying = replace(step, status="retrying", delay_ms=delay, spent_ms=spent + delay)

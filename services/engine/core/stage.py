@@ -98,7 +98,9 @@ def _lost(plan: Plan, state: State, key: str, frame: Frame, stage: Stage) -> Any
     if is_item(plan, key, frame):
         return BlockFailed(path=key, failure=failure, origin=origin)
     owner = owner_of(key)
-    attempt = state.steps[owner].attempt
+    step = state.steps[owner]
+    # The failure of its handler is no attempt of the step.
+    attempt = step.attempt if step.handler is None else 0
     return StepFailed(path=owner, attempt=attempt, failure=failure, origin=origin)
 
 
