@@ -29,6 +29,7 @@ ANALYZE execution;
         ("status = 'queued'", "execution_pkey"),
         ("status = 'paused'", "execution__by_status"),
         ("version_id = ANY($1)", "execution__by_version"),
+        ("forked_from = '00000000-0000-0000-0000-000000000010'", "execution__by_origin"),
     ],
 )
 async def test_a_list_walks_an_index(database: Database, condition: str, index: str) -> None:

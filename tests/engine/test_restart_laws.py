@@ -15,7 +15,9 @@ from services.engine.core.events import (
     ExecutionRestarted,
     PauseRequested,
     ResumeRequested,
+    StepCancelled,
     StepCompleted,
+    StepFailed,
     StepOverridden,
     TimeExpired,
 )
@@ -87,6 +89,20 @@ def test_a_restart_begins_with_the_step_and_ends(document: Document, data: Any) 
     assert {at: steps[at].input for at in again.inputs} == again.inputs
     completed_at = [event.path for event in again.history if isinstance(event, StepCompleted)]
     assert len(completed_at) == len(set(completed_at))
+
+
+@given(documents(may_race=False), st.data())
+def test_where_nobody_races_nothing_stays_stopped_but_inside_what_was_done_or_handled(
+    document: Document, data: Any
+) -> None:
+    origin = Simulation(document, data)
+    run_somehow(origin, data)
+
+    history = fork(origin, data.draw(st.sampled_from(begun(origin))))
+
+    over = [event.path for event in history if isinstance(event, StepCompleted | StepFailed)]
+    stopped = [event.path for event in history if isinstance(event, StepCancelled)]
+    assert [path for path in stopped if not any(is_within(path, other) for other in over)] == []
 
 
 @given(documents(), st.data())

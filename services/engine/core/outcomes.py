@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from services.engine.core.events import AnyEvent, StepCancelled, StepCompleted, StepFailed, StepSkipped
 from services.engine.core.evolve import evolve
+from services.engine.core.join import judge
 from services.engine.core.paths import frame_of, name_of
 from services.engine.core.plan import Plan, handler_slot
 from services.engine.core.stage import is_open
@@ -62,5 +63,8 @@ def _note(
             outcomes.broken.add(path)
     key = frame_of(path)
     frame, after = before.frames[key], state.frames.get(key)
-    if after is None or after.stage > frame.stage:
-        outcomes.joined |= {key + name for name in block_of(plan, key, frame).stages[frame.stage].names}
+    stage = block_of(plan, key, frame).stages[frame.stage]
+    # What is stopped from outside finishes its stage too, on the way; but then that had not yet what it needed.
+    was_stopped = isinstance(event, StepCancelled) and judge(stage, frame) != "won"
+    if not was_stopped and (after is None or after.stage > frame.stage):
+        outcomes.joined |= {key + name for name in stage.names}
