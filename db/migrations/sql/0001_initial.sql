@@ -442,7 +442,7 @@ BEGIN
           HINT = 'Only an execution that has not finished starts children; start this one without a parent.';
     END IF;
   END IF;
-  IF EXISTS (
+  IF NEW.forked_from IS NOT NULL AND EXISTS (
     SELECT FROM execution AS origin
     WHERE origin.id = NEW.forked_from AND (origin.finished_at IS NULL OR origin.version_id <> NEW.version_id)
   ) THEN

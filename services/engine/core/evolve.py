@@ -47,8 +47,6 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
     match event:
         case ExecutionStarted():
             return _started(state, event)
-        case ExecutionRestarted():
-            return edited(state, event)
         case StepStarted(path=path):
             return _attempted(state, event) if _is_open(plan, state, path) else state
         case StepNoted(path=path, note=note):
@@ -71,8 +69,6 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
                 status="cancelled", attempt=event.attempt, failure=state.steps.get(path, _PENDING).failure
             )
             return frames.settled(plan, state, path, cancelled) if _is_open(plan, state, path) else state
-        case StepOverridden():
-            return state
         case BlockEntered(path=path, slot=slot):
             is_part = state.ending is not None and (path, slot) in state.ending.left
             return ending.enter_part(state, event) if is_part else frames.entered(plan, state, event)
@@ -95,6 +91,10 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             return replace(state, phase="failed", failure=event.failure)
         case ExecutionCancelled():
             return replace(state, phase="cancelled")
+        case ExecutionRestarted():
+            return edited(state, event)
+        case StepOverridden():
+            return state
         case _:
             assert_never(event)
 
