@@ -63,11 +63,12 @@ async def restart(
     await _origin(execution)
     plan, history = await history_of(execution)
     events = [event for event, _ in history]
+    start = _start_of(execution, events)
     places = (0,) if from_ is None else await asyncio.to_thread(kept, plan, events, from_)
     if places is None:
         raise _never_began(plan, history, from_ or "")
     state = await asyncio.to_thread(replay, plan, [events[place] for place in places])
-    data = _input_of(events) if input is None else checked_input(plan, input)
+    data = _input_of(start, events) if input is None else checked_input(plan, input)
     restarted = ExecutionRestarted(
         execution=uuid7(),
         at=datetime.now(UTC),
@@ -78,7 +79,7 @@ async def restart(
         context=context or {},
     )
     _check_context(plan, state, restarted)
-    await _check_roles(execution, events)
+    await _check_roles(execution, start)
     return await _insert(caller, restarted, data, places, idempotency_key, request)
 
 
@@ -120,22 +121,26 @@ async def _origin(execution: UUID) -> Execution:
         allowed = "an active one; update it with isActive: true"
         raise Conflict("orchestration", origin.orchestration, state="is inactive", allowed=allowed)
     if row is not None and row["status"] != "published":
-        noun, allowed = (
-            f"version {origin.version} of orchestration",
-            "a published one; start the active version instead",
-        )
+        allowed = "a published one; start the active version instead"
+        noun = f"version {origin.version} of orchestration"
         raise Conflict(noun, origin.orchestration, state=f"is {row['status']}", allowed=allowed)
     return origin
 
 
-def _input_of(events: Sequence[AnyEvent]) -> Json:
+def _start_of(execution: UUID, events: Sequence[AnyEvent]) -> ExecutionStarted:
+    first = events[0] if events else None
+    if not isinstance(first, ExecutionStarted):  # somebody has put the row in by hand
+        allowed = "one that was started by `execution.start`"
+        raise Conflict("execution", str(execution), state="has no start in its journal", allowed=allowed)
+    return first
+
+
+def _input_of(start: ExecutionStarted, events: Sequence[AnyEvent]) -> Json:
     """The input that an execution has worked on: its restart's, where that has changed it."""
     for event in reversed(events):
         if isinstance(event, ExecutionRestarted) and event.input is not msgspec.UNSET:
             return event.input
-    first = events[0]
-    assert isinstance(first, ExecutionStarted), "a journal begins with the start"
-    return first.input
+    return start.input
 
 
 def _never_began(plan: Plan, history: Sequence[tuple[AnyEvent, datetime]], path: str) -> Invalid:
@@ -180,16 +185,14 @@ def _misfit(code: str, message: str) -> Problem:
     return Problem(code=code, path="/context", message=message)
 
 
-async def _check_roles(execution: UUID, events: Sequence[AnyEvent]) -> None:
+async def _check_roles(execution: UUID, start: ExecutionStarted) -> None:
     """Nothing, when the versions of roles that the execution keeps to are all there.
 
     Raises:
         Conflict: some are not; names the roles.
     """
-    first = events[0]
-    assert isinstance(first, ExecutionStarted), "a journal begins with the start"
-    assigned = [(assigned.version, assigned.role) for assigned in first.role_assignments.values()]
-    pinned = dict([*assigned, *((version, role) for role, version in first.roles.items())])
+    assigned = [(assigned.version, assigned.role) for assigned in start.role_assignments.values()]
+    pinned = dict([*assigned, *((version, role) for role, version in start.roles.items())])
     rows = await connections.pool().fetch("SELECT id FROM role_version WHERE id = ANY($1::uuid[])", [*pinned])
     if gone := pinned.keys() - {row["id"] for row in rows}:
         state = f"was started with roles that are deleted: {', '.join(sorted(pinned[version] for version in gone))}"

@@ -337,6 +337,27 @@ async def test_a_journal_that_cannot_be_read_cannot_be_restarted(engine: Engine)
         await executions.restart(OPERATOR, execution=origin, from_="Check")
 
 
+async def test_an_execution_that_was_never_started_properly_cannot_be_restarted(engine: Engine) -> None:
+    started = await engine.start(document(FLOW), {"topic": "tea"})
+    by_hand = await engine.database.pool.fetchval(
+        "INSERT INTO execution (id, version_id, input, started_by)"
+        " SELECT gen_random_uuid(), version_id, input, started_by FROM execution WHERE id = $1 RETURNING id",
+        started,
+    )
+    await engine.database.pool.execute(
+        "WITH ended AS (UPDATE execution SET status = 'failed', available_at = NULL, finished_at = now()"
+        " WHERE id = $1 RETURNING id) INSERT INTO journal (execution_id, seq, kind, payload) SELECT id, 1,"
+        ' \'execution_failed\', \'{"event": "execution_failed", "failure": {"code": "X", "message": "",'
+        ' "retryable": false}}\' FROM ended',
+        by_hand,
+    )
+
+    with pytest.raises(Conflict, match="has no start in its journal"):
+        await executions.restart(OPERATOR, execution=by_hand)
+    with pytest.raises(Conflict, match="has no step to retry"):
+        await executions.retry(OPERATOR, execution=by_hand)
+
+
 async def test_a_long_execution_is_restarted_near_its_end_in_reasonable_time(engine: Engine) -> None:
     # What the core does by itself costs no commit, and is history as well.
     made = "".join(f"      - {{name: S{n}, kind: transform, inputMapping: {{n: <<loop.index>>}}}}\n" for n in range(9))
