@@ -48,8 +48,11 @@ class Shop:
 
 
 @pytest.mark.parametrize("story", STORIES)
-async def test_a_story_goes_as_it_is_told(engine: Engine, story: list[dict[str, Any]]) -> None:
+async def test_a_story_goes_as_it_is_told(
+    engine: Engine, story: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (document,) = [block.value for block in blocks(PAGE, "yaml")]
+    monkeypatch.setattr(registry, "_tools", {})
     registry.register(*(tool(name)(_nothing) for name in ("shop.reserve", "shop.charge", "shop.thank")))
     await orchestrations.create(OPERATOR, document=document)
     shop, told = Shop(), None
