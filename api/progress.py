@@ -14,14 +14,16 @@ from rich.text import Text
 
 from services import executions
 from services.caller import Caller
+from services.engine.core.state import StepStatus
 from services.executions import FINISHED, SETTLED, ExecutionDetail, StepLog
 from services.json import Json
 
 POLL_SECONDS = 0.1
 
-_SIGNS = {
+_SIGNS: dict[StepStatus, tuple[str, str]] = {
     "pending": ("·", "dim"),
     "running": ("…", "cyan"),
+    "waiting": ("…", "cyan"),
     "retrying": ("↻", "yellow"),
     "completed": ("✓", "green"),
     "failed": ("✗", "bold red"),

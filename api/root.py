@@ -29,6 +29,10 @@ router = Router(
         cancel=executions.cancel,
         pause=executions.pause,
         resume=executions.resume,
+        restart=executions.restart,
+        retry=executions.retry,
+        complete_step=executions.complete_step,
+        skip_step=executions.skip_step,
     ),
     system=Router(
         health=system.health,

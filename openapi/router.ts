@@ -77,7 +77,7 @@ export type Document = {
   outputSchema: Json;
 };
 
-/** One run of one version of an orchestration. `parent` is the execution that started it from a step, if one did. */
+/** One run of one version of an orchestration. */
 export type Execution = {
   id: string;
   orchestration: string;
@@ -89,6 +89,7 @@ export type Execution = {
   startedBy: string;
   parent: string | null;
   idempotencyKey: string | null;
+  restartOf: string | null;
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
@@ -106,6 +107,7 @@ export type ExecutionDetail = {
   startedBy: string;
   parent: string | null;
   idempotencyKey: string | null;
+  restartOf: string | null;
   createdAt: string;
   startedAt: string | null;
   finishedAt: string | null;
@@ -371,6 +373,7 @@ export type StepLog = {
   input: Json;
   output: Json;
   error: Failure | null;
+  overriddenBy: string | null;
   startedAt: string | null;
   finishedAt: string | null;
   durationMs: number;
@@ -439,8 +442,8 @@ export type AppRouter = TRPCBuiltRouter<
       start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined }, Execution>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
-      /** Executions, the newest first; `orchestration`, `status` and `parent`, whose steps have started them, narrow; `before` goes on behind an id. Needs executions.read. */
-      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; parent?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** Executions, the newest first; `orchestration`, `status`, `parent`, whose steps have started them, and `restartOf` narrow; `before` goes on behind an id. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; parent?: string | null | undefined; restartOf?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
       /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
       steps: Query<{ execution: string }, StepLog[]>;
       /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
@@ -449,6 +452,14 @@ export type AppRouter = TRPCBuiltRouter<
       pause: Mutation<{ execution: string }, Execution>;
       /** The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
       resume: Mutation<{ execution: string }, Execution>;
+      /** A new execution that goes on with the history of a finished one from the step at `from` on; without it, all is done anew. `input` takes the place of its input, `context` that of the values under these keys. BAD_REQUEST with `problems` when that step's turn never came, or the input or the context does not fit; NOT_FOUND when there is no such execution; CONFLICT when it has not finished, or its version cannot be run any more. Needs executions.run. */
+      restart: Mutation<{ execution: string; from?: string | null | undefined; input?: Json | undefined; context?: { [key: string]: Json } | null | undefined; idempotencyKey?: string | null | undefined }, Execution>;
+      /** A new execution that goes on with the history of one that failed, timed out or was cancelled, from the step that failed or was stopped. NOT_FOUND when there is none; CONFLICT when it has not finished, is completed, has no step left to do, or its version cannot be run any more. Needs executions.run. */
+      retry: Mutation<{ execution: string; idempotencyKey?: string | null | undefined }, Execution>;
+      /** The execution, asked to take `output` for that of an open step; what is under way there is stopped. Nothing happens when the step is settled meanwhile. BAD_REQUEST with `problems` when the output does not fit; NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is not open. Needs executions.run. */
+      completeStep: Mutation<{ execution: string; path: string; output?: Json | undefined; reason?: string | undefined }, Execution>;
+      /** The execution, asked to skip an open step; what is under way there is stopped. Nothing happens when the step is settled meanwhile. NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is not open. Needs executions.run. */
+      skipStep: Mutation<{ execution: string; path: string; reason?: string | undefined }, Execution>;
     };
     system: {
       /** Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with the version, the worker of this process and the default model. Needs no token and never fails. */

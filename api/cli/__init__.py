@@ -1,4 +1,4 @@
-"""The command line: `rolecall run`, `up`, `serve`, `work`, `migrate`, `prune`, `check`, `token`,
+"""The command line: `rolecall run`, `restart`, `retry`, `up`, `serve`, `work`, `migrate`, `prune`, `check`, `token`,
 `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
@@ -6,6 +6,7 @@ The commands stand here; what each needs is imported when it is called, so that 
 
 import signal
 import sys
+from uuid import UUID
 
 import click
 
@@ -31,6 +32,30 @@ def run(what: str, given: str | None) -> None:
     from api.cli import running
 
     sys.exit(running.run(what, given))
+
+
+@root.command()
+@click.argument("execution", type=click.UUID)
+@click.option("--from", "from_", metavar="PATH", help="The step to begin with, such as Duel[2]/Critic.")
+@click.option("--input", "given", metavar="JSON|@FILE", help="Another input.")
+@click.option("--context", metavar="JSON|@FILE", help="With --from: other values for keys of the context.")
+def restart(execution: UUID, from_: str | None, given: str | None, context: str | None) -> None:
+    """Run a finished execution again and show its progress: all of it, or what follows from a step on.
+
+    A new execution begins with what had happened before that step; the old one stays as it is.
+    """
+    from api.cli import running
+
+    sys.exit(running.restart(execution, from_, given, context))
+
+
+@root.command()
+@click.argument("execution", type=click.UUID)
+def retry(execution: UUID) -> None:
+    """Restart an execution from the step that failed, or that was stopped, and show its progress."""
+    from api.cli import running
+
+    sys.exit(running.retry(execution))
 
 
 @root.command()

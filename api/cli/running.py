@@ -1,7 +1,8 @@
-"""`rolecall run` and `rolecall check`: a file or a name, run or looked at, here and now."""
+"""`rolecall run`, `restart`, `retry` and `check`: a file, a name or an execution, run or looked at, here and now."""
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from pathlib import Path
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from rich.console import Console
 from api import progress
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
-from services import bundles, executions, orchestrations, plans
+from services import bundles, executions, orchestrations
 from services.bundles import Bundle
 from services.caller import OPERATOR
 from services.errors import NotFound
-from services.executions import ExecutionDetail
+from services.executions import Execution, ExecutionDetail
+from services.executions.reading import history_of
 from services.json import Json
 from services.models.catalog import Models
 from services.runtime import Runtime
@@ -34,8 +36,26 @@ _INTERRUPTED = 130
 def run(what: str, given: str | None) -> int:
     """Run the orchestration that `what` names or holds; the exit code is 0 when it completed."""
     source = _bundle_in(Path(what)) if _is_file(what) else what
-    data = _input(given)
+    data = {} if given is None else _json("--input", given)
     return with_runtime(lambda runtime: _run(runtime, source, data))
+
+
+def restart(execution: UUID, from_: str | None, input: str | None, context: str | None) -> int:
+    """Restart an execution; the exit code is 0 when the new one completed."""
+    data = None if input is None else _json("--input", input)
+    changes = None if context is None else _json("--context", context)
+    if changes is not None and not isinstance(changes, dict):
+        raise Unusable("--context is to be an object: for each key of the context its new value")
+    return with_runtime(
+        lambda runtime: _go_on(
+            runtime, executions.restart(OPERATOR, execution=execution, from_=from_, input=data, context=changes)
+        )
+    )
+
+
+def retry(execution: UUID) -> int:
+    """Retry an execution; the exit code is 0 when the new one completed."""
+    return with_runtime(lambda runtime: _go_on(runtime, executions.retry(OPERATOR, execution=execution)))
 
 
 def check(file: str) -> int:
@@ -53,12 +73,19 @@ def check(file: str) -> int:
 
 
 async def _run(runtime: Runtime, source: Bundle | str, data: Json) -> int:
+    name = await _known(source) if isinstance(source, str) else await _loaded(source)
+    return await _go_on(runtime, executions.start(OPERATOR, orchestration=name, input=data))
+
+
+async def _go_on(runtime: Runtime, starting: Awaitable[Execution]) -> int:
+    """Start an execution, and show it until it is finished."""
     started_at = time.monotonic()
     console = Console(highlight=False)
-    name = await _known(source) if isinstance(source, str) else await _loaded(source)
-    execution = await executions.start(OPERATOR, orchestration=name, input=data)
-    console.print(f"{execution.orchestration}, version {execution.version}", style="bold")
-    if await _asks_a_model(name):
+    execution = await starting
+    origin = "" if execution.restart_of is None else f", a restart of {execution.restart_of}"
+    console.print(f"{execution.orchestration}, version {execution.version}{origin}", style="bold", soft_wrap=True)
+    plan, _ = await history_of(execution.id)
+    if plan.role_names:
         console.print(_model_line(runtime.models), style="dim")
     finished = await _followed(runtime, execution.id, console)
     if finished is None:
@@ -103,14 +130,12 @@ def _bundle_in(file: Path) -> Bundle:
     return bundles.read(_content(file))
 
 
-def _input(given: str | None) -> Json:
-    if given is None:
-        return {}
+def _json(option: str, given: str) -> Json:
     text = _content(Path(given[1:])) if given.startswith("@") else given
     try:
         return msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        source = given if given.startswith("@") else "--input"
+        source = given if given.startswith("@") else option
         raise Unusable(f"{source} is not JSON: {error}") from None
 
 
@@ -135,11 +160,6 @@ async def _known(name: str) -> str:
         names = [found.name for found in await orchestrations.list_(OPERATOR)]
         there_are = f"there are: {', '.join(names)}" if names else "there are none yet; run a file to load one"
         raise Unusable(f"there is no orchestration {name!r}; {there_are}") from None
-
-
-async def _asks_a_model(orchestration: str) -> bool:
-    plan = await plans.of_version((await orchestrations.active(orchestration)).version)
-    return bool(plan.role_names)
 
 
 def _model_line(models: Models) -> str:

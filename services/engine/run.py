@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
 
-import msgspec
 from uuid_utils.compat import uuid7
 
 from services.definitions.calls import call_of
@@ -25,12 +24,9 @@ from services.engine.core.commands import StartStep, StopStep
 from services.engine.core.decide import Limit, Turn, advance, follow_up, replay, resume
 from services.engine.core.events import (
     AnyEvent,
-    CancelRequested,
     ChildStarted,
     ExecutionFailed,
     ExecutionStarted,
-    PauseRequested,
-    ResumeRequested,
     StepFailed,
     StepNoted,
     TimeExpired,
@@ -41,6 +37,7 @@ from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, State
 from services.engine.mailbox import Mailbox
+from services.engine.orders import events_of
 from services.engine.performer import Performer
 from services.expressions.instants import seconds_of
 from services.failure import Failure
@@ -257,8 +254,9 @@ class Run:
     def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:
         for command in turn.commands:
             if isinstance(command, StopStep):
-                for path in [path for path in wanted if path == command.path or is_within(path, command.path)]:
-                    del wanted[path]
+                for starts in (wanted, self._held):
+                    for path in [path for path in starts if path == command.path or is_within(path, command.path)]:
+                        del starts[path]
                 self._attempts.stop(command.path)
             else:
                 wanted[command.path] = Start(command, self._due(command))
@@ -291,23 +289,20 @@ class Run:
         return time.monotonic() + wait if command.until or command.delay_ms else 0.0
 
     def _events_of(self, state: State, messages: tuple[Message, ...]) -> list[AnyEvent]:
+        """The events of what was not read before, each message judged by what the ones before it have left."""
         events: list[AnyEvent] = []
-        folded = 0
         for message in messages:
             self._wake_seq = max(self._wake_seq, message.wake_seq)
             if message.id in self._read:
                 continue
             self._read.add(message.id)
-            event = _event(message)
-            if message.end is not None:
-                # Each end is judged by what the ones before it have left.
-                state, folded = replay(self._plan, events[folded:], state), len(events)
-                event = self._child_ended(state, message.end)
-            if event is not None:
-                events.append(event)
+            end = message.end
+            following = events_of(self._plan, state, message) if end is None else self._child_ended(state, end)
+            state = replay(self._plan, following, state)
+            events += following
         return events
 
-    def _child_ended(self, state: State, end: ChildEnd) -> AnyEvent | None:
+    def _child_ended(self, state: State, end: ChildEnd) -> tuple[AnyEvent, ...]:
         self._awaited -= {end.child}
         self._delayed_ages.pop(end.path, None)
         is_known = name_of(end.path) in self._plan.steps
@@ -321,9 +316,10 @@ class Run:
             fraction=self._fraction(end.path) if is_known else 1.0,
             duration_ms=end.duration_ms,
         )
-        if event is not None:
-            self._attempts.stop(end.path)  # its timer
-        return event
+        if event is None:
+            return ()
+        self._attempts.stop(end.path)  # its timer
+        return (event,)
 
     def _stops(self, state: State) -> tuple[UUID, ...]:
         """The children that nobody waits for any more, though they have not ended."""
@@ -389,19 +385,6 @@ class Run:
         await self._commit((event,), (), self._leaving(state, {}))
 
 
-def _event(message: Message) -> AnyEvent | None:
-    """What a message says has happened; None for one that nobody knows."""
-    match message.kind:
-        case "cancel":
-            return CancelRequested(by=message.sender, reason=_reason(message))
-        case "pause":
-            return PauseRequested(by=message.sender)
-        case "resume":
-            return ResumeRequested(by=message.sender)
-        case _:
-            return None
-
-
 def _status(state: State) -> Literal["completed", "failed", "timed_out", "cancelled"]:
     match state.phase:
         case "completed":
@@ -410,15 +393,6 @@ def _status(state: State) -> Literal["completed", "failed", "timed_out", "cancel
             return "cancelled"
         case _:
             return "timed_out" if state.has_timed_out else "failed"
-
-
-def _reason(message: Message) -> str:
-    """Why somebody cancels. Whatever an administrator may have typed there, the cancel counts."""
-    try:
-        payload = msgspec.json.decode(message.payload, type=dict[str, object])
-    except msgspec.DecodeError:
-        return ""
-    return str(payload.get("reason", ""))
 
 
 def _error(state: State) -> Failure | None:

@@ -1,5 +1,6 @@
-"""Executions: start, watch and steer the runs of orchestrations."""
+"""Executions: start, watch, steer and restart the runs of orchestrations, and settle their steps by hand."""
 
+from services.executions.overriding import complete_step, skip_step
 from services.executions.reading import get, get_with_steps, list_, steps
 from services.executions.records import (
     FINISHED,
@@ -12,6 +13,7 @@ from services.executions.records import (
     Status,
     StepLog,
 )
+from services.executions.restarting import restart, retry
 from services.executions.starting import start
 from services.executions.steering import cancel, pause, resume
 
@@ -26,11 +28,15 @@ __all__ = [
     "Status",
     "StepLog",
     "cancel",
+    "complete_step",
     "get",
     "get_with_steps",
     "list_",
     "pause",
+    "restart",
     "resume",
+    "retry",
+    "skip_step",
     "start",
     "steps",
 ]

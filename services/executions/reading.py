@@ -1,5 +1,6 @@
 """Executions, to look at: the list, one with its context, what happened to its steps."""
 
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
@@ -8,6 +9,7 @@ import msgspec
 from services import connections, orchestrations, plans
 from services.caller import Caller
 from services.engine import journal
+from services.engine.core.events import AnyEvent
 from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan
 from services.engine.core.state import State
@@ -24,10 +26,12 @@ async def list_(
     orchestration: str | None = None,
     status: Status | None = None,
     parent: UUID | None = None,
+    restart_of: UUID | None = None,
     limit: Limit = 50,
     before: UUID | None = None,
 ) -> list[Execution]:
-    """Executions, the newest first; those older than the execution `before`, those that the steps of `parent` started.
+    """Executions, the newest first; those older than the execution `before`, those that the steps of `parent` started,
+    the restarts of `restart_of`.
 
     Raises:
         NotFound: there is no such orchestration.
@@ -39,6 +43,7 @@ async def list_(
         "execution.version_id = ANY(${}::uuid[])": versions,
         "execution.status = ${}": status,
         "execution.parent_execution_id = ${}": parent,
+        "execution.forked_from = ${}": restart_of,
         "execution.id < ${}": before,
     }
     given = {condition: value for condition, value in wanted.items() if value is not None}
@@ -77,7 +82,8 @@ async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionD
     """
     caller.require("executions.read")
     base = await one(execution)
-    plan, state, traces = await _traced(execution)
+    plan, history = await history_of(execution)
+    state, traces = trace(plan, history)
     tokens = [step.tokens for step in traces.values()]
     costs = [step.cost_usd for step in traces.values()]
     main = [traces[name] for name in plan.main_names]
@@ -93,7 +99,13 @@ async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionD
     return detail, [_step_log(plan, state, step) for step in traces.values()]
 
 
-async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
+async def history_of(id: UUID) -> tuple[Plan, list[tuple[AnyEvent, datetime]]]:
+    """The plan of an execution, and its history with the time of each event.
+
+    Raises:
+        NotFound: there is no such execution.
+        Conflict: a later version of the program wrote its journal.
+    """
     version = await connections.pool().fetchval("SELECT version_id FROM execution WHERE id = $1", id)
     if version is None:
         raise NotFound("execution", str(id), hint="`execution.list` shows those there are")
@@ -102,11 +114,10 @@ async def _traced(id: UUID) -> tuple[Plan, State, dict[str, StepTrace]]:
         "SELECT payload, recorded_at FROM journal WHERE execution_id = $1 ORDER BY seq", id
     )
     try:
-        history = [(journal.decode(row["payload"]), row["recorded_at"]) for row in rows]
+        return plan, [(journal.decode(row["payload"]), row["recorded_at"]) for row in rows]
     except journal.Unreadable as error:
         state = f"has a journal that this version of Rolecall cannot read ({error})"
         raise Conflict("execution", str(id), state=state, allowed="the version that wrote it") from None
-    return plan, *trace(plan, history)
 
 
 def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
@@ -124,6 +135,7 @@ def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
         input=step.input,
         output=step.output,
         error=step.failure,
+        overridden_by=step.overridden_by,
         started_at=step.started_at,
         finished_at=step.finished_at,
         duration_ms=step.duration_ms,

@@ -23,7 +23,10 @@ FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "ca
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One run of one version of an orchestration. `parent` is the execution that started it from a step, if one did."""
+    """One run of one version of an orchestration.
+
+    `parent` is the execution that started it from a step, if one did; `restartOf` the one whose history it began with.
+    """
 
     id: UUID
     orchestration: str
@@ -35,6 +38,7 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     started_by: str
     parent: UUID | None
     idempotency_key: str | None
+    restart_of: UUID | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -60,7 +64,8 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `path` tells instances apart: a step in a branch is `Route/Pay`, one in the third iteration of a loop
     `Duel[2]/Critic`. `stage` counts from 0 in the sequence that the step stands in; steps of one stage run together.
-    `child` is the execution that the step has started, if it has: its last attempt's.
+    `child` is the execution that the step has started, if it has: its last attempt's. `overriddenBy` is who completed
+    or skipped it by hand.
     """
 
     path: str
@@ -73,6 +78,7 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     input: Json
     output: Json
     error: Failure | None
+    overridden_by: str | None
     started_at: datetime | None
     finished_at: datetime | None
     duration_ms: int

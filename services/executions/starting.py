@@ -46,13 +46,11 @@ async def start(
     caller.require("executions.run")
     id = await orchestrations.id_of(orchestration)
     request = _digest(id, input, role_assignments)
-    if idempotency_key is not None and (earlier := await _earlier(caller, idempotency_key, request)) is not None:
+    if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
         return await one(earlier)
     found = await orchestrations.active(str(id))
     plan = await plans.of_version(found.version)
-    data = with_defaults(plan.input_schema, {} if input is None else input)
-    if plan.input_schema is not None and (problems := problems_of_value(plan.input_schema, data, "/input")):
-        raise Invalid("the input does not fit the orchestration's input schema", problems)
+    data = checked_input(plan, {} if input is None else input)
     pinned = await orchestrations.newest_roles(found.version) if plan.role_names else {}
     assigned = await _assigned(plan, role_assignments) if role_assignments else {}
     started = ExecutionStarted(
@@ -66,6 +64,18 @@ async def start(
     execution = await _insert(caller, found, started, idempotency_key, request)
     connections.hint()
     return await one(execution)
+
+
+def checked_input(plan: Plan, input: Json) -> Json:
+    """The input with its defaults.
+
+    Raises:
+        Invalid: it does not fit the orchestration's input schema.
+    """
+    data = with_defaults(plan.input_schema, input)
+    if plan.input_schema is not None and (problems := problems_of_value(plan.input_schema, data, "/input")):
+        raise Invalid("the input does not fit the orchestration's input schema", problems)
+    return data
 
 
 async def _insert(
@@ -84,7 +94,7 @@ async def _insert(
     if inserted is not None:
         return started.execution
     assert key is not None, "only a key keeps an execution from being inserted"
-    earlier = await _earlier(caller, key, request)
+    earlier = await earlier_of(caller, key, request)
     assert earlier is not None, "the key that was in the way cannot have gone"
     return earlier
 
@@ -116,7 +126,7 @@ async def _assigned(plan: Plan, role_assignments: RoleAssignments) -> dict[str, 
     return {step: Assigned(role, newest[role]) for step, role in role_assignments.items()}
 
 
-async def _earlier(caller: Caller, key: str, request: str) -> UUID | None:
+async def earlier_of(caller: Caller, key: str, request: str) -> UUID | None:
     """The execution that this key has started before.
 
     Raises:

@@ -1,7 +1,7 @@
 """Steering executions that are under way. What is asked for is read by the worker that runs them."""
 
 from contextlib import suppress
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 import msgspec
@@ -15,6 +15,8 @@ from services.executions.records import Execution
 from services.executions.rows import one
 from services.json import JsonObject
 
+Kind: TypeAlias = Literal["cancel", "pause", "resume", "complete_step", "skip_step"]
+
 
 async def cancel(caller: Caller, *, execution: UUID, reason: str = "") -> Execution:
     """Ask for an execution to end. No attempt starts after that but in `finally`; those under way are stopped.
@@ -23,7 +25,7 @@ async def cancel(caller: Caller, *, execution: UUID, reason: str = "") -> Execut
         NotFound: there is none.
         Conflict: it has finished.
     """
-    return await _post(caller, execution, "cancel", {"reason": reason})
+    return await post(caller, execution, "cancel", {"reason": reason})
 
 
 async def pause(caller: Caller, *, execution: UUID) -> Execution:
@@ -33,7 +35,7 @@ async def pause(caller: Caller, *, execution: UUID) -> Execution:
         NotFound: there is none.
         Conflict: it has finished.
     """
-    return await _post(caller, execution, "pause", {})
+    return await post(caller, execution, "pause", {})
 
 
 async def resume(caller: Caller, *, execution: UUID) -> Execution:
@@ -43,12 +45,16 @@ async def resume(caller: Caller, *, execution: UUID) -> Execution:
         NotFound: there is none.
         Conflict: it has finished.
     """
-    return await _post(caller, execution, "resume", {})
+    return await post(caller, execution, "resume", {})
 
 
-async def _post(
-    caller: Caller, execution: UUID, kind: Literal["cancel", "pause", "resume"], payload: JsonObject
-) -> Execution:
+async def post(caller: Caller, execution: UUID, kind: Kind, payload: JsonObject) -> Execution:
+    """Put a message into the inbox of an execution.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it has finished.
+    """
     caller.require("executions.run")
     posted = None
     with suppress(ObjectNotInPrerequisiteStateError):  # it has finished in this very moment

@@ -120,3 +120,20 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
     assert told["execution.pause"]["id"] == told["execution.resume"]["id"] == told["execution.cancel"]["id"]
     cancelled = told["cancelled"]
     assert (cancelled["id"], cancelled["status"]) == (told["execution.cancel"]["id"], "cancelled")
+    check_restarts(told)
+
+
+def check_restarts(told: dict[str, Any]) -> None:
+    origin, restarted = told["execution.get"], told["restarted"]
+    assert (restarted["restartOf"], restarted["input"], restarted["status"]) == (
+        origin["id"],
+        {"topic": "Ink is wet."},
+        "completed",
+    )
+    assert restarted["context"]["Quote"] == origin["context"]["Quote"]  # it was taken over
+    assert [execution["id"] for execution in told["restarts"]] == [restarted["id"]]
+    assert told["execution.retry"]["restartOf"] == told["cancelled"]["id"]
+    for call, status, output in (("completeStep", "completed", "by hand"), ("skipStep", "skipped", None)):
+        assert told[f"after execution.{call}"]["context"]["Fetch"] == output
+        (step,) = told[f"steps after execution.{call}"]
+        assert (step["status"], step["overriddenBy"]) == (status, "tester")

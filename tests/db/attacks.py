@@ -310,10 +310,19 @@ ATTACKS = (
     ("execution__parent_is_open", _child("Sub", "gen_random_uuid()", 1)),
     ("execution__one_child_per_attempt", _child("Review[0]/Critic", KEYED.format("paused"), 1)),
     ("execution_forked_from_fkey", START.format("forked_from", PUBLISHED, "gen_random_uuid()")),
+    # Behind the guards, which let nothing go that has finished, and nothing restart that has not.
     (
         "execution_forked_from_fkey",
-        START.format("forked_from", PUBLISHED, KEYED.format("new"))
+        "ALTER TABLE execution DISABLE TRIGGER USER; "
+        + START.format("forked_from", PUBLISHED, KEYED.format("new"))
         + "; DELETE FROM execution WHERE idempotency_key = 'new'",
+    ),
+    ("execution__restarts_what_has_finished", START.format("forked_from", PUBLISHED, KEYED.format("running"))),
+    (
+        "execution__restarts_what_has_finished",
+        START.format(
+            "forked_from", "active_version_id", f"{KEYED.format('failed')} FROM orchestration WHERE name = 'Idle'"
+        ),
     ),
     (
         "execution_parent_execution_id_fkey",

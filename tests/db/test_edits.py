@@ -217,6 +217,12 @@ EDITS = (
         "6 paused",
     ),
     (
+        "to settle a step by hand makes what is paused due",
+        POST.format("skip_step", "paused"),
+        "SELECT wake_seq || ' ' || status FROM execution WHERE idempotency_key = 'paused'",
+        "6 queued",
+    ),
+    (
         "to resume makes what is paused due",
         POST.format("resume", "paused"),
         "SELECT wake_seq || ' ' || status FROM execution WHERE idempotency_key = 'paused'",

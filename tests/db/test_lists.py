@@ -33,6 +33,7 @@ ANALYZE execution;
         ("status = 'paused'", "execution__by_status"),
         ("version_id = ANY($1)", "execution__by_version"),
         ("parent_execution_id = '00000000-0000-0000-0000-000000001000'", "execution__by_parent"),
+        ("forked_from = '00000000-0000-0000-0000-000000000010'", "execution__by_origin"),
     ],
 )
 async def test_a_list_walks_an_index(database: Database, condition: str, index: str) -> None:

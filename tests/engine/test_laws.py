@@ -40,6 +40,16 @@ class Simulation:
         self._may_fail = may_fail
         self.feed(advance(self.plan, NEW, started({"n": data.draw(st.integers(0, 3))})))
 
+    @classmethod
+    def going_on(cls, other: "Simulation", history: list[AnyEvent]) -> "Simulation":
+        """What a worker does that finds this history; whatever is asked works."""
+        simulation = cls.__new__(cls)
+        simulation.__dict__.update(
+            other.__dict__, history=list(history), asked={}, inputs={}, starts=0, _may_fail=False
+        )
+        simulation.feed(resume(other.plan, replay(other.plan, history)))
+        return simulation
+
     def feed(self, turn: Turn) -> None:
         self.state = turn.state
         self.history += [event for event in turn.events if is_history(event)]

@@ -3,10 +3,13 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from services import executions
 from services.caller import OPERATOR
 from services.engine.core.events import StepWaiting
 from services.engine.performer import Attempt
+from services.failure import failed
 from services.json import Json
 from tests.engine.conftest import FAST, Engine
 from tests.engine.play import document
@@ -127,3 +130,40 @@ async def test_a_cancel_stops_what_runs_inside_and_cleans_up(engine: Engine) -> 
     assert engine.script.stopped == ["A"]
     assert engine.script.keys == ["G/A", "Close"]
     assert logs == {"G": "cancelled", "G/A": "cancelled", "Close": "completed"}
+
+
+@pytest.mark.parametrize(
+    ("on_error", "code"),
+    [
+        ("{catch: [{errors: ['*'], steps: [{name: Fix, kind: tool, tool: files.read}]}]}", "TOOL_ERROR"),
+        ("{catch: [{errors: ['*'], steps: [{name: Fix, kind: transform, inputMapping: {n: x}}]}]}", "OUTPUT_INVALID"),
+        ("{default: {n: x}}", "OUTPUT_INVALID"),
+    ],
+)
+@pytest.mark.parametrize("key", ["there", "missing"])
+async def test_a_handler_that_fails_as_well_lets_the_execution_fail_and_clean_up(
+    engine: Engine, on_error: str, code: str, key: str
+) -> None:
+    async def no(attempt: Attempt) -> Json:
+        raise failed("TOOL_ERROR", "no", retryable=False)
+
+    engine.script.answers |= {"A": no, "Fix": no}
+    text = f"""
+    steps:
+      - name: A
+        kind: tool
+        tool: files.read
+        inputMapping: {{a: "<<input.{key}>>"}}
+        outputSchema: {{properties: {{n: {{type: number}}}}}}
+        onError: {on_error}
+    finally: [{{name: Close, kind: tool, tool: files.read}}]
+    """
+    execution = await engine.start(document(text), {"there": "x"})
+    async with engine.working(engine.worker()):
+        found = await engine.finished(execution)
+
+    assert found.error is not None
+    assert (found.status, found.error.code) == ("failed", code)
+    assert engine.script.attempts[-1] == ("Close", 1)
+    (step, *_) = await executions.steps(OPERATOR, execution=execution)
+    assert step.status == "failed"

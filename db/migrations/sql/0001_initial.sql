@@ -466,6 +466,14 @@ BEGIN
           HINT = 'Only an execution that has not finished starts children; start this one without a parent.';
     END IF;
   END IF;
+  IF NEW.forked_from IS NOT NULL AND EXISTS (
+    SELECT FROM execution AS origin
+    WHERE origin.id = NEW.forked_from AND (origin.finished_at IS NULL OR origin.version_id <> NEW.version_id)
+  ) THEN
+    RAISE EXCEPTION 'execution % cannot restart %: that has not finished, or ran another version', NEW.id, NEW.forked_from
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__restarts_what_has_finished',
+        HINT = 'Wait for its end or cancel it, and restart it with its own version.';
+  END IF;
   IF NEW.depth <> coalesce(parent.depth + 1, 0) THEN
     RAISE EXCEPTION 'execution % cannot be at depth %', NEW.id, NEW.depth
       USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__depth_counts_parents',
@@ -594,9 +602,10 @@ COMMENT ON TABLE journal IS
 COMMENT ON COLUMN journal.epoch IS 'The epoch under which it was written.';
 
 -- A step gives one output and each of its attempts fails once. An attempt may fail and its step then have an output: from
--- its handler, or its default. Partial, so that a row is in one of them or in none.
+-- its handler, or its default; or fail with these, which is no attempt: 0. Partial, so that a row is in one or in none.
 CREATE UNIQUE INDEX journal__one_output_per_step ON journal (execution_id, path) WHERE kind = 'step_completed';
-CREATE UNIQUE INDEX journal__one_failure_per_attempt ON journal (execution_id, path, attempt) WHERE kind = 'step_failed';
+CREATE UNIQUE INDEX journal__one_failure_per_attempt ON journal (execution_id, path, attempt)
+  WHERE kind = 'step_failed' AND attempt > 0;
 
 CREATE VIEW journal_event AS
   SELECT execution_id, seq, epoch, kind, path, attempt, payload::jsonb AS payload, recorded_at FROM journal;
@@ -661,7 +670,7 @@ CREATE FUNCTION journal_dress(partition text) RETURNS void LANGUAGE plpgsql AS $
 BEGIN
   EXECUTE format($sql$
     CREATE UNIQUE INDEX %2$I ON %1$I (execution_id, path) WHERE kind = 'step_completed';
-    CREATE UNIQUE INDEX %3$I ON %1$I (execution_id, path, attempt) WHERE kind = 'step_failed';
+    CREATE UNIQUE INDEX %3$I ON %1$I (execution_id, path, attempt) WHERE kind = 'step_failed' AND attempt > 0;
     CREATE TRIGGER journal__is_fenced AFTER INSERT ON %1$I REFERENCING NEW TABLE AS added
       FOR EACH STATEMENT EXECUTE FUNCTION journal_fence();
     CREATE TRIGGER journal__no_truncate BEFORE TRUNCATE ON %1$I EXECUTE FUNCTION
@@ -766,12 +775,14 @@ CREATE TABLE inbox (
   created_at   timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE inbox IS
-  'Messages to executions: signals, decisions, cancels, ends of children. Each wakes its execution as it is put in.';
+  'Messages to executions: signals, decisions, cancels, overrides, ends of children. Each wakes its execution as it is put in.';
 CREATE INDEX inbox__by_execution ON inbox (execution_id, id);
 
 -- Whoever puts a message in, however they do it, wakes the execution in the same transaction; a cancel goes on to its
 -- children first. Executions are so locked from the leaves up, as they are when children end.
 CREATE FUNCTION inbox_wake() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  wakes_paused CONSTANT boolean := NEW.kind IN ('resume', 'cancel', 'complete_step', 'skip_step');
 BEGIN
   IF NEW.kind = 'cancel' THEN
     INSERT INTO inbox (execution_id, kind, payload, sender)
@@ -781,11 +792,10 @@ BEGIN
   END IF;
   UPDATE execution
   SET wake_seq = wake_seq + 1,
-      -- A paused execution is left alone until somebody wants it to go on, or to end.
-      status = CASE WHEN status = 'paused' AND NEW.kind IN ('resume', 'cancel') THEN 'queued' ELSE status END,
+      -- A paused execution is left alone until somebody wants it to go on or to end, or settles a step by hand.
+      status = CASE WHEN status = 'paused' AND wakes_paused THEN 'queued' ELSE status END,
       available_at = CASE
-        WHEN status IN ('queued', 'waiting') OR (status = 'paused' AND NEW.kind IN ('resume', 'cancel'))
-          THEN clock_timestamp() END,
+        WHEN status IN ('queued', 'waiting') OR (status = 'paused' AND wakes_paused) THEN clock_timestamp() END,
       cancel_requested_at = CASE NEW.kind
         WHEN 'cancel' THEN coalesce(cancel_requested_at, clock_timestamp()) ELSE cancel_requested_at END
   WHERE id = NEW.execution_id AND finished_at IS NULL;

@@ -18,6 +18,7 @@ from services.engine.core.events import (
     ResumeRequested,
     StepCancelled,
     StepCompleted,
+    StepOverridden,
     StepStarted,
     StepWaiting,
 )
@@ -72,17 +73,22 @@ def advance(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = N
 def follow_up(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = None) -> Turn:
     """What follows in a state that the `events` have led to already."""
     agenda = Agenda()
+    wanted: dict[str, StartStep | StopStep] = {}
+    resumes = False
     for event in events:
         agenda.touch(event)
-        if isinstance(event, ResumeRequested):
-            agenda = everything(state)  # whatever was left alone in the meantime
-            break
-    return _until_quiet(plan, state, agenda, list(events), limit)
+        if isinstance(event, StepOverridden):
+            wanted[event.path] = StopStep(path=event.path)
+        elif isinstance(event, ResumeRequested):
+            resumes = True
+    if resumes:
+        agenda = everything(state)  # whatever was left alone in the meantime
+    return _until_quiet(plan, state, agenda, list(events), wanted, limit)
 
 
 def resume(plan: Plan, state: State, *, limit: Limit | None = None) -> Turn:
     """What is wanted by an execution that was just replayed: everything that was under way, once more."""
-    return _until_quiet(plan, state, everything(state), [], limit)
+    return _until_quiet(plan, state, everything(state), [], {}, limit)
 
 
 def decide(plan: Plan, state: State) -> tuple[Command, ...]:
@@ -97,8 +103,14 @@ def replay(plan: Plan, history: Iterable[AnyEvent], state: State = NEW) -> State
     return state
 
 
-def _until_quiet(plan: Plan, state: State, agenda: Agenda, happened: list[AnyEvent], limit: Limit | None) -> Turn:
-    wanted: dict[str, StartStep | StopStep] = {}
+def _until_quiet(
+    plan: Plan,
+    state: State,
+    agenda: Agenda,
+    happened: list[AnyEvent],
+    wanted: dict[str, StartStep | StopStep],
+    limit: Limit | None,
+) -> Turn:
     room = limit.room() if limit is not None else None
     while commands := agenda.next(plan, state):
         for command in commands:

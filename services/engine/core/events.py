@@ -56,6 +56,22 @@ class ExecutionStarted(Event, frozen=True, kw_only=True, tag="execution_started"
     depth: int = 0
 
 
+class ExecutionRestarted(Event, frozen=True, kw_only=True, tag="execution_restarted"):
+    """What stands before is history of `restart_of`; from here on it is `execution`'s own, from the step at `path`.
+
+    Without a path everything is done anew. `input` takes the place of the execution's input, and the values of
+    `context` that of those under the same keys.
+    """
+
+    execution: UUID
+    at: datetime
+    restart_of: UUID
+    by: str
+    path: str | None = None
+    input: Json | msgspec.UnsetType = msgspec.UNSET
+    context: JsonObject = {}
+
+
 class StepStarted(Event, frozen=True, kw_only=True, tag="step_started"):
     """An attempt was handed to a performer. Progress, not history: a worker that dies leaves no trace of it."""
 
@@ -128,6 +144,7 @@ class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
 class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
     """An attempt did not work. Whether there is another one follows from the plan.
 
+    `attempt` is 0 where none was made, or the step's handler has failed in its turn.
     `fraction` is the random part of the delay before it, from 0 to 1. `origin` is the attempt inside this
     step that failed, where it was one.
     """
@@ -142,7 +159,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
 
 
 class StepSkipped(Event, frozen=True, kw_only=True, tag="step_skipped"):
-    """A step's condition was false."""
+    """A step was not done: its condition was false, or somebody decided so."""
 
     path: str
     reason: str
@@ -153,6 +170,14 @@ class StepCancelled(Event, frozen=True, kw_only=True, tag="step_cancelled"):
 
     path: str
     attempt: int = 0
+
+
+class StepOverridden(Event, frozen=True, kw_only=True, tag="step_overridden"):
+    """Somebody settled a step by hand: it was stopped, and the next event says that it is completed or skipped."""
+
+    path: str
+    by: str
+    reason: str = ""
 
 
 class CancelRequested(Event, frozen=True, kw_only=True, tag="cancel_requested"):
@@ -213,6 +238,7 @@ class ExecutionCancelled(Event, frozen=True, kw_only=True, tag="execution_cancel
 
 AnyEvent: TypeAlias = (
     ExecutionStarted
+    | ExecutionRestarted
     | StepStarted
     | StepNoted
     | StepWaiting
@@ -223,6 +249,7 @@ AnyEvent: TypeAlias = (
     | StepFailed
     | StepSkipped
     | StepCancelled
+    | StepOverridden
     | CancelRequested
     | PauseRequested
     | ResumeRequested

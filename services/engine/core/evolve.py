@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from services.engine.core import ending, frames
 from services.engine.core.carried import carried_out
+from services.engine.core.edits import edited
 from services.engine.core.events import (
     AnyEvent,
     BlockEntered,
@@ -17,6 +18,7 @@ from services.engine.core.events import (
     ExecutionCompleted,
     ExecutionEnding,
     ExecutionFailed,
+    ExecutionRestarted,
     ExecutionStarted,
     PauseRequested,
     ResumeRequested,
@@ -24,6 +26,7 @@ from services.engine.core.events import (
     StepCompleted,
     StepFailed,
     StepNoted,
+    StepOverridden,
     StepSkipped,
     StepStarted,
     StepWaiting,
@@ -91,6 +94,10 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             return replace(state, phase="failed", failure=event.failure)
         case ExecutionCancelled():
             return replace(state, phase="cancelled")
+        case ExecutionRestarted():
+            return edited(state, event)
+        case StepOverridden():
+            return state
         case _:
             assert_never(event)
 
@@ -167,7 +174,7 @@ def _failed(plan: Plan, state: State, event: StepFailed) -> State:
     spent = before.spent_ms + event.duration_ms
     step = replace(
         before,
-        attempt=event.attempt,
+        attempt=event.attempt if before.handler is None else before.attempt,
         failure=failure,
         origin=event.origin,
         spent_ms=spent,

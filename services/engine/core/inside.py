@@ -1,6 +1,7 @@
 """How a step goes on that has frames inside: a branch, a loop, a map, a group, or a handler at work."""
 
 import msgspec
+from msgspec.structs import replace
 
 from services.definitions.document import DEFAULT_CONCURRENCY, Fallback
 from services.engine.core.commands import Command, Record, StopStep
@@ -51,7 +52,7 @@ def _handle(plan: Plan, state: State, path: str, member: PlannedStep, step: Step
     if step.handler == "default":
         assert isinstance(member.definition.on_error, Fallback)
         default: Json = member.definition.on_error.default  # type: ignore[assignment]  # it is set, or no handler
-        return (Record(complete(plan, state, path, attempt=step.attempt, output=default)),)
+        return (Record(_completed(plan, state, path, default)),)
     if step.inside is None:
         assert step.handler is not None
         return (Record(BlockEntered(path=path + "/", slot=step.handler)),)
@@ -66,7 +67,14 @@ def _block(plan: Plan, state: State, path: str, inside: Inside) -> tuple[Command
     output: Json = frame.previous
     if inside.slot.startswith("case:") or inside.slot == "else":
         output = {"case": inside.slot.removeprefix("case:"), "output": output}
-    return (Record(complete(plan, state, path, attempt=state.steps[path].attempt, output=output)),)
+    return (Record(_completed(plan, state, path, output)),)
+
+
+def _completed(plan: Plan, state: State, path: str, output: Json) -> StepCompleted | StepFailed:
+    """The event of a step that gets its output from inside. When a handler's does not fit, no attempt has failed."""
+    step = state.steps[path]
+    event = complete(plan, state, path, attempt=step.attempt, output=output)
+    return replace(event, attempt=0) if isinstance(event, StepFailed) and step.handler is not None else event
 
 
 def _loop(plan: Plan, state: State, path: str, member: PlannedStep, inside: Inside) -> tuple[Command, ...]:

@@ -45,6 +45,15 @@ def index_of(frame: str) -> int:
     return int(frame[frame.rfind("[") + 1 : -2])
 
 
+def is_numbered(frame: str) -> bool:
+    """Whether a frame is that of an iteration or an item.
+
+    >>> is_numbered("Each[3]/"), is_numbered("Route/")
+    (True, False)
+    """
+    return frame.endswith("]/")
+
+
 def numbered(path: str, index: int) -> str:
     """The frame of an iteration or an item.
 

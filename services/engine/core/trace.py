@@ -6,16 +6,19 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from services.engine.core.agenda import Agenda
+from services.engine.core.agenda import Agenda, everything
 from services.engine.core.commands import StartStep
+from services.engine.core.decide import replay
 from services.engine.core.events import (
     AnyEvent,
     BlockEntered,
     BlockFailed,
     ChildStarted,
+    ExecutionRestarted,
     StepCancelled,
     StepCompleted,
     StepFailed,
+    StepOverridden,
     StepSkipped,
     StepStarted,
     StepWaiting,
@@ -34,7 +37,7 @@ class StepTrace:
     """One instance of a step so far.
 
     `stage` is its stage in its sequence; `started_at` is when its first attempt was wanted; `spent` is what each
-    attempt cost; `child` is the execution that it has started last.
+    attempt cost; `child` is the execution that it has started last; `overridden_by` is who settled it by hand.
     """
 
     path: str
@@ -49,6 +52,7 @@ class StepTrace:
     duration_ms: int = 0
     child: UUID | None = None
     spent: list[Usage] = field(default_factory=list[Usage])
+    overridden_by: str | None = None
 
     @property
     def tokens(self) -> tuple[int, int]:
@@ -70,9 +74,15 @@ def trace(plan: Plan, history: Iterable[tuple[AnyEvent, datetime]]) -> tuple[Sta
     """
     state, agenda = NEW, Agenda()
     steps = {member.name: StepTrace(member.name, n) for n, member in _main(plan)}
+    events: list[AnyEvent] = []
     for event, at in history:
+        events.append(event)
         before, state = state, evolve(plan, state, event)
         agenda.touch(event)
+        if isinstance(event, ExecutionRestarted):
+            # What was wanted by then is wanted by the new execution, and sees what the restart has changed.
+            state = replay(plan, events)
+            agenda = everything(state)
         _note(steps, before, state, event, at)
         # What the core settles by itself stands next in the history; only what it wants started is taken from here.
         for command in agenda.next(plan, state):
@@ -119,6 +129,9 @@ def _note(steps: dict[str, StepTrace], before: State, state: State, event: AnyEv
         case StepCancelled(path=path):
             _step(steps, before, path)
             _cancel(steps, at, lambda other: other == path or is_within(other, path))
+        case StepOverridden(path=path, by=by):
+            _step(steps, before, path).overridden_by = by
+            _cancel(steps, at, lambda other: is_within(other, path))
         case StepWaiting(path=path):
             step = _step(steps, before, path)
             step.status, step.attempts, step.started_at = "waiting", 1, at

@@ -78,6 +78,11 @@ await tell('execution.get', client.execution.get.query({ execution }));
 await tell('execution.steps', client.execution.steps.query({ execution }));
 await tell('execution.list', client.execution.list.query({ orchestration, status: 'completed' }));
 
+const { id: again } = await tell('execution.restart', client.execution.restart.mutate({ execution, from: 'Read', input: { topic: 'Ink is wet.' } }));
+await untilFinished(again);
+await tell('restarted', client.execution.get.query({ execution: again }));
+await tell('restarts', client.execution.list.query({ restartOf: execution }));
+
 await client.orchestration.create.mutate({ document: waiting });
 const { id: held } = await client.execution.start.mutate({ orchestration: slow });
 await tell('execution.pause', client.execution.pause.mutate({ execution: held }));
@@ -85,6 +90,17 @@ await tell('execution.resume', client.execution.resume.mutate({ execution: held 
 await tell('execution.cancel', client.execution.cancel.mutate({ execution: held, reason: 'enough' }));
 await untilFinished(held);
 await tell('cancelled', client.execution.get.query({ execution: held }));
+for (const [call, settled] of [
+  ['execution.completeStep', { output: 'by hand', reason: 'the folder is closed' }],
+  ['execution.skipStep', {}],
+]) {
+  const { id: retried } = await tell('execution.retry', client.execution.retry.mutate({ execution: held }));
+  const settle = client.execution[call.split('.')[1]];
+  await tell(call, settle.mutate({ execution: retried, path: 'Fetch', ...settled }));
+  await untilFinished(retried);
+  await tell(`after ${call}`, client.execution.get.query({ execution: retried }));
+  await tell(`steps after ${call}`, client.execution.steps.query({ execution: retried }));
+}
 
 await tell('role in use', client.role.delete.mutate({ role }));
 await client.role.create.mutate({ name: `Spare ${link}`, basePrompt: '' });

@@ -1,0 +1,229 @@
+"""Restarting what has finished: a new execution that begins with the history of another."""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from services import connections
+from services.caller import Caller
+from services.definitions.structure import pointer
+from services.engine import journal
+from services.engine.attempts import unstorable
+from services.engine.core.decide import replay
+from services.engine.core.events import AnyEvent, ExecutionRestarted, ExecutionStarted
+from services.engine.core.fork import before_the_end, kept, retried
+from services.engine.core.paths import name_of
+from services.engine.core.plan import Plan
+from services.engine.core.state import State
+from services.engine.core.trace import trace
+from services.engine.sql import statement
+from services.errors import Conflict, Invalid
+from services.executions.reading import history_of
+from services.executions.records import FINISHED, Execution, IdempotencyKey
+from services.executions.rows import one
+from services.executions.starting import checked_input, earlier_of
+from services.expressions.errors import suggestion
+from services.json import Json, JsonObject
+from services.problem import Problem
+
+_SHOWN_PATHS = 50
+
+
+async def restart(
+    caller: Caller,
+    *,
+    execution: UUID,
+    from_: str | None = None,
+    input: Json = None,
+    context: JsonObject | None = None,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Execution:
+    """A new execution of the same version and the same roles, from the step at `from_` on; without one, of all of it.
+
+    What had happened before that step is taken over, and so is what had worked beside it: in its parallel group and in
+    other items of its map. `input` takes the place of the input; `context` that of the values under these keys, as the
+    step sees them. With the same key, later calls return the execution that the first one made.
+
+    Raises:
+        NotFound: there is no such execution.
+        Conflict: it has not finished, its version or one of its roles cannot be run any more, its journal cannot be
+            read here, or the key was used for another request.
+        Invalid: the step's turn never came, the input does not fit its schema, or the context has no such keys or would
+            grow too large.
+    """
+    caller.require("executions.run")
+    request = _digest(execution, from_, input, context)
+    if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
+        return await one(earlier)
+    await _origin(execution)
+    plan, history = await history_of(execution)
+    events = [event for event, _ in history]
+    start = _start_of(execution, events)
+    places = (0,) if from_ is None else await asyncio.to_thread(kept, plan, events, from_)
+    if places is None:
+        raise _never_began(plan, history, from_ or "")
+    state = await asyncio.to_thread(replay, plan, [events[place] for place in places])
+    data = _input_of(start, events) if input is None else checked_input(plan, input)
+    restarted = ExecutionRestarted(
+        execution=uuid7(),
+        at=datetime.now(UTC),
+        restart_of=execution,
+        by=caller.name,
+        path=from_,
+        input=msgspec.UNSET if data is state.input else data,
+        context=context or {},
+    )
+    _check_context(plan, state, restarted)
+    await _check_roles(execution, start)
+    return await _insert(caller, restarted, data, places, idempotency_key, request)
+
+
+async def retry(caller: Caller, *, execution: UUID, idempotency_key: IdempotencyKey | None = None) -> Execution:
+    """Restart an execution from the step that it failed at; a cancelled or timed out one from what was under way.
+
+    What failed or was stopped beside that is tried again with it. Keys as in `restart`.
+
+    Raises:
+        NotFound: there is no such execution.
+        Conflict: it has not finished, it is completed, no step was left to be done, or as in `restart`.
+    """
+    caller.require("executions.run")
+    origin = await _origin(execution)
+    if origin.status == "completed":
+        allowed = "one that failed, timed out or was cancelled; `execution.restart` runs a completed one again"
+        raise Conflict("execution", str(execution), state="is completed", allowed=allowed)
+    plan, history = await history_of(execution)
+    path = retried(plan, [event for event, _ in history])
+    if path is None:
+        allowed = "`execution.restart`, from a step or with another input"
+        raise Conflict("execution", str(execution), state="has no step to retry: all were done", allowed=allowed)
+    return await restart(caller, execution=execution, from_=path, idempotency_key=idempotency_key)
+
+
+async def _origin(execution: UUID) -> Execution:
+    """The execution that is to be restarted."""
+    origin = await one(execution)
+    if origin.status not in FINISHED:
+        allowed = "one that has finished; wait for its end, or cancel it"
+        raise Conflict("execution", str(execution), state=f"is {origin.status}", allowed=allowed)
+    row = await connections.pool().fetchrow(
+        "SELECT version.status, orchestration.is_active FROM execution"
+        " JOIN orchestration_version AS version ON version.id = execution.version_id"
+        " JOIN orchestration ON orchestration.id = version.orchestration_id WHERE execution.id = $1",
+        execution,
+    )
+    if row is not None and not row["is_active"]:
+        allowed = "an active one; update it with isActive: true"
+        raise Conflict("orchestration", origin.orchestration, state="is inactive", allowed=allowed)
+    if row is not None and row["status"] != "published":
+        allowed = "a published one; start the active version instead"
+        noun = f"version {origin.version} of orchestration"
+        raise Conflict(noun, origin.orchestration, state=f"is {row['status']}", allowed=allowed)
+    return origin
+
+
+def _start_of(execution: UUID, events: Sequence[AnyEvent]) -> ExecutionStarted:
+    first = events[0] if events else None
+    if not isinstance(first, ExecutionStarted):  # somebody has put the row in by hand
+        allowed = "one that was started by `execution.start`"
+        raise Conflict("execution", str(execution), state="has no start in its journal", allowed=allowed)
+    return first
+
+
+def _input_of(start: ExecutionStarted, events: Sequence[AnyEvent]) -> Json:
+    """The input that an execution has worked on: its restart's, where that has changed it."""
+    for event in reversed(events):
+        if isinstance(event, ExecutionRestarted) and event.input is not msgspec.UNSET:
+            return event.input
+    return start.input
+
+
+def _never_began(plan: Plan, history: Sequence[tuple[AnyEvent, datetime]], path: str) -> Invalid:
+    ended = len(list(before_the_end([event for event, _ in history])))
+    _, steps = trace(plan, history[:ended])
+    begun = [other for other, step in steps.items() if step.status != "pending"]
+    # The nearest are looked for among the first only: those of the same step, in another frame, go before all.
+    near = suggestion(path, sorted(begun, key=lambda other: name_of(other) != name_of(path)))
+    message = f"the turn of {path!r} never came before the execution was ending; what belongs to the end is done anew"
+    problem = Problem(
+        code="UNKNOWN_PATH", path="/from", message=message, allowed=tuple(begun[:_SHOWN_PATHS]), suggestion=near
+    )
+    return Invalid("the execution cannot be restarted from there", [problem])
+
+
+def _check_context(plan: Plan, state: State, event: ExecutionRestarted) -> None:
+    """Nothing, when the values may take the place of those that the step sees.
+
+    Raises:
+        Invalid: there are no such keys, the database cannot keep the values, or they are too large.
+    """
+    if (failure := unstorable(event.context)) is not None:
+        raise Invalid("the context cannot be changed", [_misfit("UNSTORABLE", failure.message)])
+    seen = dict.fromkeys(key for frame in state.frames.values() for key in frame.context if key != "input")
+    if problems := [_unknown_key(key, tuple(seen)) for key in event.context if key not in seen]:
+        raise Invalid("the context cannot be changed", problems)
+    if not event.context and event.input is msgspec.UNSET:
+        return
+    size = max(frame.context_bytes for frame in replay(plan, [event], state).frames.values())
+    if size > plan.max_context_bytes:
+        message = f"the context would have {size:,} bytes; up to {plan.max_context_bytes:,} are kept"
+        raise Invalid("the context cannot be changed", [_misfit("CONTEXT_TOO_LARGE", message)])
+
+
+def _unknown_key(key: str, seen: tuple[str, ...]) -> Problem:
+    message = "the input is given as `input`" if key == "input" else f"by then there is no {key!r} in the context"
+    near = suggestion(key, seen)
+    return Problem(code="UNKNOWN_KEY", path="/context" + pointer(key), message=message, allowed=seen, suggestion=near)
+
+
+def _misfit(code: str, message: str) -> Problem:
+    return Problem(code=code, path="/context", message=message)
+
+
+async def _check_roles(execution: UUID, start: ExecutionStarted) -> None:
+    """Nothing, when the versions of roles that the execution keeps to are all there.
+
+    Raises:
+        Conflict: some are not; names the roles.
+    """
+    assigned = [(assigned.version, assigned.role) for assigned in start.role_assignments.values()]
+    pinned = dict([*assigned, *((version, role) for role, version in start.roles.items())])
+    rows = await connections.pool().fetch("SELECT id FROM role_version WHERE id = ANY($1::uuid[])", [*pinned])
+    if gone := pinned.keys() - {row["id"] for row in rows}:
+        state = f"was started with roles that are deleted: {', '.join(sorted(pinned[version] for version in gone))}"
+        raise Conflict("execution", str(execution), state=state, allowed="a new start with other roles")
+
+
+async def _insert(
+    caller: Caller, event: ExecutionRestarted, input: Json, places: Sequence[int], key: str | None, request: str
+) -> Execution:
+    inserted = await connections.pool().fetchval(
+        statement("restart"),
+        event.execution,
+        msgspec.json.encode(input).decode(),
+        msgspec.json.encode(caller.principal).decode(),
+        key,
+        request,
+        event.restart_of,
+        [place + 1 for place in places],
+        event.path or "",
+        journal.encode(event),
+    )
+    if inserted is None:
+        await one(event.restart_of)  # which may have been pruned in this very moment
+        assert key is not None, "only a key keeps an execution from being inserted"
+        earlier = await earlier_of(caller, key, request)
+        assert earlier is not None, "the key that was in the way cannot have gone"
+        return await one(earlier)
+    connections.hint()
+    return await one(event.execution)
+
+
+def _digest(*asked: object) -> str:
+    """What tells one request from another."""
+    return hashlib.sha256(msgspec.json.encode(["restart", *asked], order="sorted")).hexdigest()
