@@ -23,7 +23,8 @@ class Attempt:
     """One try at one instance of a step. `own_key` is the idempotency key that the step gives, if it does.
 
     `notes` are what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns
-    when it is committed. What is spent is recorded whether the attempt works or not.
+    when it is committed. `emit` takes the next piece of a model's answer, for whoever watches; it is not kept. What is
+    spent is recorded whether the attempt works or not.
     """
 
     execution: UUID
@@ -37,6 +38,7 @@ class Attempt:
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
+    emit: Callable[[str], None]
     usage: Usage | None = field(default=None, init=False)
 
     @property

@@ -33,7 +33,9 @@ from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, State
+from services.engine.exchange import Tell
 from services.engine.performer import Performer
+from services.engine.progress import Progress
 from services.expressions.instants import seconds_of
 from services.failure import Failure
 
@@ -64,17 +66,24 @@ class Run:
         checkpoint: Checkpoint,
         room: asyncio.Semaphore,
         read_inbox: ReadInbox,
+        tell: Tell,
     ) -> None:
         self._claimed = claimed
         self._plan = plan
         self._checkpoint = checkpoint
         self._read_inbox = read_inbox
+        self._tell = tell
         self._state = replay(plan, claimed.history.events)
         self._seq = len(claimed.history.events)
         self._wake_seq = claimed.wake_seq
         self._mailbox: asyncio.Queue[_Mail] = asyncio.Queue()
         self._attempts = Attempts(
-            claimed.id, claimed.initiator, performers=performers, room=room, post=self._mailbox.put_nowait
+            claimed.id,
+            claimed.initiator,
+            performers=performers,
+            room=room,
+            post=self._mailbox.put_nowait,
+            report=self._report,
         )
         self._delayed_ages = dict(claimed.history.delayed_ages)
         self._read: set[int] = set()
@@ -288,7 +297,12 @@ class Run:
             )
         )
         self._seq += len(kept)
+        if kept and receipt.held:
+            self._tell(self._claimed.id, self._seq, None)
         return receipt
+
+    def _report(self, progress: Progress) -> None:
+        self._tell(self._claimed.id, self._seq, progress)
 
     async def _end(self, failure: Failure) -> None:
         """End an execution that cannot go on; nothing else is done before that."""

@@ -23,8 +23,10 @@ from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refus
 from services.engine.claim import Claimed, Message
 from services.engine.core.events import ExecutionCancelled
 from services.engine.core.plan import Plan
+from services.engine.exchange import Tell
 from services.engine.outages import TRANSIENT, Connect, is_away
 from services.engine.performer import Performer
+from services.engine.progress import Progress
 from services.engine.run import Run
 from services.engine.sql import statement
 from services.failure import Failure
@@ -66,8 +68,12 @@ class _Life:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+def _nobody(_execution: UUID, _seq: int, _progress: Progress | None) -> None:
+    """Where nobody can follow."""
+
+
 class Worker:
-    """Runs executions until it is stopped."""
+    """Runs executions until it is stopped; `tell` takes what it knows of each meanwhile."""
 
     def __init__(
         self,
@@ -75,11 +81,13 @@ class Worker:
         plan_of: PlanOf,
         performers: Mapping[str, Performer],
         settings: WorkerSettings | None = None,
+        tell: Tell = _nobody,
     ) -> None:
         self._connect = connect
         self._plan_of = plan_of
         self._performers = performers
         self._settings = settings or WorkerSettings()
+        self._tell = tell
         self._room = asyncio.Semaphore(self._settings.attempts)
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -234,6 +242,7 @@ class Worker:
                 checkpoint=life.checkpoint,
                 room=self._room,
                 read_inbox=partial(self._read_inbox, life),
+                tell=self._tell,
             )
             life.runs[execution.id, execution.epoch] = run
             if self._is_stopping:

@@ -1,5 +1,6 @@
 """Executions: start, watch and steer the runs of orchestrations."""
 
+from services.executions.following import AttemptStarted, Delta, Followed, Recorded, follow
 from services.executions.reading import get, get_with_steps, list_, steps
 from services.executions.records import (
     FINISHED,
@@ -19,13 +20,18 @@ __all__ = [
     "FINISHED",
     "MAX_KEY",
     "SETTLED",
+    "AttemptStarted",
+    "Delta",
     "Execution",
     "ExecutionDetail",
+    "Followed",
     "IdempotencyKey",
+    "Recorded",
     "RoleAssignments",
     "Status",
     "StepLog",
     "cancel",
+    "follow",
     "get",
     "get_with_steps",
     "list_",

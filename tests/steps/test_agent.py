@@ -54,6 +54,7 @@ class Journal:
 
     def __init__(self, breaks_after: int | None = None) -> None:
         self.notes: list[Json] = []
+        self.pieces: list[str] = []
         self._breaks_after = breaks_after
 
     async def keep(self, note: Json) -> None:
@@ -75,6 +76,7 @@ async def attempt(journal: Journal, kind: Kind = "agent", **fields: Any) -> Atte
         initiator=OPERATOR.principal,
         notes=list(journal.notes),
         keep=journal.keep,
+        emit=journal.pieces.append,
     )
 
 
