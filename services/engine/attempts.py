@@ -53,13 +53,13 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Post: TypeAlias = Callable[[Answer | Note], None]
-Report: TypeAlias = Callable[[Progress], None]
+Report: TypeAlias = Callable[[Callable[[], Progress]], None]
 
 
 class Attempts:
     """The tasks of one execution, by the path of their step.
 
-    `post` takes what they have to say, `report` what goes on in them.
+    `post` takes what they have to say; `report` takes what goes on in them, made only if somebody wants to know.
     """
 
     def __init__(
@@ -132,7 +132,7 @@ class Attempts:
         async with self._room:
             self.due.pop(command.path, None)
             began = time.monotonic()
-            self._report(AttemptStarted(path=command.path, attempt=command.attempt, at=datetime.now(UTC)))
+            self._report(partial(_started, command))
             while True:
                 attempt = Attempt(
                     execution=self._execution,
@@ -183,7 +183,7 @@ class Attempts:
         return output, unstorable(output)
 
     def _emit(self, command: StartStep, text: str) -> None:
-        self._report(Delta(path=command.path, attempt=command.attempt, text=text))
+        self._report(partial(Delta, path=command.path, attempt=command.attempt, text=text))
 
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:
@@ -193,6 +193,10 @@ class Attempts:
         self._post(Note(event=event, committed=committed))
         await committed
         notes.append(note)
+
+
+def _started(command: StartStep) -> AttemptStarted:
+    return AttemptStarted(path=command.path, attempt=command.attempt, at=datetime.now(UTC))
 
 
 def unstorable(value: Json) -> Failure | None:

@@ -22,8 +22,8 @@ _EXPIRE_SECONDS = 30.0
 # More than that many are followed by nobody of ours; somebody else is speaking.
 _MAX_ELSEWHERE = 100_000
 
-# What a worker calls: an execution, how many events its journal has, and what goes on in it.
-Tell: TypeAlias = Callable[[UUID, int, Progress | None], None]
+# What a worker calls: an execution, how many events its journal has, and how to say what goes on in it.
+Tell: TypeAlias = Callable[[UUID, int, Callable[[], Progress] | None], None]
 Hear: TypeAlias = Callable[[News], None]
 
 _ENCODER = msgspec.json.Encoder()
@@ -43,12 +43,14 @@ class Exchange:
         notifier.hear(FOLLOWED, self._hear_followed, greet=self._greet)
         notifier.hear(NEWS, self._hear_news, greet=lambda: None)
 
-    def tell(self, execution: UUID, seq: int, progress: Progress | None = None) -> None:
-        """Pass on what a worker of this process knows, if somebody follows the execution."""
-        hear, until = self._here.get(execution), self._elsewhere.get(execution)
+    def tell(self, execution: UUID, seq: int, progress: Callable[[], Progress] | None = None) -> None:
+        """Pass on what a worker of this process knows, if somebody follows the execution; else it is not even said."""
+        # Most often nobody follows anything; then not even the id is looked up.
+        hear = self._here.get(execution) if self._here else None
+        until = self._elsewhere.get(execution) if self._elsewhere else None
         if hear is None and until is None:
             return
-        for piece in (None,) if progress is None else pieces(progress):
+        for piece in (None,) if progress is None else pieces(progress()):
             news = News(execution, seq, piece)
             if hear is not None:
                 hear(news)

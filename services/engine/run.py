@@ -301,7 +301,7 @@ class Run:
             self._tell(self._claimed.id, self._seq, None)
         return receipt
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: Callable[[], Progress]) -> None:
         self._tell(self._claimed.id, self._seq, progress)
 
     async def _end(self, failure: Failure) -> None:

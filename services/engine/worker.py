@@ -68,7 +68,7 @@ class _Life:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-def _nobody(_execution: UUID, _seq: int, _progress: Progress | None) -> None:
+def _nobody(_execution: UUID, _seq: int, _progress: Callable[[], Progress] | None) -> None:
     """Where nobody can follow."""
 
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
@@ -391,7 +392,7 @@ async def _play(engine: Engine, moves: list[Move]) -> None:
             await append(engine, execution, number, bytes=amount)
             length += number
         elif what == "tell":
-            engine.exchange.tell(execution, length + number, Delta(path="S0", attempt=1, text="x"))
+            engine.exchange.tell(execution, length + number, partial(Delta, path="S0", attempt=1, text="x"))
         elif what == "leave" and streams[number] is not None:
             await streams[number].aclose()
             streams[number] = None
