@@ -31,8 +31,7 @@ class Follower:
         self._progress: deque[News] = deque(maxlen=MAX_PROGRESS)
         self._changed = asyncio.Event()
         self._error: Exception | None = None
-        self._heard_seq = 0
-        self._is_behind = True
+        self._known_seq = seq + 1  # until the first look there may well be more
 
     @property
     def is_waiting(self) -> bool:
@@ -57,36 +56,37 @@ class Follower:
             if self._error is not None:
                 raise self._error
             self._changed.clear()
-            if self._is_behind:
-                self._look(self)
+            self._look_if_behind()
             await self._changed.wait()
 
     def hear(self, news: News) -> None:
         """Take note of news; a journal that has grown is worth a look."""
-        self._heard_seq = max(self._heard_seq, news.seq)
+        self._known_seq = max(self._known_seq, news.seq)
         if news.progress is not None:
             self._progress.append(news)
             self._changed.set()
-        if news.seq > self.seq and self.is_waiting:
-            self._is_behind = True
-            self._look(self)
+        if self.is_waiting:
+            self._look_if_behind()
 
     def begin(self) -> int:
         """The journal is read from behind this event on; what is heard from now on may be newer than that."""
-        self._heard_seq = 0
+        self._known_seq = self.seq
         return self.seq
 
     def take(self, page: list[asyncpg.Record], last_seq: int) -> None:
         """Take a page of the journal, which held `last_seq` events when it was read."""
-        read = page[-1]["seq"] if page else self.seq
-        self._is_behind = max(last_seq, self._heard_seq) > read
+        self._known_seq = max(self._known_seq, last_seq)
         if page:
             self._page.extend(page)
             self._changed.set()
-        elif self._is_behind:
-            self._look(self)
+        else:
+            self._look_if_behind()
 
     def fail(self, error: Exception) -> None:
         """There is nothing more to read."""
         self._error = error
         self._changed.set()
+
+    def _look_if_behind(self) -> None:
+        if self._known_seq > self.seq:
+            self._look(self)

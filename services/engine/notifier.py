@@ -68,6 +68,8 @@ class Notifier:
             connection: asyncpg.Connection | None = None
             try:
                 connection = await self._connect()
+                # Whoever only listens would not notice its end.
+                connection.add_termination_listener(lambda _: self._wanted.set())
                 await connection.add_listener(CHANNEL, self._heard)
                 for channel in self._hearers:
                     await connection.add_listener(channel, self._heard)
@@ -88,6 +90,8 @@ class Notifier:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
+            if connection.is_closed():
+                raise ConnectionResetError("the connection that listens is closed")
             payloads = [(CHANNEL, "")] if self._is_hinted else []
             payloads += _packed(self._waiting)
             self._is_hinted = False

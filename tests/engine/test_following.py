@@ -249,6 +249,35 @@ async def test_many_followers_of_many_executions_share_one_statement_at_a_time(
     assert pool.asked == asked  # nobody follows any more, so nothing is asked
 
 
+async def test_news_that_comes_while_there_is_still_something_to_read_is_not_forgotten(
+    engine: Engine, database: Database
+) -> None:
+    connections.use(database, None, Feed(database.pool, engine.exchange, poll_seconds=3600))
+    execution = await engine.start(document_of(*steps(1)))
+    await append(engine, execution, 2)
+    async with aclosing(executions.follow(OPERATOR, execution=execution)) as stream:
+        items = [await anext(stream)]
+        await end(engine, execution)
+        engine.exchange.tell(execution, 4)
+        items += await until(stream, lambda item: isinstance(item, Recorded) and item.is_last)
+
+    assert [seq for seq, *_ in events(items)] == [1, 2, 3, 4]
+
+
+async def test_who_only_listens_notices_that_it_was_cut_off(database: Database) -> None:
+    notifier, greeted = Notifier(database.connect), asyncio.Queue[None]()
+    notifier.hear(NEWS, lambda _: None, greet=lambda: greeted.put_nowait(None))
+    hints = asyncio.create_task(notifier.run())
+    await asyncio.wait_for(greeted.get(), 10)
+    await database.pool.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND query ILIKE '%listen%' AND pid <> pg_backend_pid()"
+    )
+    await asyncio.wait_for(greeted.get(), 10)
+    hints.cancel()
+    await asyncio.gather(hints, return_exceptions=True)
+
+
 async def test_a_slow_reader_loses_old_progress_and_no_history(engine: Engine) -> None:
     async def talk(attempt: Attempt) -> Json:
         for n in range(5_000):
