@@ -7,13 +7,15 @@ of an execution only while somebody follows it; of all others it knows that nobo
 import logging
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 from uuid import UUID
 
 import msgspec
 
 from services.engine.notifier import Notifier
 from services.engine.progress import News, Progress, pieces
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 FOLLOWED, NEWS = "rolecall_followed", "rolecall_news"
@@ -44,7 +46,7 @@ class Exchange:
         notifier.hear(NEWS, self._hear_news, greet=lambda: None)
 
     def tell(self, execution: UUID, seq: int, progress: Callable[[], Progress] | None = None) -> None:
-        """Pass on what a worker of this process knows, if somebody follows the execution; else it is not even said."""
+        """Pass on what a worker here knows, if somebody follows the execution; else nothing is made of it."""
         # Most often nobody follows anything; then not even the id is looked up.
         hear = self._here.get(execution) if self._here else None
         until = self._elsewhere.get(execution) if self._elsewhere else None
@@ -96,7 +98,7 @@ class Exchange:
                     hear(news)
 
 
-def _decoded(decoder: "msgspec.json.Decoder[list]", payload: str) -> list:
+def _decoded(decoder: msgspec.json.Decoder[list[T]], payload: str) -> list[T]:
     """What another process has sent. Whoever may connect may send, so it can be anything."""
     try:
         return decoder.decode(payload)

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 from uuid import UUID, uuid4
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from services.caller import OPERATOR, Caller
 from services.engine.exchange import FOLLOWED, NEWS, Exchange
 from services.engine.feed import Feed
 from services.engine.follower import MAX_PROGRESS
-from services.engine.notifier import Notifier
+from services.engine.notifier import MAX_PAYLOAD_BYTES, Notifier
 from services.engine.performer import Attempt
 from services.engine.progress import AttemptStarted, Delta
 from services.errors import Conflict, Forbidden, NotFound
@@ -276,6 +277,27 @@ async def test_who_only_listens_notices_that_it_was_cut_off(database: Database) 
     await asyncio.wait_for(greeted.get(), 10)
     hints.cancel()
     await asyncio.gather(hints, return_exceptions=True)
+
+
+async def test_messages_are_packed_as_postgres_takes_them_and_too_long_ones_left_out(database: Database) -> None:
+    said, heard = Notifier(database.connect), Notifier(database.connect)
+    ready, payloads = asyncio.Queue[None](), list[str]()
+    said.hear(FOLLOWED, payloads.append, greet=lambda: ready.put_nowait(None))
+    heard.hear(NEWS, payloads.append, greet=lambda: ready.put_nowait(None))
+    tasks = [asyncio.create_task(it.run()) for it in (said, heard)]
+    await asyncio.gather(ready.get(), ready.get())
+    longest = MAX_PAYLOAD_BYTES - len('[""]')
+    sizes = [1, 3_000, longest, longest + 1, 8_000, 1, *range(0, 4_000, 57), 5]
+    for size in sizes:
+        said.send(NEWS, msgspec.json.encode("ü" * (size // 2) + "x" * (size % 2)))
+    await becomes(lambda: bool(payloads) and json.loads(payloads[-1])[-1] == "üüx")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert max(len(payload.encode()) for payload in payloads) <= MAX_PAYLOAD_BYTES
+    texts = [text for payload in payloads for text in json.loads(payload)]
+    assert [len(text.encode()) for text in texts] == [size for size in sizes if size <= longest]
 
 
 async def test_a_slow_reader_loses_old_progress_and_no_history(engine: Engine) -> None:

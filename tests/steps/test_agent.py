@@ -95,6 +95,7 @@ async def test_an_agent_calls_its_tools_until_it_is_done_and_its_cost_is_added_u
         output = await agent.perform(models, trying)
 
     assert output == "three"
+    assert "".join(journal.pieces) == "three"
     assert [what for what, _ in CALLS] == ["a", "b", "c"]
     assert len({key for _, key in CALLS}) == 3
     assert trying.usage is not None
