@@ -31,6 +31,8 @@ class Notifier:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
+        # Kept, because what was under way is still heard when the connection is closed.
+        self._pid = 0
         self._wanted = asyncio.Event()
         self._is_hinted = False
         self._listeners: list[Callable[[], None]] = []
@@ -68,6 +70,7 @@ class Notifier:
             connection: asyncpg.Connection | None = None
             try:
                 connection = await self._connect()
+                self._pid = connection.get_server_pid()
                 # Whoever only listens would not notice its end.
                 connection.add_termination_listener(lambda _: self._wanted.set())
                 await connection.add_listener(CHANNEL, self._heard)
@@ -106,8 +109,8 @@ class Notifier:
                 free_at = max(free_at, now - _SAVED_SECONDS) + _INTERVAL_SECONDS
                 await asyncio.sleep(free_at - now)
 
-    def _heard(self, connection: asyncpg.Connection, pid: int, channel: str, payload: object) -> None:
-        if pid == connection.get_server_pid():  # what we say ourselves was told at once
+    def _heard(self, _connection: asyncpg.Connection, pid: int, channel: str, payload: object) -> None:
+        if pid == self._pid:  # what we say ourselves was told at once
             return
         if channel == CHANNEL:
             self._tell()

@@ -279,6 +279,17 @@ async def test_who_only_listens_notices_that_it_was_cut_off(database: Database) 
     await asyncio.gather(hints, return_exceptions=True)
 
 
+async def test_what_is_heard_when_the_connection_has_just_been_closed_does_no_harm(database: Database) -> None:
+    notifier, payloads = Notifier(database.connect), list[str]()
+    notifier.hear(NEWS, payloads.append, greet=lambda: None)
+    connection = await database.connect()
+    await connection.close()
+
+    notifier._heard(connection, 1, NEWS, "[]")
+
+    assert payloads == ["[]"]
+
+
 async def test_messages_are_packed_as_postgres_takes_them_and_too_long_ones_left_out(database: Database) -> None:
     said, heard = Notifier(database.connect), Notifier(database.connect)
     ready, payloads = asyncio.Queue[None](), list[str]()
