@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from decimal import Decimal
 from uuid import UUID
 
@@ -15,10 +16,10 @@ from rich.text import Text
 from services import executions
 from services.caller import Caller
 from services.engine.core.state import StepStatus
-from services.executions import FINISHED, SETTLED, ExecutionDetail, StepLog
+from services.executions import SETTLED, Delta, ExecutionDetail, StepLog
 from services.json import Json
 
-POLL_SECONDS = 0.1
+_REFRESH_SECONDS = 0.1
 
 _SIGNS: dict[StepStatus, tuple[str, str]] = {
     "pending": ("·", "dim"),
@@ -90,27 +91,49 @@ def summary_of(execution: ExecutionDetail, seconds: float) -> str:
 
 async def _in_a_table(caller: Caller, execution: UUID, console: Console) -> ExecutionDetail:
     clock = _Clock()
-    # We refresh: the thread that would do it for us could not poll.
+    # We refresh: the thread that would do it for us does not know of our changes.
     with Live(console=console, auto_refresh=False) as live:
-        while True:
-            detail, steps = await executions.get_with_steps(caller, execution=execution)
-            live.update(_table(steps, clock), refresh=True)
-            if detail.status in FINISHED:
-                return detail
-            await asyncio.sleep(POLL_SECONDS)
+        return await _watched(caller, execution, lambda steps: live.update(_table(steps, clock), refresh=True))
 
 
 async def _in_lines(caller: Caller, execution: UUID, console: Console) -> ExecutionDetail:
     shown: set[str] = set()
-    while True:
-        detail, steps = await executions.get_with_steps(caller, execution=execution)
+
+    def show(steps: list[StepLog]) -> None:
         for step in steps:
             if step.status in SETTLED and step.path not in shown:
                 shown.add(step.path)
                 _print(console, _line(step))
-        if detail.status in FINISHED:
-            return detail
-        await asyncio.sleep(POLL_SECONDS)
+
+    return await _watched(caller, execution, show)
+
+
+async def _watched(caller: Caller, execution: UUID, show: Callable[[list[StepLog]], None]) -> ExecutionDetail:
+    """The execution, finished. Until then its steps are shown ten times a second, and read again when it goes on."""
+    goes_on = asyncio.Event()
+    watching = asyncio.create_task(_watch(caller, execution, goes_on))
+    try:
+        while True:
+            is_over = watching.done()
+            goes_on.clear()
+            detail, steps = await executions.get_with_steps(caller, execution=execution)
+            show(steps)
+            if is_over:
+                watching.result()
+                return detail
+            await asyncio.sleep(_REFRESH_SECONDS)
+            while not goes_on.is_set() and not watching.done():
+                show(steps)
+                await asyncio.sleep(_REFRESH_SECONDS)
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def _watch(caller: Caller, execution: UUID, goes_on: asyncio.Event) -> None:
+    async for item in executions.follow(caller, execution=execution):
+        if not isinstance(item, Delta):
+            goes_on.set()
 
 
 class _Clock:

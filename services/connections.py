@@ -1,10 +1,11 @@
-"""The process's open database and its notifier: set once by the runtime, used by every service."""
+"""The process's open database, its notifier and its feed: set once by the runtime, used by every service."""
 
 from dataclasses import dataclass
 
 import asyncpg
 
 from db.connection import Database
+from services.engine.feed import Feed
 from services.engine.notifier import Notifier
 from services.errors import Unavailable
 
@@ -13,14 +14,15 @@ from services.errors import Unavailable
 class _Process:
     database: Database | None = None
     notifier: Notifier | None = None
+    feed: Feed | None = None
 
 
 _process = _Process()
 
 
-def use(database: Database | None, notifier: Notifier | None) -> None:
+def use(database: Database | None, notifier: Notifier | None, feed: Feed | None = None) -> None:
     """Let the services of this process use `database`; None when it is closed."""
-    _process.database, _process.notifier = database, notifier
+    _process.database, _process.notifier, _process.feed = database, notifier, feed
 
 
 def database() -> Database:
@@ -43,3 +45,14 @@ def hint() -> None:
     """Tell the workers, here and elsewhere, that there is something to do."""
     if _process.notifier is not None:
         _process.notifier.hint()
+
+
+def feed() -> Feed:
+    """The feed of those who follow.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    if _process.feed is None:
+        raise Unavailable("nothing can be followed here")
+    return _process.feed

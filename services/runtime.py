@@ -1,4 +1,4 @@
-"""The running parts of a process, wired: database, notifier, models, tools and, where it works, a worker."""
+"""The running parts of a process, wired: database, notifier, feed, models, tools and, where it works, a worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -8,6 +8,8 @@ from functools import partial
 
 from db.connection import Database
 from services import connections, plans, retention
+from services.engine.exchange import Exchange
+from services.engine.feed import Feed
 from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
@@ -24,6 +26,7 @@ class Runtime:
     settings: Settings
     database: Database
     notifier: Notifier
+    exchange: Exchange
     models: Models
 
     def worker(self) -> Worker:
@@ -34,7 +37,14 @@ class Runtime:
             lease_seconds=self.settings.lease_seconds,
             heartbeat_seconds=self.settings.heartbeat_seconds,
         )
-        worker = Worker(self.database.connect, plans.of_version, self._performers(), settings, hint=self.notifier.hint)
+        worker = Worker(
+            self.database.connect,
+            plans.of_version,
+            self._performers(),
+            settings,
+            hint=self.notifier.hint,
+            tell=self.exchange.tell,
+        )
         self.notifier.listen(worker.wake)
         return worker
 
@@ -59,11 +69,12 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
     registry.register(*files.tools(settings.files_dir))
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
-        connections.use(database, notifier)
+        exchange = Exchange(notifier)
+        connections.use(database, notifier, Feed(database.pool, exchange))
         hints = asyncio.create_task(notifier.run(), name="notifier")
         upkeep = asyncio.create_task(retention.add_partitions_daily(), name="upkeep")
         try:
-            yield Runtime(settings, database, notifier, models)
+            yield Runtime(settings, database, notifier, exchange, models)
         finally:
             connections.use(None, None)
             hints.cancel()

@@ -1,5 +1,5 @@
-"""The command line: `rolecall run`, `restart`, `retry`, `up`, `serve`, `work`, `migrate`, `prune`, `check`, `token`,
-`generate`.
+"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `prune`, `check`,
+`token`, `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
@@ -32,6 +32,20 @@ def run(what: str, given: str | None) -> None:
     from api.cli import running
 
     sys.exit(running.run(what, given))
+
+
+@root.command()
+@click.argument("execution", type=click.UUID)
+@click.option("--after", type=click.IntRange(0), default=0, help="Go on behind the event with this number.")
+@click.option("--json", "as_json", is_flag=True, help="Each item as JSON, with all that the event holds.")
+def follow(execution: UUID, after: int, as_json: bool) -> None:
+    """Print what happens in an execution, a line each, until it ends; 0 when it completed, else 1.
+
+    Events have a number. What goes on between them, attempts that start and pieces of answers, has none.
+    """
+    from api.cli import following
+
+    sys.exit(following.follow(execution, after, as_json=as_json))
 
 
 @root.command()

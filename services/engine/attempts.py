@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from functools import partial
 from typing import TypeAlias
 from uuid import UUID
@@ -16,6 +17,7 @@ from services.engine.core.events import StepNoted, Usage
 from services.engine.core.paths import is_within
 from services.engine.outages import DATABASE_AWAY, is_away
 from services.engine.performer import Attempt, Performer, child_timed_out, failure_of, timed_out
+from services.engine.progress import AttemptStarted, Delta, Progress
 from services.failure import Failed, Failure
 from services.json import Json, holds_nul
 from services.principal import Principal
@@ -51,10 +53,14 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Post: TypeAlias = Callable[[Answer | Note], None]
+Report: TypeAlias = Callable[[Callable[[], Progress]], None]
 
 
 class Attempts:
-    """The tasks of one execution, by the path of their step; `post` takes what they have to say."""
+    """The tasks of one execution, by the path of their step.
+
+    `post` takes what they have to say; `report` takes what goes on in them, made only if somebody wants to know.
+    """
 
     def __init__(
         self,
@@ -64,6 +70,7 @@ class Attempts:
         performers: Mapping[str, Performer],
         room: asyncio.Semaphore,
         post: Post,
+        report: Report,
     ) -> None:
         self._execution = execution
         self._name = str(execution)
@@ -72,6 +79,7 @@ class Attempts:
         self._performers = performers
         self._room = room
         self._post = post
+        self._report = report
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._starts: dict[str, Start] = {}
         self._stopped: set[asyncio.Task[None]] = set()
@@ -134,6 +142,7 @@ class Attempts:
         async with self._room:
             self.due.pop(command.path, None)
             began = time.monotonic()
+            self._report(partial(_started, command))
             while True:
                 attempt = Attempt(
                     execution=self._execution,
@@ -148,6 +157,7 @@ class Attempts:
                     initiator=self._initiator,
                     notes=list(notes),
                     keep=partial(self._keep, command, notes),
+                    emit=partial(self._emit, command),
                 )
                 try:
                     output, failure = await self._outcome(attempt)
@@ -191,6 +201,9 @@ class Attempts:
             raise error
         return None, failure_of(error, attempt)
 
+    def _emit(self, command: StartStep, text: str) -> None:
+        self._report(partial(Delta, path=command.path, attempt=command.attempt, text=text))
+
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:
             raise Failed(failure)
@@ -199,6 +212,10 @@ class Attempts:
         self._post(Note(event=event, committed=committed))
         await committed
         notes.append(note)
+
+
+def _started(command: StartStep) -> AttemptStarted:
+    return AttemptStarted(path=command.path, attempt=command.attempt, at=datetime.now(UTC))
 
 
 def unstorable(value: Json) -> Failure | None:

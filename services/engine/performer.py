@@ -24,8 +24,9 @@ class Attempt:
 
     `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
     `called` is the version of the orchestration that the step calls, if it does. `notes` are what earlier tries of this
-    step have kept, also those of a worker that died; `keep` adds one and returns when it is committed. What is spent is
-    recorded whether the attempt works or not.
+    step have kept, also those of a worker that died; `keep` adds one and returns when it is committed. `emit` takes the
+    next piece of a model's answer, for whoever watches; it is not kept. What is spent is recorded whether the attempt
+    works or not.
     """
 
     execution: UUID
@@ -40,6 +41,7 @@ class Attempt:
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
+    emit: Callable[[str], None]
     usage: Usage | None = field(default=None, init=False)
 
     def spend(self, usage: Usage) -> None:

@@ -36,9 +36,11 @@ from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, State
+from services.engine.exchange import Tell
 from services.engine.mailbox import Mailbox
 from services.engine.orders import events_of
 from services.engine.performer import Performer
+from services.engine.progress import Progress
 from services.expressions.instants import seconds_of
 from services.failure import Failure
 from services.json import Json
@@ -71,6 +73,7 @@ class Run:
         room: asyncio.Semaphore,
         read_inbox: ReadInbox,
         announce: Callable[[], None],
+        tell: Tell,
     ) -> None:
         self.claimed = claimed.without_history()
         """What it was claimed with; its history is in the state now."""
@@ -78,12 +81,18 @@ class Run:
         self._checkpoint = checkpoint
         self._read_inbox = read_inbox
         self._announce = announce
+        self._tell = tell
         self._state = replay(plan, claimed.history.events)
         self._seq = len(claimed.history.events)
         self._wake_seq = claimed.wake_seq
         self._mailbox: Mailbox[_Mail] = Mailbox()
         self._attempts = Attempts(
-            claimed.id, claimed.initiator, performers=performers, room=room, post=self._mailbox.put
+            claimed.id,
+            claimed.initiator,
+            performers=performers,
+            room=room,
+            post=self._mailbox.put,
+            report=self._report,
         )
         self._delayed_ages = dict(claimed.history.delayed_ages)
         self._read: set[int] = set()
@@ -376,7 +385,12 @@ class Run:
         is_over = leaving is not None and leaving.is_final and (self._state.depth > 0 or bool(self._plan.calls))
         if children or stops or is_over:
             self._announce()  # others are due now, or have something to read
+        if events and receipt.held:
+            self._tell(self.claimed.id, self._seq, None)
         return receipt
+
+    def _report(self, progress: Callable[[], Progress]) -> None:
+        self._tell(self.claimed.id, self._seq, progress)
 
     async def _end(self, failure: Failure) -> None:
         """End an execution that cannot go on; nothing else is done before that."""

@@ -23,8 +23,10 @@ from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refus
 from services.engine.claim import Claimed, Message
 from services.engine.core.events import ExecutionCancelled
 from services.engine.core.plan import Plan
+from services.engine.exchange import Tell
 from services.engine.outages import TRANSIENT, Connect, is_away
 from services.engine.performer import Performer
+from services.engine.progress import Progress
 from services.engine.run import Run
 from services.engine.sql import statement
 from services.failure import Failure
@@ -66,8 +68,16 @@ class _Life:
     reading: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
+def _nobody(_execution: UUID, _seq: int, _progress: Callable[[], Progress] | None) -> None:
+    """Where nobody can follow."""
+
+
 class Worker:
-    """Runs executions until it is stopped. `hint` tells all workers, itself included, that there is something to do."""
+    """Runs executions until it is stopped.
+
+    `hint` tells all workers, itself included, that there is something to do; `tell` takes what it knows of each
+    execution meanwhile.
+    """
 
     def __init__(
         self,
@@ -77,12 +87,14 @@ class Worker:
         settings: WorkerSettings | None = None,
         *,
         hint: Callable[[], None] | None = None,
+        tell: Tell = _nobody,
     ) -> None:
         self._connect = connect
         self._plan_of = plan_of
         self._performers = performers
         self._settings = settings or WorkerSettings()
         self._hint = hint or self.wake
+        self._tell = tell
         self._room = asyncio.Semaphore(self._settings.attempts)
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -242,6 +254,7 @@ class Worker:
                 room=self._room,
                 read_inbox=partial(self._read_inbox, life),
                 announce=self._hint,
+                tell=self._tell,
             )
             execution = run.claimed
             life.runs[execution.id, execution.epoch] = run

@@ -1,5 +1,6 @@
 """Executions: start, watch, steer and restart the runs of orchestrations, and settle their steps by hand."""
 
+from services.executions.following import AttemptStarted, Delta, Followed, Recorded, follow
 from services.executions.overriding import complete_step, skip_step
 from services.executions.reading import get, get_with_steps, list_, steps
 from services.executions.records import (
@@ -21,14 +22,19 @@ __all__ = [
     "FINISHED",
     "MAX_KEY",
     "SETTLED",
+    "AttemptStarted",
+    "Delta",
     "Execution",
     "ExecutionDetail",
+    "Followed",
     "IdempotencyKey",
+    "Recorded",
     "RoleAssignments",
     "Status",
     "StepLog",
     "cancel",
     "complete_step",
+    "follow",
     "get",
     "get_with_steps",
     "list_",

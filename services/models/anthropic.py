@@ -38,7 +38,7 @@ class AnthropicProvider:
             "anthropic", "AsyncAnthropic", api_key=api_key, base_url=base_url, variables=_VARIABLES, detail_of=_detail
         )
 
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, emit: failures.Emit = failures.unheard) -> Answer:
         """The model's answer; see `Provider.complete`."""
         model = f"{self.name}/{request.model}"
         names = wire.ToolNames.of(request)
@@ -52,7 +52,9 @@ class AnthropicProvider:
         with self._endpoint.reading(model):
             said = msgspec.json.decode(body, type=_Said)
             blocks = [_block(block) for block in said.content]
-        return _answer(said, blocks, request, names, model)
+        answer = _answer(said, blocks, request, names, model)
+        emit(answer.text)
+        return answer
 
     async def close(self) -> None:
         """Give back connections."""

@@ -7,7 +7,7 @@ import msgspec
 from services.models import environment
 from services.models.messages import Answer, Request, Usage
 from services.models.prices import cost_usd
-from services.models.provider import Provider
+from services.models.provider import Emit, Provider, unheard
 from services.models.selection import Choice, ModelConstraints, Offer, choose
 
 
@@ -44,15 +44,17 @@ class Models:
         """The model `complete` would call, and why."""
         return choose(constraints, self.offers)
 
-    async def complete(self, constraints: ModelConstraints, request: Request) -> Answer:
+    async def complete(self, constraints: ModelConstraints, request: Request, emit: Emit = unheard) -> Answer:
         """The chosen model's answer, with its list price where that is known. `request.model` is replaced.
+
+        `emit` gets the text of the answer in pieces, as far as the provider gives it so.
 
         Raises:
             Failed: NO_MODEL when nothing fits; otherwise what `Provider.complete` raises.
         """
         choice = self.choose(constraints)
         asked = msgspec.structs.replace(request, model=choice.model)
-        return _priced(await self._providers[choice.provider].complete(asked))
+        return _priced(await self._providers[choice.provider].complete(asked, emit))
 
     async def close(self) -> None:
         """Close every provider."""

@@ -7,7 +7,7 @@ import msgspec
 from services.models.chat import Completion, Dialect, answer_of, dialect_of, parameters_of
 from services.models.endpoint import Endpoint
 from services.models.messages import Answer, Request
-from services.models.provider import Variables
+from services.models.provider import Emit, Variables, unheard
 from services.models.wire import ToolNames
 
 OPENAI_URL = "https://api.openai.com/v1"
@@ -33,7 +33,7 @@ class OpenAIProvider:
             "openai", "AsyncOpenAI", api_key=api_key, base_url=base_url, variables=variables, detail_of=_detail
         )
 
-    async def complete(self, request: Request) -> Answer:
+    async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
         """The model's answer; see `Provider.complete`."""
         model = f"{self.name}/{request.model}"
         names = ToolNames.of(request)
@@ -46,7 +46,9 @@ class OpenAIProvider:
         body = await self._endpoint.call(model, request.timeout_seconds, send)
         with self._endpoint.reading(model):
             completion = msgspec.json.decode(body, type=Completion)
-        return answer_of(completion, request, names, model)
+        answer = answer_of(completion, request, names, model)
+        emit(answer.text)
+        return answer
 
     async def close(self) -> None:
         """Give back connections."""

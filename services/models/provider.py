@@ -1,10 +1,10 @@
 """What every provider of models can do, and how its refusals become failures."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 import msgspec
 
@@ -17,13 +17,21 @@ _LONGEST_WAIT_SECONDS = 86_400.0
 _RETRYABLE_STATUSES = frozenset({408, 409, 425})
 
 
+# Takes the text of an answer piece by piece, as it comes.
+Emit: TypeAlias = Callable[[str], None]
+
+
+def unheard(_piece: str) -> None:
+    """Where nobody listens while a model answers."""
+
+
 class Provider(Protocol):
     """Somebody who runs models."""
 
     name: str
 
-    async def complete(self, request: Request) -> Answer:
-        """The model's answer; its price is left open.
+    async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
+        """The model's answer; its price is left open. `emit` gets its text, in one piece or in many.
 
         Raises:
             Failed: RATE_LIMITED, MODEL_ERROR, TIMEOUT or OUTPUT_INVALID.

@@ -37,7 +37,7 @@ def request(
 
 
 async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Request) -> Answer:
-    """The model's answer, its cost put on the attempt.
+    """The model's answer, emitted as it comes, its cost put on the attempt.
 
     Raises:
         Failed: the provider failed, or the answer was cut off at its length limit.
@@ -45,7 +45,7 @@ async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Requ
     constraints = role.model
     if (request.tools or role.needs_tools) and "tools" not in constraints.capabilities:
         constraints = msgspec.structs.replace(constraints, capabilities=(*constraints.capabilities, "tools"))
-    answer = await models.complete(constraints, request)
+    answer = await models.complete(constraints, request, attempt.emit)
     used = answer.usage
     attempt.spend(
         Usage(

@@ -13,6 +13,8 @@ import msgspec
 
 from db.connection import Database, connect
 from services import connections
+from services.engine.exchange import Exchange
+from services.engine.feed import Feed
 from services.engine.notifier import Notifier
 from services.engine.outages import TRANSIENT
 from tests.chaos import flows, ledger
@@ -101,8 +103,9 @@ async def arena(server: Server, directory: Path, settings: Mapping[str, Any] = Q
     """An empty database and no worker yet."""
     async with server.new_database() as url, await Database.open(url) as database:
         notifier = Notifier(database.connect)
+        feed = Feed(database.pool, Exchange(notifier))
         hints = asyncio.create_task(notifier.run())
-        connections.use(database, notifier)
+        connections.use(database, notifier, feed)
         try:
             with fleet(url, directory, settings) as workers:
                 yield Arena(server, url, database, notifier, workers)

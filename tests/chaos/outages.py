@@ -56,7 +56,7 @@ async def deaf(arena: Arena) -> AsyncIterator[None]:
     """Nobody hears a hint: the connections that listen are cut."""
     await arena.database.pool.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-        " WHERE datname = current_database() AND query ILIKE '%listen%' AND pid <> pg_backend_pid()"
+        " WHERE datname = current_database() AND query ILIKE ANY ('{%listen%,%notify%}') AND pid <> pg_backend_pid()"
     )
     yield
 

@@ -21,6 +21,7 @@ import uvloop
 from db.connection import CannotOpen, Database
 from services import connections, plans
 from services.engine import checkpoint
+from services.engine.exchange import Exchange
 from services.engine.notifier import Notifier
 from services.engine.performer import Attempt, Performer
 from services.engine.sql import statement
@@ -62,7 +63,14 @@ async def _work(environment: Mapping[str, str], directory: Path, points: crash.P
         "orchestration": orchestration.perform,
     }
     settings = msgspec.convert(msgspec.json.decode(environment.get(SETTINGS, "{}")), WorkerSettings)
-    worker = Worker(database.connect, plans.of_version, performers, settings, hint=notifier.hint)
+    worker = Worker(
+        database.connect,
+        plans.of_version,
+        performers,
+        settings,
+        hint=notifier.hint,
+        tell=Exchange(notifier).tell,
+    )
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
     hints = asyncio.create_task(_hear(notifier, worker, is_on=environment.get(HINTS) != "off"))
     await worker.run()

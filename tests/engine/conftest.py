@@ -14,6 +14,8 @@ from services.caller import OPERATOR
 from services.definitions.document import Document, as_json
 from services.engine import journal
 from services.engine.core.events import AnyEvent
+from services.engine.exchange import Exchange
+from services.engine.feed import Feed
 from services.engine.notifier import Notifier
 from services.engine.performer import Attempt, Performer
 from services.engine.worker import Worker, WorkerSettings
@@ -61,6 +63,7 @@ class Engine:
     """Services over a database of the test's own."""
 
     database: Database
+    exchange: Exchange
     script: Script = field(default_factory=Script)
 
     async def start(self, document: Document, input: Json = None) -> UUID:
@@ -71,7 +74,7 @@ class Engine:
         performers: dict[str, Performer] = {
             "tool": perform or self.script.perform, "wait": wait.perform, "orchestration": orchestration.perform
         }  # fmt: skip
-        return Worker(self.database.connect, plans.of_version, performers, settings)
+        return Worker(self.database.connect, plans.of_version, performers, settings, tell=self.exchange.tell)
 
     @asynccontextmanager
     async def working(self, *workers: Worker) -> AsyncIterator[None]:
@@ -106,9 +109,10 @@ class Engine:
 async def engine(database: Database) -> AsyncIterator[Engine]:
     registry.register(*files.tools(None))
     notifier = Notifier(database.connect)
+    exchange = Exchange(notifier)
     hints = asyncio.create_task(notifier.run())
-    connections.use(database, notifier)
-    yield Engine(database)
+    connections.use(database, notifier, Feed(database.pool, exchange))
+    yield Engine(database, exchange)
     connections.use(None, None)
     hints.cancel()
     await asyncio.gather(hints, return_exceptions=True)

@@ -41,9 +41,11 @@ async def failure_of(provider: AnthropicProvider, request: Request) -> Failure:
 async def test_a_question_gets_its_answer_and_cached_tokens_count_as_input(open_at: Open) -> None:
     provider, peer = open_at(message({"type": "thinking", "thinking": "hm", "signature": "s"}, HI))
 
-    answer = await provider.complete(asking("Hello", max_output_tokens=50))
+    pieces: list[str] = []
+    answer = await provider.complete(asking("Hello", max_output_tokens=50), pieces.append)
 
     assert answer == Answer(text="Hi.", tool_calls=(), usage=Usage(100, 20, None), model="anthropic/small", stop="end")
+    assert pieces == ["Hi."]
     assert peer.asked[0].path == "/v1/messages"
     assert "sk-secret" in peer.asked[0].authorization
     assert peer.asked[0].body == {

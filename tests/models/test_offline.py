@@ -377,12 +377,14 @@ def test_nothing_to_read_is_said(nothing: str) -> None:
 async def test_the_provider_answers_as_offline_extractive() -> None:
     provider = OfflineProvider()
 
-    said = await provider.complete(asked(LEASES))
+    pieces: list[str] = []
+    said = await provider.complete(asked(LEASES), pieces.append)
     await provider.close()
 
     assert said == answer(asked(LEASES))
     assert said.model == "offline/extractive"
     assert said.usage.output_tokens == -(-len(said.text) // 4)
+    assert pieces == said.text.splitlines(keepends=True)
 
 
 def test_a_title_line_and_the_question_are_no_material() -> None:

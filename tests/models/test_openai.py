@@ -42,9 +42,11 @@ async def failure_of(provider: OpenAIProvider, **request: Any) -> Failure:
 async def test_a_question_gets_its_answer_and_its_usage(open_at: Open) -> None:
     provider, peer = open_at(completion("Hi."))
 
-    answer = await provider.complete(asking("Hello", temperature=0.2, max_output_tokens=50))
+    pieces: list[str] = []
+    answer = await provider.complete(asking("Hello", temperature=0.2, max_output_tokens=50), pieces.append)
 
     assert answer == Answer(text="Hi.", tool_calls=(), usage=Usage(100, 20, None), model="openai/small", stop="end")
+    assert pieces == ["Hi."]
     assert [(asked.path, asked.authorization) for asked in peer.asked] == [("/v1/chat/completions", "Bearer sk-secret")]
     assert peer.asked[0].body == {
         "model": "small",

@@ -54,6 +54,7 @@ class Journal:
 
     def __init__(self, breaks_after: int | None = None) -> None:
         self.notes: list[Json] = []
+        self.pieces: list[str] = []
         self._breaks_after = breaks_after
 
     async def keep(self, note: Json) -> None:
@@ -75,6 +76,7 @@ async def attempt(journal: Journal, kind: Kind = "agent", **fields: Any) -> Atte
         initiator=OPERATOR.principal,
         notes=list(journal.notes),
         keep=journal.keep,
+        emit=journal.pieces.append,
     )
 
 
@@ -93,6 +95,7 @@ async def test_an_agent_calls_its_tools_until_it_is_done_and_its_cost_is_added_u
         output = await agent.perform(models, trying)
 
     assert output == "three"
+    assert "".join(journal.pieces) == "three"
     assert [what for what, _ in CALLS] == ["a", "b", "c"]
     assert len({key for _, key in CALLS}) == 3
     assert trying.usage is not None

@@ -18,6 +18,7 @@ from services.models.messages import (
 from services.models.offline import writing
 from services.models.offline.filling import fill
 from services.models.offline.reading import SIGNATURE, Reading, read, tools_called
+from services.models.provider import Emit, unheard
 from services.schema import problems_of_schema, problems_of_value
 
 MODEL = "extractive"
@@ -28,14 +29,17 @@ class OfflineProvider:
 
     name = "offline"
 
-    async def complete(self, request: Request) -> Answer:
-        """The answer; token counts are a quarter of the characters.
+    async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
+        """The answer, emitted line by line; token counts are a quarter of the characters.
 
         Raises:
             Failed: OUTPUT_INVALID when the output schema asks for what no extract can be.
         """
         # Counting words of a large input takes a moment the event loop should not wait.
-        return await asyncio.to_thread(answer, request)
+        found = await asyncio.to_thread(answer, request)
+        for line in found.text.splitlines(keepends=True):
+            emit(line)
+        return found
 
     async def close(self) -> None:
         """There is nothing to close."""
