@@ -72,7 +72,7 @@ def advance(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = N
     for event in events:
         state = evolve(plan, state, event)
         agenda.touch(event)
-        if isinstance(event, StepOverridden):
+        if isinstance(event, StepOverridden):  # nobody waits for its attempt any more, nor for what is inside it
             wanted[event.path] = StopStep(path=event.path)
     if any(isinstance(event, ResumeRequested) for event in events):
         agenda = everything(state)  # whatever was left alone in the meantime
