@@ -77,7 +77,7 @@ def follow_up(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None =
     resumes = False
     for event in events:
         agenda.touch(event)
-        if isinstance(event, StepOverridden):
+        if isinstance(event, StepOverridden):  # nobody waits for its attempt any more, nor for what is inside it
             wanted[event.path] = StopStep(path=event.path)
         elif isinstance(event, ResumeRequested):
             resumes = True
