@@ -114,7 +114,9 @@ class Run:
         """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
         expiry = self._expire_later()
         try:
-            goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self._claimed.inbox)
+            arrived = self._events_of(self._state, self._claimed.inbox)
+            turn = resume(self._plan, self._state, *arrived, limit=_LIMIT)
+            goes_on = await self._take_turn(turn, self._claimed.inbox)
             while goes_on:
                 mail = [await self._mailbox.get()]
                 while not self._mailbox.empty():
@@ -143,9 +145,12 @@ class Run:
             if isinstance(item, Answer):
                 state, folded = replay(self._plan, events[folded:], state), len(events)
                 events += [event] if (event := self._event_of(state, item)) is not None else []
+        messages = tuple(item for item in mail if isinstance(item, Message))
+        if messages:
+            events += self._events_of(replay(self._plan, events[folded:], state), messages)
         events += [TimeExpired() for item in mail if isinstance(item, _Expired)]
         turn = advance(self._plan, self._state, *events, limit=_LIMIT)
-        goes_on = await self._take_turn(turn, tuple(item for item in mail if isinstance(item, Message)))
+        goes_on = await self._take_turn(turn, messages)
         for item in notes:
             if goes_on and not item.committed.done():
                 item.committed.set_result(None)
@@ -296,6 +301,8 @@ class Run:
             if message.id in self._read:
                 continue
             self._read.add(message.id)
+            if state.phase in FINISHED:
+                continue  # what comes too late stands nowhere behind the end
             event = _event(message)
             if message.end is not None:
                 # Each end is judged by what the ones before it have left.

@@ -75,9 +75,10 @@ def advance(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = N
     return _until_quiet(plan, state, agenda, list(events), limit)
 
 
-def resume(plan: Plan, state: State, *, limit: Limit | None = None) -> Turn:
-    """What is wanted by an execution that was just replayed: everything that was under way, once more."""
-    return _until_quiet(plan, state, everything(state), [], limit)
+def resume(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = None) -> Turn:
+    """What is wanted by an execution that was just replayed, after `events`: all that was under way, once more."""
+    state = replay(plan, events, state)
+    return _until_quiet(plan, state, everything(state), list(events), limit)
 
 
 def decide(plan: Plan, state: State) -> tuple[Command, ...]:
