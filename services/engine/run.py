@@ -226,9 +226,12 @@ class Run:
                 turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
-            wanted = self._without_idle_timers(turn.state, self._hold_while_paused(turn.state, wanted))
+            wanted = self._hold_while_paused(turn.state, wanted)
+            stops: tuple[UUID, ...] = ()
+            if self._plan.calls:
+                wanted, stops = self._without_idle_timers(turn.state, wanted), self._stops(turn.state)
             leaving = None if is_cut else self._leaving(turn.state, wanted)
-            receipt = await self._commit(events, messages, leaving, self._stops(turn.state))
+            receipt = await self._commit(events, messages, leaving, stops)
             self._state = turn.state
             if receipt.has_left and leaving is not None:
                 self.due_in_seconds = leaving.delay_seconds
@@ -277,8 +280,6 @@ class Run:
 
     def _without_idle_timers(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
         """What may begin, but for the timers of children that have ended in the meantime."""
-        if not self._plan.calls:
-            return wanted
         return {
             path: start
             for path, start in wanted.items()

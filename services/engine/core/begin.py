@@ -54,10 +54,13 @@ def attempt(plan: Plan, state: State, path: str) -> Command:
     """
     member, frame = plan.steps[name_of(path)], state.frames[frame_of(path)]
     step = state.steps.get(path) or StepState(status="pending")
-    if (failure := _over_budget(plan, state) or cannot_be_called(state, member)) is not None:
+    definition = member.definition
+    failure = _over_budget(plan, state)
+    if failure is None and definition.orchestration is not None:
+        failure = cannot_be_called(state, member)
+    if failure is not None:
         return Record(StepFailed(path=path, attempt=step.attempt + 1, failure=failure))
     data = scope(state, frame)
-    definition = member.definition
     timeout = definition.timeout or DEFAULT_TIMEOUT
     left = timeout if definition.total_timeout is None else definition.total_timeout - step.spent_ms
     return StartStep(
