@@ -155,9 +155,9 @@ class Checkpoint:
                 connection = self._connection = self._connection or await self._connect()
                 if is_doubtful and (known := await _outcome(connection, entries)) is not None:
                     return known
-                if any(entry.children or entry.stops for entry in entries):
+                if parents := [entry for entry in entries if entry.children or entry.stops]:
                     async with connection.transaction():
-                        await children.write(connection, self._worker, entries)
+                        await children.write(connection, self._worker, parents)
                         return await _flush(connection, self._worker, entries)
                 return await _flush(connection, self._worker, entries)
             except REFUSALS:

@@ -1,6 +1,6 @@
 """Children in the database: started and stopped in the checkpoint that keeps the events of it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -65,9 +65,8 @@ class Parent(Protocol):
     def stops(self) -> tuple[UUID, ...]: ...
 
 
-async def write(connection: asyncpg.Connection, worker: UUID, parents: Iterable[Parent]) -> None:
+async def write(connection: asyncpg.Connection, worker: UUID, parents: Sequence[Parent]) -> None:
     """Start and stop what these want, as far as `worker` owns them; for a transaction in which their events follow."""
-    wanting = [parent for parent in parents if parent.children or parent.stops]
     started = [
         (
             parent.execution,
@@ -79,15 +78,15 @@ async def write(connection: asyncpg.Connection, worker: UUID, parents: Iterable[
             msgspec.json.encode(child.started.input).decode(),
             journal.encode(child.started),
         )
-        for parent in wanting
+        for parent in parents
         for child in parent.children
     ]
     await connection.execute(
         statement("children"),
         worker,
-        [parent.execution for parent in wanting],
-        [parent.epoch for parent in wanting],
+        [parent.execution for parent in parents],
+        [parent.epoch for parent in parents],
         *(list(column) for column in zip(*started, strict=True)),
         *([] for _ in range(0 if started else 8)),
-        [child for parent in wanting for child in parent.stops],
+        [child for parent in parents for child in parent.stops],
     )

@@ -122,7 +122,9 @@ class Run:
         """Go on until the execution is finished, parked or given back, or turns out to be somebody else's."""
         expiry = self._expire_later()
         try:
-            goes_on = await self._take_turn(resume(self._plan, self._state, limit=_LIMIT), self.claimed.inbox)
+            arrived = self._events_of(self._state, self.claimed.inbox)
+            turn = resume(self._plan, self._state, *arrived, limit=_LIMIT)
+            goes_on = await self._take_turn(turn, self.claimed.inbox)
             while goes_on:
                 goes_on = await self._handle(await self._mailbox.take())
         except Refused as error:
@@ -152,8 +154,13 @@ class Run:
             elif isinstance(item, _Expired):
                 events.append(TimeExpired())
                 state = evolve(self._plan, state, events[-1])
+        messages = tuple([item for item in mail if isinstance(item, Message)])
+        if messages:
+            arrived = self._events_of(state, messages)
+            state = replay(self._plan, arrived, state)
+            events += arrived
         turn = follow_up(self._plan, state, *events, limit=_LIMIT)
-        goes_on = await self._take_turn(turn, tuple([item for item in mail if isinstance(item, Message)]))
+        goes_on = await self._take_turn(turn, messages)
         for item in notes:
             if goes_on and not item.committed.done():
                 item.committed.set_result(None)
@@ -229,9 +236,12 @@ class Run:
                 turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
-            wanted = self._without_idle_timers(turn.state, self._hold_while_paused(turn.state, wanted))
+            wanted = self._hold_while_paused(turn.state, wanted)
+            stops: tuple[UUID, ...] = ()
+            if self._plan.calls:
+                wanted, stops = self._without_idle_timers(turn.state, wanted), self._stops(turn.state)
             leaving = None if is_cut else self._leaving(turn.state, wanted)
-            receipt = await self._commit(events, messages, leaving, self._stops(turn.state))
+            receipt = await self._commit(events, messages, leaving, stops)
             self._state = turn.state
             if receipt.has_left and leaving is not None:
                 self.due_in_seconds = leaving.delay_seconds
@@ -281,8 +291,6 @@ class Run:
 
     def _without_idle_timers(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
         """What may begin, but for the timers of children that have ended in the meantime."""
-        if not self._plan.calls:
-            return wanted
         return {
             path: start
             for path, start in wanted.items()
@@ -305,6 +313,8 @@ class Run:
             if message.id in self._read:
                 continue
             self._read.add(message.id)
+            if state.phase in FINISHED:
+                continue  # what comes too late stands nowhere behind the end
             end = message.end
             following = events_of(self._plan, state, message) if end is None else self._child_ended(state, end)
             state = replay(self._plan, following, state)

@@ -6,7 +6,10 @@ import msgspec
 
 from services import executions
 from services.caller import OPERATOR
+from services.engine import claim
 from services.engine.core.events import PauseRequested, ResumeRequested, StepCompleted, TimeExpired
+from services.engine.performer import Attempt
+from services.json import Json
 from tests.engine.conftest import Engine
 from tests.engine.plans import document_of, tool
 from tests.engine.play import document
@@ -149,3 +152,34 @@ async def test_an_execution_that_works_too_long_is_timed_out_and_cleans_up(engin
     assert engine.script.attempts == [("A", 1), ("Close", 1)]
     assert engine.script.stopped == ["A"]
     assert TimeExpired() in await engine.history(execution)
+
+
+async def test_what_was_cancelled_before_it_was_looked_at_is_cancelled_though_it_needs_nobody(engine: Engine) -> None:
+    text = "steps: [{name: Shape, kind: transform, inputMapping: {a: 1}}]"
+    execution = await engine.start(document(text))
+    await executions.cancel(OPERATOR, execution=execution)
+    async with engine.working(engine.worker()):
+        found = await engine.finished(execution)
+
+    assert found.status == "cancelled"
+
+
+async def test_a_cancel_that_is_read_with_the_last_answer_counts(engine: Engine) -> None:
+    worker = engine.worker()
+
+    async def cancel_and_answer(attempt: Attempt) -> Json:
+        posted = await executions.cancel(OPERATOR, execution=attempt.execution)
+        life = worker._life
+        assert life is not None
+        (run,) = life.runs.values()
+        async with engine.database.pool.acquire() as connection:
+            (message,) = await claim.inbox(connection, life.id)
+        run.deliver(message)  # the answer follows it into the mailbox before anybody looks there
+        return posted.orchestration
+
+    engine.script.answers["A"] = cancel_and_answer
+    execution = await engine.start(document_of(tool("A")))
+    async with engine.working(worker):
+        found = await engine.finished(execution)
+
+    assert found.status == "cancelled"

@@ -49,9 +49,12 @@ def attempt(plan: Plan, state: State, path: str, data: Scope) -> Command:
         EvaluationError: a template names what is not there.
     """
     member, step = plan.steps[name_of(path)], state.steps.get(path, _PENDING)
-    if (failure := _over_budget(plan, state) or cannot_be_called(state, member)) is not None:
-        return Record(StepFailed(path=path, attempt=step.attempt + 1, failure=failure))
     definition = member.definition
+    failure = _over_budget(plan, state)
+    if failure is None and definition.orchestration is not None:
+        failure = cannot_be_called(state, member)
+    if failure is not None:
+        return Record(StepFailed(path=path, attempt=step.attempt + 1, failure=failure))
     timeout = definition.timeout or DEFAULT_TIMEOUT
     left = timeout if definition.total_timeout is None else definition.total_timeout - step.spent_ms
     return StartStep(

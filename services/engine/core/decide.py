@@ -86,9 +86,10 @@ def follow_up(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None =
     return _until_quiet(plan, state, agenda, list(events), wanted, limit)
 
 
-def resume(plan: Plan, state: State, *, limit: Limit | None = None) -> Turn:
-    """What is wanted by an execution that was just replayed: everything that was under way, once more."""
-    return _until_quiet(plan, state, everything(state), [], {}, limit)
+def resume(plan: Plan, state: State, *events: AnyEvent, limit: Limit | None = None) -> Turn:
+    """What is wanted by an execution that was just replayed, after `events`: all that was under way, once more."""
+    state = replay(plan, events, state)
+    return _until_quiet(plan, state, everything(state), list(events), {}, limit)
 
 
 def decide(plan: Plan, state: State) -> tuple[Command, ...]:

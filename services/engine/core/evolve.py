@@ -57,12 +57,12 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
         case StepWaiting(path=path, for_ms=for_ms, until=until):
             waiting = StepState(status="waiting", input=for_ms if until is None else until)
             return frames.with_step(state, path, waiting) if _is_open(plan, state, path) else state
-        case ChildStarted(path=path):
-            return _with_child(state, event) if _is_open(plan, state, path) else state
         case StepCompleted(path=path):
             return _completed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
         case StepFailed(path=path):
             return _failed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
+        case ChildStarted(path=path):
+            return _with_child(state, event) if _is_open(plan, state, path) else state
         case StepSkipped(path=path):
             return (
                 frames.settled(plan, state, path, StepState(status="skipped")) if _is_open(plan, state, path) else state
