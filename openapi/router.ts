@@ -88,7 +88,9 @@ export type Execution = {
   error: Failure | null;
   startedBy: string;
   idempotencyKey: string | null;
+  priority: number;
   createdAt: string;
+  availableAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
 };
@@ -104,7 +106,9 @@ export type ExecutionDetail = {
   error: Failure | null;
   startedBy: string;
   idempotencyKey: string | null;
+  priority: number;
   createdAt: string;
+  availableAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
   context: { [key: string]: Json };
@@ -432,8 +436,8 @@ export type AppRouter = TRPCBuiltRouter<
       schema: Query<void, { [key: string]: Json }>;
     };
     execution: {
-      /** An execution of the orchestration's active version, which runs in the background from now on. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema or a role cannot be assigned; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
-      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined }, Execution>;
+      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Execution>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
       /** Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs executions.read. */

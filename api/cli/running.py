@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -10,13 +11,14 @@ import msgspec
 from rich.console import Console
 
 from api import progress
+from api.cli.durations import duration_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
 from services import bundles, executions, orchestrations, plans
 from services.bundles import Bundle
 from services.caller import OPERATOR
 from services.errors import NotFound
-from services.executions import ExecutionDetail
+from services.executions import MAX_DELAY_MS, ExecutionDetail
 from services.json import Json
 from services.models.catalog import Models
 from services.runtime import Runtime
@@ -31,11 +33,15 @@ _PATIENCE_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
-def run(what: str, given: str | None) -> int:
-    """Run the orchestration that `what` names or holds; the exit code is 0 when it completed."""
+def run(what: str, given: str | None, priority: int, delay: str | None) -> int:
+    """Run the orchestration that `what` names or holds; the exit code is 0 when it completed.
+
+    With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
+    """
     source = _bundle_in(Path(what)) if _is_file(what) else what
     data = _input(given)
-    return with_runtime(lambda runtime: _run(runtime, source, data))
+    later = None if delay is None else duration_of("--delay", delay)
+    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later))
 
 
 def check(file: str) -> int:
@@ -52,12 +58,21 @@ def check(file: str) -> int:
     return 0
 
 
-async def _run(runtime: Runtime, source: Bundle | str, data: Json) -> int:
+async def _run(runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None) -> int:
     started_at = time.monotonic()
     console = Console(highlight=False)
     name = await _known(source) if isinstance(source, str) else await _loaded(source)
-    execution = await executions.start(OPERATOR, orchestration=name, input=data)
+    delay_ms = 0 if later is None else later // timedelta(milliseconds=1)
+    if delay_ms > MAX_DELAY_MS:
+        raise Unusable("--delay is longer than a year; start the execution within 365d")
+    execution = await executions.start(OPERATOR, orchestration=name, input=data, priority=priority, delay_ms=delay_ms)
     console.print(f"{execution.orchestration}, version {execution.version}", style="bold")
+    if later is not None:
+        click.echo(
+            f"queued until {execution.available_at:%Y-%m-%d %H:%M:%S} UTC; a worker that runs then (`rolecall work` or "
+            f"`rolecall up`) takes it up: execution {execution.id}"
+        )
+        return 0
     if await _asks_a_model(name):
         console.print(_model_line(runtime.models), style="dim")
     finished = await _followed(runtime, execution.id, console)

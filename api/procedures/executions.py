@@ -9,13 +9,26 @@ from api.context import Context
 from api.procedures.orchestrations import OrchestrationReference
 from api.rpc import mutation, query
 from services import executions
-from services.executions import Execution, ExecutionDetail, IdempotencyKey, RoleAssignments, Status, StepLog
+from services.executions import (
+    DelayMs,
+    Execution,
+    ExecutionDetail,
+    IdempotencyKey,
+    Instant,
+    Priority,
+    RoleAssignments,
+    Status,
+    StepLog,
+)
 from services.json import Json
 from services.listing import Limit
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
 Key = Annotated[IdempotencyKey, Meta(description="The same key starts the same execution.")]
 Assignments = Annotated[RoleAssignments, Meta(description="Other roles than the steps name: by step, the role.")]
+Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is taken up first.")]
+StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
+Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 
 
@@ -27,11 +40,15 @@ async def start(
     input: Json = None,
     role_assignments: Assignments = {},  # noqa: B006
     idempotency_key: Key | None = None,
+    priority: Urgency = 0,
+    start_at: StartAt | None = None,
+    delay_ms: Delay = 0,
 ) -> Execution:
-    """An execution of the orchestration's active version, which runs in the background from now on. The same
+    """An execution of the orchestration's active version, which runs in the background from now on, or from `startAt`
+    or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same
     `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not
-    fit the input schema or a role cannot be assigned; NOT_FOUND when there is no such orchestration; CONFLICT when it
-    is inactive, or the key was used with another request. Needs executions.run.
+    fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such
+    orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run.
     """
     return await executions.start(
         ctx.caller,
@@ -39,6 +56,9 @@ async def start(
         input=input,
         role_assignments=role_assignments,
         idempotency_key=idempotency_key,
+        priority=priority,
+        start_at=start_at,
+        delay_ms=delay_ms,
     )
 
 

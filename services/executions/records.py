@@ -18,12 +18,21 @@ Status = Literal[
 MAX_KEY = 200
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
 RoleAssignments: TypeAlias = dict[Name, Name]
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+Priority = Annotated[int, msgspec.Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+MAX_DELAY_MS = 365 * 24 * 3600 * 1000
+DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
 FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One run of one version of an orchestration."""
+    """One run of one version of an orchestration.
+
+    `availableAt` is when a worker takes it up next: its start, or the end of the time it waits for. It is null while a
+    worker has it, while it is paused, and when it has finished.
+    """
 
     id: UUID
     orchestration: str
@@ -34,7 +43,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     error: Failure | None
     started_by: str
     idempotency_key: str | None
+    priority: int
     created_at: datetime
+    available_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
 

@@ -13,7 +13,8 @@ from services.failure import Failure
 SELECT = """
 SELECT execution.id, orchestration.name AS orchestration, version.number AS version, execution.status,
   execution.input::text, execution.output::text, execution.error::text, execution.started_by ->> 'name' AS started_by,
-  execution.idempotency_key, execution.created_at, execution.started_at, execution.finished_at
+  execution.idempotency_key, execution.priority, execution.created_at, execution.available_at, execution.started_at,
+  execution.finished_at
 FROM execution
 JOIN orchestration_version AS version ON version.id = execution.version_id
 JOIN orchestration ON orchestration.id = version.orchestration_id"""
