@@ -183,7 +183,8 @@ class Run:
         events, is_cut = turn.events, turn.is_cut
         decided_at = time.monotonic()
         while True:
-            if arrived := self._events_of(messages):
+            # With the last event the history ends: what arrives together with it is too late.
+            if (arrived := self._events_of(messages)) and turn.state.phase not in FINISHED:
                 turn = advance(self._plan, turn.state, *arrived, limit=_LIMIT)
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
