@@ -29,6 +29,9 @@ router = Router(
         cancel=executions.cancel,
         pause=executions.pause,
         resume=executions.resume,
+        cancel_many=executions.cancel_many,
+        pause_many=executions.pause_many,
+        resume_many=executions.resume_many,
     ),
     system=Router(
         health=system.health,

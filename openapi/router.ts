@@ -119,6 +119,20 @@ export type ExecutionDetail = {
   costUsd: string | null;
 };
 
+/** Which executions are meant: those to which all that is given applies. */
+export type ExecutionFilter = {
+  orchestration?: string | null | undefined;
+  version?: number | null | undefined;
+  role?: string | null | undefined;
+  tool?: string | null | undefined;
+  status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined;
+  startedBy?: string | null | undefined;
+  startedBefore?: string | null | undefined;
+  startedAfter?: string | null | undefined;
+  ids?: string[] | null | undefined;
+  all?: boolean | undefined;
+};
+
 /** Why an attempt did not work. */
 export type Failure = {
   code: string;
@@ -296,6 +310,15 @@ export type RoleChanges = {
   isActive?: boolean | undefined;
 };
 
+/** What became of a call that means many executions. */
+export type Steered = {
+  dryRun: boolean;
+  matched: number;
+  asked: number;
+  finishedMeanwhile: number;
+  firstIds: string[];
+};
+
 /** One step. `order` is always set here: a document may leave it to the place in the list. */
 export type Step = {
   name: string;
@@ -440,8 +463,8 @@ export type AppRouter = TRPCBuiltRouter<
       start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Execution>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
-      /** Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs executions.read. */
-      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** Executions, the newest first; `before` goes on behind an id, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; role?: string | null | undefined; tool?: string | null | undefined; startedBy?: string | null | undefined; startedBefore?: string | null | undefined; startedAfter?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
       /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
       steps: Query<{ execution: string }, StepLog[]>;
       /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
@@ -450,6 +473,12 @@ export type AppRouter = TRPCBuiltRouter<
       pause: Mutation<{ execution: string }, Execution>;
       /** The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
       resume: Mutation<{ execution: string }, Execution>;
+      /** Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter says nothing (`all: true` means every one) or contradicts itself; NOT_FOUND when it names what there is not. Needs executions.run. */
+      cancelMany: Mutation<{ filter: ExecutionFilter; reason?: string | undefined; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and has not finished, asked to begin nothing new as by `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      pauseMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
     };
     system: {
       /** Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with the version, the worker of this process and the default model. Needs no token and never fails. */

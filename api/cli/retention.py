@@ -4,8 +4,8 @@ from datetime import timedelta
 
 import click
 
-from api.cli.durations import duration_of
 from api.cli.process import settings, with_runtime
+from api.cli.times import duration_of
 from services import retention
 
 

@@ -11,9 +11,9 @@ import msgspec
 from rich.console import Console
 
 from api import progress
-from api.cli.durations import duration_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
+from api.cli.times import duration_of
 from services import bundles, executions, orchestrations, plans
 from services.bundles import Bundle
 from services.caller import OPERATOR

@@ -13,15 +13,18 @@ from services.executions import (
     DelayMs,
     Execution,
     ExecutionDetail,
+    ExecutionFilter,
     IdempotencyKey,
     Instant,
     Priority,
     RoleAssignments,
     Status,
+    Steered,
     StepLog,
 )
 from services.json import Json
-from services.listing import Limit
+from services.listing import Limit, RoleReference
+from services.roles import ToolName
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
 Key = Annotated[IdempotencyKey, Meta(description="The same key starts the same execution.")]
@@ -29,6 +32,7 @@ Assignments = Annotated[RoleAssignments, Meta(description="Other roles than the 
 Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is taken up first.")]
 StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
+Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 
 
@@ -76,13 +80,30 @@ async def list_(
     *,
     orchestration: OrchestrationReference | None = None,
     status: Status | None = None,
+    role: RoleReference | None = None,
+    tool: ToolName | None = None,
+    started_by: Starter | None = None,
+    started_before: Instant | None = None,
+    started_after: Instant | None = None,
     limit: Limit = 50,
     before: ExecutionId | None = None,
 ) -> list[Execution]:
-    """Executions, the newest first; `orchestration` and `status` narrow, `before` goes on behind an id. Needs
-    executions.read.
+    """Executions, the newest first; `before` goes on behind an id, and the rest narrows as in `execution.cancelMany`.
+    Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution
+    after the other is looked at. NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read.
     """
-    return await executions.list_(ctx.caller, orchestration=orchestration, status=status, limit=limit, before=before)
+    return await executions.list_(
+        ctx.caller,
+        orchestration=orchestration,
+        status=status,
+        role=role,
+        tool=tool,
+        started_by=started_by,
+        started_before=started_before,
+        started_after=started_after,
+        limit=limit,
+        before=before,
+    )
 
 
 @query
@@ -115,3 +136,29 @@ async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
     Needs executions.run.
     """
     return await executions.resume(ctx.caller, execution=execution)
+
+
+@mutation
+async def cancel_many(ctx: Context, *, filter: ExecutionFilter, reason: Reason = "", dry_run: bool = False) -> Steered:
+    """Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its
+    children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter
+    says nothing (`all: true` means every one) or contradicts itself; NOT_FOUND when it names what there is not. Needs
+    executions.run.
+    """
+    return await executions.cancel_many(ctx.caller, filter=filter, reason=reason, dry_run=dry_run)
+
+
+@mutation
+async def pause_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
+    """Every execution that matches the filter and has not finished, asked to begin nothing new as by
+    `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
+    """
+    return await executions.pause_many(ctx.caller, filter=filter, dry_run=dry_run)
+
+
+@mutation
+async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
+    """Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`.
+    BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
+    """
+    return await executions.resume_many(ctx.caller, filter=filter, dry_run=dry_run)

@@ -16,10 +16,12 @@ from services.executions.records import (
     Priority,
     RoleAssignments,
     Status,
+    Steered,
     StepLog,
 )
+from services.executions.selecting import ExecutionFilter
 from services.executions.starting import start
-from services.executions.steering import cancel, pause, resume
+from services.executions.steering import cancel, cancel_many, pause, pause_many, resume, resume_many
 
 __all__ = [
     "FINISHED",
@@ -31,18 +33,23 @@ __all__ = [
     "DelayMs",
     "Execution",
     "ExecutionDetail",
+    "ExecutionFilter",
     "IdempotencyKey",
     "Instant",
     "Priority",
     "RoleAssignments",
     "Status",
+    "Steered",
     "StepLog",
     "cancel",
+    "cancel_many",
     "get",
     "get_with_steps",
     "list_",
     "pause",
+    "pause_many",
     "resume",
+    "resume_many",
     "start",
     "steps",
 ]

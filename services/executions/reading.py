@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from services import connections, orchestrations, plans
+from services import connections, plans
 from services.caller import Caller
 from services.engine import journal
 from services.engine.core.paths import name_of
@@ -13,8 +13,9 @@ from services.engine.core.plan import Plan
 from services.engine.core.state import State
 from services.engine.core.trace import StepTrace, trace
 from services.errors import Conflict, NotFound
-from services.executions.records import SETTLED, Execution, ExecutionDetail, Status, StepLog
+from services.executions.records import SETTLED, Execution, ExecutionDetail, Instant, Status, StepLog
 from services.executions.rows import SELECT, execution_of, one
+from services.executions.selecting import Condition, ExecutionFilter, conditions_of, where
 from services.listing import Limit
 
 
@@ -23,27 +24,37 @@ async def list_(
     *,
     orchestration: str | None = None,
     status: Status | None = None,
+    role: str | None = None,
+    tool: str | None = None,
+    started_by: str | None = None,
+    started_before: Instant | None = None,
+    started_after: Instant | None = None,
     limit: Limit = 50,
     before: UUID | None = None,
 ) -> list[Execution]:
     """Executions, the newest first; those older than the execution `before`.
 
+    Each of the others means what it does in an `ExecutionFilter`. Orchestration, status and times are ranges of an
+    index; role, tool and starter are looked for in one execution after the other, newest first, so that what is rare
+    takes long to find unless times narrow it.
+
     Raises:
-        NotFound: there is no such orchestration.
+        NotFound: there is no such orchestration, role or tool.
     """
     caller.require("executions.read")
-    # The versions are looked up first: joined, they would hide from the planner how rare they are.
-    versions = None if orchestration is None else await orchestrations.version_ids(orchestration)
-    wanted = {
-        "execution.version_id = ANY(${}::uuid[])": versions,
-        "execution.status = ${}": status,
-        "execution.id < ${}": before,
-    }
-    given = {condition: value for condition, value in wanted.items() if value is not None}
-    where = " AND ".join(condition.format(place) for place, condition in enumerate(given, start=1)) or "true"
-    rows = await connections.pool().fetch(
-        f"{SELECT} WHERE {where} ORDER BY execution.id DESC LIMIT ${len(given) + 1}", *given.values(), limit
+    filter = ExecutionFilter(
+        orchestration=orchestration,
+        role=role,
+        tool=tool,
+        started_by=started_by,
+        started_before=started_before,
+        started_after=started_after,
     )
+    conditions = await conditions_of(filter)
+    conditions += [Condition("execution.status = {}", (status,))] if status is not None else []
+    conditions += [Condition("execution.id < {}", (before,))] if before is not None else []
+    text, values = where(conditions, first=2)
+    rows = await connections.pool().fetch(f"{SELECT} WHERE {text} ORDER BY execution.id DESC LIMIT $1", limit, *values)
     return [execution_of(row) for row in rows]
 
 

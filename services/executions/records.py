@@ -25,6 +25,7 @@ MAX_DELAY_MS = 365 * 24 * 3600 * 1000
 DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
 FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
+OPEN: tuple[Status, ...] = ("queued", "running", "waiting", "paused", "cancelling")
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -63,6 +64,20 @@ class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+
+
+class Steered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a call that means many executions.
+
+    `matched` is how many it meant, `asked` how many of them were asked, and `finishedMeanwhile` how many ended before
+    they could be. In a dry run none is asked. `firstIds` are the first hundred that matched, oldest first.
+    """
+
+    dry_run: bool
+    matched: int
+    asked: int
+    finished_meanwhile: int
+    first_ids: tuple[UUID, ...]
 
 
 class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -1,13 +1,25 @@
 """Pausing, resuming and giving up executions in a worker."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import msgspec
+import pytest
 
 from services import executions
 from services.caller import OPERATOR
-from services.engine.core.events import PauseRequested, ResumeRequested, StepCompleted, TimeExpired
-from tests.engine.conftest import Engine
+from services.engine.core.events import (
+    CancelRequested,
+    ExecutionCompleted,
+    PauseRequested,
+    ResumeRequested,
+    StepCompleted,
+    TimeExpired,
+)
+from services.engine.worker import Worker
+from services.executions import ExecutionFilter
+from tests.engine.conftest import FAST, Engine
 from tests.engine.plans import document_of, tool
 from tests.engine.play import document
 
@@ -130,3 +142,81 @@ async def test_an_execution_that_works_too_long_is_timed_out_and_cleans_up(engin
     assert engine.script.attempts == [("A", 1), ("Close", 1)]
     assert engine.script.stopped == ["A"]
     assert TimeExpired() in await engine.history(execution)
+
+
+@pytest.mark.parametrize("steer", [executions.pause, executions.resume, executions.cancel])
+async def test_what_arrives_together_with_the_last_answer_is_too_late(engine: Engine, steer: Any) -> None:
+    engine.script.hold("A"), engine.script.hold("B")
+    text = """
+    steps:
+      - {name: A, kind: tool, tool: files.read, parallelGroup: g}
+      - {name: B, kind: tool, tool: files.read, parallelGroup: g}
+    """
+    execution = await engine.start(document(text))
+    worker = engine.worker(settings=replace(FAST, executions=1))  # so that it looks at its inbox and claims nothing
+    async with engine.working(worker):
+        async with engine.database.pool.acquire() as holder:
+            await _until_begun(engine, "A", "B")
+            async with holder.transaction():
+                # While the first answer waits to be committed, the last one and the message gather behind it.
+                await holder.execute("SELECT FROM worker FOR UPDATE")
+                engine.script.release["A"].set()
+                await engine.waiting_for_a_lock()
+                engine.script.release["B"].set()
+                await steer(OPERATOR, execution=execution)
+                await _until_gathered(engine, worker, 2)
+        found = await engine.finished(execution)
+
+    assert (found.status, found.output) == ("completed", {"input": {}, "A": "A done", "B": "B done"})
+    assert isinstance((await engine.history(execution))[-1], ExecutionCompleted)
+
+
+async def _until_begun(engine: Engine, *names: str) -> None:
+    for name in names:
+        await engine.script.began[name].wait()
+
+
+async def _until_gathered(engine: Engine, worker: Worker, mails: int) -> None:
+    assert worker._life is not None
+    (run,) = worker._life.runs.values()
+    async with asyncio.timeout(10):
+        while run._mailbox.qsize() < mails:
+            await engine.database.pool.execute("SELECT")
+
+
+async def test_many_are_cancelled_wherever_they_stand_and_none_begins_another_step(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    running = await engine.start(document_of(tool("A"), tool("B")))
+    text = "steps: [{name: Pause, kind: wait, forMs: 60000}]"
+    waiting = await engine.start(msgspec.structs.replace(document(text), name="other"))
+    paused = (await executions.start(OPERATOR, orchestration="other")).id
+    await executions.pause(OPERATOR, execution=paused)
+    async with engine.working(engine.worker()):
+        await began.wait()
+        for execution, status in ((waiting, "waiting"), (paused, "paused")):
+            await engine.until(execution, lambda found, status=status: found.status == status)
+        queued = (await executions.start(OPERATOR, orchestration="other", delay_ms=3_600_000)).id
+        done = await executions.cancel_many(OPERATOR, filter=ExecutionFilter(all=True), reason="enough")
+        found = [await engine.finished(execution) for execution in (running, waiting, paused, queued)]
+
+    assert (done.matched, done.asked, done.finished_meanwhile) == (4, 4, 0)
+    assert {it.status for it in found} == {"cancelled"}
+    assert (engine.script.attempts, engine.script.stopped) == ([("A", 1)], ["A"])
+    assert CancelRequested(by="operator", reason="enough") in await engine.history(running)
+
+
+async def test_many_are_paused_and_resumed(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    first = await engine.start(document_of(tool("A"), tool("B")))
+    second = (await executions.start(OPERATOR, orchestration="flow")).id
+    flows = ExecutionFilter(orchestration="flow")
+    async with engine.working(engine.worker()):
+        await began.wait()
+        await executions.pause_many(OPERATOR, filter=flows)
+        await _until_read(engine, first)
+        engine.script.release["A"].set()
+        for execution in (first, second):
+            await engine.until(execution, lambda found: found.status == "paused")
+        await executions.resume_many(OPERATOR, filter=flows)
+        for execution in (first, second):
+            assert (await engine.finished(execution)).status == "completed"

@@ -682,6 +682,26 @@ SELECT journal_dress('journal_default');
 ALTER TABLE journal ATTACH PARTITION journal_default DEFAULT;
 SELECT journal_add_partitions();
 
+-- For each execution looked at, so what cannot be read pins nothing and keeps no other from being found.
+CREATE FUNCTION pins_role_version(first_event text, versions text[]) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  event jsonb;
+BEGIN
+  -- Inputs are long, and reading them is dear.
+  IF strpos(first_event, '"roles"') = 0 AND strpos(first_event, '"roleAssignments"') = 0 THEN
+    RETURN false;
+  END IF;
+  event := first_event;
+  RETURN EXISTS (
+    SELECT FROM jsonb_each_text(event -> 'roles') WHERE value = ANY (versions)
+    UNION ALL
+    SELECT FROM jsonb_each(event -> 'roleAssignments') WHERE value ->> 'version' = ANY (versions));
+EXCEPTION WHEN data_exception THEN
+  RETURN false;
+END $$;
+COMMENT ON FUNCTION pins_role_version IS
+  'Whether an execution with this first event has pinned one of these versions of roles, named by a step or assigned to one.';
+
 -- How an execution ends stands in its journal, and its parent learns of it. Seen when the statement is done, so that the
 -- checkpoint can append and settle in one.
 CREATE FUNCTION execution_end_guard() RETURNS trigger LANGUAGE plpgsql
