@@ -162,9 +162,12 @@ export type Group = {
 export type Health = {
   status: "degraded" | "ok";
   version: string;
-  database: "down" | "up";
+  database: "down" | "read-only" | "up";
+  pool: "ok" | "starved";
+  hints: "off" | "ok";
   worker: "down" | "live" | "none";
   workers: number;
+  problems: string[];
   defaultModel: string;
 };
 
@@ -481,7 +484,7 @@ export type AppRouter = TRPCBuiltRouter<
       resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
     };
     system: {
-      /** Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with the version, the worker of this process and the default model. Needs no token and never fails. */
+      /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */
       health: Query<void, Health>;
       /** The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token. */
       whoami: Query<void, Principal>;

@@ -6,6 +6,7 @@ A hint saves waiting for the next poll and nothing else: behind some poolers non
 import asyncio
 import logging
 from collections.abc import Callable
+from uuid import uuid4
 
 import asyncpg
 
@@ -25,6 +26,10 @@ class Notifier:
         self._connect = connect
         self._wanted = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
+        self._echo_channel = f"rolecall_echo_{uuid4().hex}"
+        self._echo = asyncio.Event()
+        self.is_listening = False
+        """Whether it has a connection that asked for hints; not whether any arrives."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` at each hint, from this process or another."""
@@ -35,19 +40,30 @@ class Notifier:
         self._tell()
         self._wanted.set()
 
+    async def hears(self, sender: asyncpg.Pool) -> bool:
+        """True once something has arrived that `sender` says to this notifier alone; behind some poolers, never."""
+        self._echo.clear()
+        await sender.execute("SELECT pg_notify($1, '')", self._echo_channel)
+        return await self._echo.wait()
+
     async def run(self) -> None:
         """Listen and send until cancelled."""
         while True:
             connection: asyncpg.Connection | None = None
             try:
                 connection = await self._connect()
+                # An idle connection that is lost gives no other sign. The next NOTIFY fails, and another is made.
+                connection.add_termination_listener(lambda _: self._wanted.set())
                 await connection.add_listener(CHANNEL, self._heard)
+                await connection.add_listener(self._echo_channel, lambda *_: self._echo.set())
+                self.is_listening = True
                 self._tell()  # whatever was said while nobody listened
                 await self._send(connection)
             except TRANSIENT as error:
                 _log.warning("no hints for now: %r", error)
                 await asyncio.sleep(_RETRY_SECONDS)
             finally:
+                self.is_listening = False
                 if connection is not None:
                     connection.terminate()
 

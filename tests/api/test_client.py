@@ -68,8 +68,11 @@ async def check_system(told: dict[str, Any]) -> None:
         "status": "ok",
         "version": VERSION,
         "database": "up",
+        "pool": "ok",
+        "hints": "ok",
         "worker": "live",
         "workers": 1,
+        "problems": [],
         "defaultModel": "offline/extractive",
     }
     assert told["system.whoami"] == told["together: whoami"]
