@@ -6,6 +6,7 @@ from uuid import UUID
 
 import click
 
+from api.cli.mendable import Unusable
 from api.cli.process import with_runtime
 from api.cli.times import instant_of
 from services import executions
@@ -32,6 +33,8 @@ def cancel(
         started_after=None if started_after is None else instant_of("--started-after", started_after),
         **meant,
     )
+    if filter == ExecutionFilter():
+        raise Unusable("say which executions are meant: by their ids, by an option such as --role, or --all")
     done = with_runtime(lambda _: executions.cancel_many(OPERATOR, filter=filter, reason=reason, dry_run=is_dry))
     if done.dry_run:
         _list(done)

@@ -38,7 +38,7 @@ def test_what_would_be_cancelled_is_listed_first(rolecall: Rolecall, later: list
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ((), "the filter says nothing of which executions are meant; give a field of it, or `all: true`"),
+        ((), "say which executions are meant: by their ids, by an option such as --role, or --all"),
         (("--role", "Greter"), "there is no role 'Greter'"),
         (("--started-before", "today"), "--started-before is 'today'; write an instant with its offset, such as"),
     ],
