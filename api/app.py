@@ -59,9 +59,9 @@ def _mounted(rpc: RpcApp) -> ASGIRouteHandler:
 def _health(runtime: Runtime, worker: Worker | None) -> HTTPRouteHandler:
     @route("/health", http_method=[HttpMethod.GET, HttpMethod.HEAD])
     async def answer() -> Response[Health]:
-        """503 takes this process out of rotation; without a worker it still answers calls."""
+        """503 takes this process out of rotation; without a worker, or with writes refused, it still answers calls."""
         found = await health.check(runtime.models, worker)
-        return Response(found, status_code=200 if found.database == "up" else 503)
+        return Response(found, status_code=200 if found.answers_calls else 503)
 
     return answer
 

@@ -33,6 +33,9 @@ router = Router(
         retry=executions.retry,
         complete_step=executions.complete_step,
         skip_step=executions.skip_step,
+        cancel_many=executions.cancel_many,
+        pause_many=executions.pause_many,
+        resume_many=executions.resume_many,
     ),
     system=Router(
         health=system.health,

@@ -10,7 +10,17 @@ from msgspec import Meta
 from meta_tools.system import system_tool
 from services import executions
 from services.errors import Invalid
-from services.executions import MAX_KEY, Execution, ExecutionDetail, IdempotencyKey, Status, StepLog
+from services.executions import (
+    MAX_KEY,
+    DelayMs,
+    Execution,
+    ExecutionDetail,
+    IdempotencyKey,
+    Instant,
+    Priority,
+    Status,
+    StepLog,
+)
 from services.json import Json
 from services.listing import Limit, OrchestrationReference
 from services.tools.tool import ToolContext
@@ -19,6 +29,10 @@ ExecutionId = Annotated[UUID, Meta(description="What `system.execute_orchestrati
 OrchestrationId = Annotated[UUID, Meta(description="An orchestration's id.")]
 Input = Annotated[Json, Meta(description="What the orchestration's input schema asks for: usually an object.")]
 Key = Annotated[IdempotencyKey, Meta(description="Calls with the same key start one execution. Rarely needed.")]
+
+Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is taken up first. Rarely needed.")]
+StartAt = Annotated[Instant, Meta(description="Not before this instant, such as 2026-01-31T12:00:00+01:00.")]
+Delay = Annotated[DelayMs, Meta(description="Not before so many milliseconds have passed. Not with `startAt`.")]
 
 
 class Started(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -44,6 +58,9 @@ async def execute(
     orchestration_id: OrchestrationId | None = None,
     input: Input = None,
     idempotency_key: Key | None = None,
+    priority: Urgency = 0,
+    start_at: StartAt | None = None,
+    delay_ms: Delay = 0,
 ) -> Started:
     """Start an orchestration, named by `orchestration` (name or id) or `orchestrationId`, with an `input` that fits its
     input schema. Gives back `executionId` at once, while it runs in the background; follow it with
@@ -57,6 +74,9 @@ async def execute(
         orchestration=_one_of(orchestration, orchestration_id),
         input=input,
         idempotency_key=idempotency_key or _fitting(context.idempotency_key),
+        priority=priority,
+        start_at=start_at,
+        delay_ms=delay_ms,
     )
     return Started(
         execution_id=started.id, status=started.status, orchestration=started.orchestration, version=started.version

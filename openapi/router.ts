@@ -90,7 +90,9 @@ export type Execution = {
   parent: string | null;
   idempotencyKey: string | null;
   restartOf: string | null;
+  priority: number;
   createdAt: string;
+  availableAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
 };
@@ -108,7 +110,9 @@ export type ExecutionDetail = {
   parent: string | null;
   idempotencyKey: string | null;
   restartOf: string | null;
+  priority: number;
   createdAt: string;
+  availableAt: string | null;
   startedAt: string | null;
   finishedAt: string | null;
   context: { [key: string]: Json };
@@ -117,6 +121,20 @@ export type ExecutionDetail = {
   inputTokens: number;
   outputTokens: number;
   costUsd: string | null;
+};
+
+/** Which executions are meant: those to which all that is given applies. */
+export type ExecutionFilter = {
+  orchestration?: string | null | undefined;
+  version?: number | null | undefined;
+  role?: string | null | undefined;
+  tool?: string | null | undefined;
+  status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined;
+  startedBy?: string | null | undefined;
+  startedBefore?: string | null | undefined;
+  startedAfter?: string | null | undefined;
+  ids?: string[] | null | undefined;
+  all?: boolean | undefined;
 };
 
 /** Why an attempt did not work. */
@@ -148,9 +166,12 @@ export type Group = {
 export type Health = {
   status: "degraded" | "ok";
   version: string;
-  database: "down" | "up";
+  database: "down" | "read-only" | "up";
+  pool: "ok" | "starved";
+  hints: "off" | "ok";
   worker: "down" | "live" | "none";
   workers: number;
+  problems: string[];
   defaultModel: string;
 };
 
@@ -296,6 +317,15 @@ export type RoleChanges = {
   isActive?: boolean | undefined;
 };
 
+/** What became of a call that means many executions. */
+export type Steered = {
+  dryRun: boolean;
+  matched: number;
+  asked: number;
+  finishedMeanwhile: number;
+  firstIds: string[];
+};
+
 /** One step. `order` is always set here: a document may leave it to the place in the list. */
 export type Step = {
   name: string;
@@ -438,12 +468,12 @@ export type AppRouter = TRPCBuiltRouter<
       schema: Query<void, { [key: string]: Json }>;
     };
     execution: {
-      /** An execution of the orchestration's active version, which runs in the background from now on. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema or a role cannot be assigned; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
-      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined }, Execution>;
+      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Execution>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
-      /** Executions, the newest first; `orchestration`, `status`, `parent`, whose steps have started them, and `restartOf` narrow; `before` goes on behind an id. Needs executions.read. */
-      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; parent?: string | null | undefined; restartOf?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; role?: string | null | undefined; tool?: string | null | undefined; startedBy?: string | null | undefined; startedBefore?: string | null | undefined; startedAfter?: string | null | undefined; parent?: string | null | undefined; restartOf?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
       /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
       steps: Query<{ execution: string }, StepLog[]>;
       /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
@@ -460,9 +490,15 @@ export type AppRouter = TRPCBuiltRouter<
       completeStep: Mutation<{ execution: string; path: string; output?: Json | undefined; reason?: string | undefined }, Execution>;
       /** The execution, asked to skip an open step; what is under way there is stopped. Nothing happens when the step is settled meanwhile. NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is not open. Needs executions.run. */
       skipStep: Mutation<{ execution: string; path: string; reason?: string | undefined }, Execution>;
+      /** Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter says nothing (`all: true` means every one) or contradicts itself; NOT_FOUND when it names what there is not. Needs executions.run. */
+      cancelMany: Mutation<{ filter: ExecutionFilter; reason?: string | undefined; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and has not finished, asked to begin nothing new as by `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      pauseMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
     };
     system: {
-      /** Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with the version, the worker of this process and the default model. Needs no token and never fails. */
+      /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */
       health: Query<void, Health>;
       /** The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token. */
       whoami: Query<void, Principal>;

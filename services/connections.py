@@ -41,6 +41,11 @@ def pool() -> asyncpg.Pool:
     return database().pool
 
 
+def notifier() -> Notifier | None:
+    """What tells this process that something has come up; None when nothing does."""
+    return _process.notifier
+
+
 def hint() -> None:
     """Tell the workers, here and elsewhere, that there is something to do."""
     if _process.notifier is not None:

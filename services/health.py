@@ -1,61 +1,196 @@
-"""Health: does this installation work right now?"""
+"""Health: does this installation work right now, and what is to be done if not?"""
 
 import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 import msgspec
 
+from db.connection import Database
 from services import connections
+from services.engine.outages import TRANSIENT
 from services.engine.worker import Worker
 from services.errors import Unavailable
 from services.models.catalog import Models
 
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 VERSION = version("rolecall")
 
-_PATIENCE_SECONDS = 2.0
+# Both pools are asked, then perhaps a connection of its own, then for a hint: less than two seconds together.
+_ACQUIRE_SECONDS = 0.4
+_POOLS_SECONDS = 0.9
+_ALONE_SECONDS = 0.6
+_HINT_SECONDS = 0.3
+
+_STATE = """
+SELECT current_setting('transaction_read_only') = 'on' AS is_read_only, count(*) AS workers FROM worker
+WHERE heartbeat_at + make_interval(secs => lease_seconds) > clock_timestamp()
+"""
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether calls are answered and executions run.
 
-    `status` is `ok` when the database answers and some worker is alive. `worker` is this process's own; `workers`
-    counts those of all processes.
+    `status` is `ok` when there are no `problems`: sentences that say what is wrong and what to do. `pool` is `starved`
+    when the database answers and this process has no connection left to ask it. `hints` are `off` when nobody tells
+    this process what has come up, so that it finds it by looking once a second. `worker` is this process's own;
+    `workers` counts those of all processes.
     """
 
     status: Literal["ok", "degraded"]
     version: str
-    database: Literal["up", "down"]
+    database: Literal["up", "down", "read-only"]
+    pool: Literal["ok", "starved"]
+    hints: Literal["ok", "off"]
     worker: Literal["live", "down", "none"]
     workers: int
+    problems: tuple[str, ...]
     default_model: str
+
+    @property
+    def answers_calls(self) -> bool:
+        """Whether a call that only reads can be answered by this process."""
+        return self.database != "down" and self.pool == "ok"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """What the database has said; nothing, when it did not answer."""
+
+    state: asyncpg.Record | None = None
+    is_starved: bool = False
+    hears: bool = False
+
+
+class _Starved(Exception):
+    """Every connection of a pool is taken."""
 
 
 async def check(models: Models, worker: Worker | None) -> Health:
-    """What works and what does not; it answers within two seconds, also when the database does not."""
-    workers = await _live_workers()
-    return Health(
-        status="ok" if workers else "degraded",
+    """What works and what does not; it answers within two seconds, whatever hangs."""
+    seen = await _look()
+    state = seen.state
+    database = "down" if state is None else "read-only" if state["is_read_only"] else "up"
+    health = Health(
+        status="ok",
         version=VERSION,
-        database="down" if workers is None else "up",
-        worker=_state(worker),
-        workers=workers or 0,
+        database=database,
+        pool="starved" if seen.is_starved else "ok",
+        hints="ok" if seen.hears else "off",
+        worker="none" if worker is None else "live" if worker.is_live else "down",
+        workers=0 if state is None else state["workers"],
+        problems=(),
         default_model=models.default,
     )
+    problems = _problems(health)
+    return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 
 
-async def _live_workers() -> int | None:
-    """How many workers have a heartbeat within their lease; None when the database does not say."""
-    alive = "SELECT count(*) FROM worker WHERE heartbeat_at + make_interval(secs => lease_seconds) > clock_timestamp()"
+def _problems(health: Health) -> tuple[str, ...]:
+    if health.database == "down":
+        # What else is wrong comes of that, or cannot be known.
+        return (
+            "The database does not answer: calls are refused and executions stand still until it does. See whether "
+            "PostgreSQL runs, has connections left, and is where ROLECALL_DATABASE_URL says.",
+        )
+    found = {
+        "The database takes no writes: nothing starts and no execution goes on. Lead ROLECALL_DATABASE_URL to the "
+        "primary, or set default_transaction_read_only to off.": health.database == "read-only",
+        "Every database connection of this process is in use, so calls wait. Look for slow statements and waiting "
+        "locks in pg_stat_activity, or serve from more processes.": health.pool == "starved",
+        "Hints do not arrive, so what comes up is found up to a second later. Connect to PostgreSQL itself, or to a "
+        "pooler in session mode; in transaction mode NOTIFY is lost.": health.hints == "off",
+        "The worker of this process is not registered; it tries again every second, and its log says what is in the "
+        "way.": health.worker == "down",
+        "No worker is alive, so executions wait. Start `rolecall work` or `rolecall up`.": health.workers == 0,
+    }
+    return tuple(sentence for sentence, applies in found.items() if applies)
+
+
+async def _look() -> _Seen:
     try:
-        async with asyncio.timeout(_PATIENCE_SECONDS):
-            return await connections.pool().fetchval(alive)
-    except (Unavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        database = connections.database()
+    except Unavailable:
+        return _Seen()
+    try:
+        state = await _within(_POOLS_SECONDS, _through_pools(database))
+        is_starved = False
+    except _Starved:
+        state, is_starved = None, True
+    if state is None:
+        state = await _within(_ALONE_SECONDS, _alone(database))
+    if state is None:
+        return _Seen()
+    return _Seen(state=state, is_starved=is_starved, hears=await _hears(database, is_starved=is_starved))
+
+
+async def _through_pools(database: Database) -> asyncpg.Record:
+    """The state, when each pool of this process has a connection to ask for it.
+
+    Raises:
+        _Starved: one has none.
+    """
+    assert database.engine.pool is not None, "the database is open"
+    await _through(database.engine.pool)
+    return await _through(database.pool)
+
+
+async def _through(pool: asyncpg.Pool) -> asyncpg.Record:
+    try:
+        connection = await pool.acquire(timeout=_ACQUIRE_SECONDS)
+    except TimeoutError:
+        raise _Starved from None
+    try:
+        return await connection.fetchrow(_STATE)
+    except BaseException:
+        with suppress(asyncpg.InterfaceError):  # one that the server has cut is given back already
+            connection.terminate()  # giving back one that hangs would hang as well
+        raise
+    finally:
+        await pool.release(connection)
+
+
+async def _alone(database: Database) -> asyncpg.Record | None:
+    """The state, as a connection gives it that nobody else uses."""
+    connection = await database.connect()
+    try:
+        return await connection.fetchrow(_STATE)
+    finally:
+        connection.terminate()
+
+
+async def _hears(database: Database, *, is_starved: bool) -> bool:
+    """Whether the notifier hears what is said to it, not over its own connection: a pooler might give it that back."""
+    notifier = connections.notifier()
+    if notifier is None or not notifier.is_listening:
+        return False
+    if is_starved:
+        return True
+    return bool(await _within(_HINT_SECONDS, notifier.hears(database.pool)))
+
+
+async def _within(seconds: float, asked: Coroutine[Any, Any, T]) -> T | None:
+    """The answer, or None when there is none in time, or the database is away.
+
+    What hangs may hang while it is cancelled, too; nobody waits for that.
+    """
+    task = asyncio.create_task(asked)
+    await asyncio.wait({task}, timeout=seconds)
+    if not task.done():
+        task.cancel()
+        task.add_done_callback(lambda it: it.cancelled() or it.exception())
         return None
-
-
-def _state(worker: Worker | None) -> Literal["live", "down", "none"]:
-    if worker is None:
-        return "none"
-    return "live" if worker.is_live else "down"
+    try:
+        return task.result()
+    except TRANSIENT as error:
+        _log.warning("the database does not answer for its health: %r", error)
+        return None
+    except asyncpg.PostgresError as error:
+        _log.warning("the database refuses to say how it is: %r", error)
+        return None

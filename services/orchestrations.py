@@ -242,15 +242,19 @@ async def document(version: UUID) -> Document:
     return document_of(row["document"], steps)
 
 
-async def version_ids(orchestration: str) -> list[UUID]:
-    """All versions of an orchestration, by its id or its name.
+async def version_ids(orchestration: str, *, number: int | None = None) -> list[UUID]:
+    """All versions of an orchestration, by its id or its name, or the one of that number.
 
     Raises:
-        NotFound: there is no such orchestration.
+        NotFound: there is no such orchestration, or no such version of it.
     """
     rows = await connections.pool().fetch(
-        "SELECT id FROM orchestration_version WHERE orchestration_id = $1", await id_of(orchestration)
+        "SELECT id FROM orchestration_version WHERE orchestration_id = $1 AND number = coalesce($2, number)",
+        await id_of(orchestration),
+        number,
     )
+    if number is not None and not rows:
+        raise NotFound("version", number, hint=f"of orchestration {orchestration!r}")
     return [row["id"] for row in rows]
 
 

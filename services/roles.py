@@ -156,6 +156,15 @@ async def ids_by_name() -> dict[str, UUID]:
     return {row["name"]: row["id"] for row in rows}
 
 
+async def id_of(role: str) -> UUID:
+    """The id of the role of that name or id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return (await _get(role)).id
+
+
 async def newest_versions(names: Iterable[str]) -> dict[str, UUID]:
     """The newest version of each role of these names that there is, by its name."""
     rows = await connections.pool().fetch(

@@ -1,14 +1,20 @@
-"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `prune`, `check`,
-`token`, `generate`.
+"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `prune`,
+`check`, `token`, `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
 
+from __future__ import annotations
+
 import signal
 import sys
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import click
+
+if TYPE_CHECKING:
+    from services.executions import Status
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -23,7 +29,9 @@ def root() -> None:
 @root.command()
 @click.argument("what", metavar="FILE|NAME")
 @click.option("--input", "given", metavar="JSON|@FILE", help="What the orchestration takes; {} when left out.")
-def run(what: str, given: str | None) -> None:
+@click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Of what is due, the higher goes first.")
+@click.option("--delay", metavar="TIME", help="Leave it to the workers of then: in 30s, 10m, 12h or 2d.")
+def run(what: str, given: str | None, priority: int, delay: str | None) -> None:
     """Run an orchestration here and show its progress.
 
     A file is loaded first: its roles and orchestrations are created or updated, and its last orchestration is run. A
@@ -31,7 +39,7 @@ def run(what: str, given: str | None) -> None:
     """
     from api.cli import running
 
-    sys.exit(running.run(what, given))
+    sys.exit(running.run(what, given, priority, delay))
 
 
 @root.command()
@@ -111,6 +119,57 @@ def migrate() -> None:
     from api.cli import process
 
     sys.exit(process.migrate())
+
+
+@root.command()
+@click.argument("ids", nargs=-1, type=click.UUID, metavar="[ID]...")
+@click.option("--orchestration", help="Those of this one, by name or id.")
+@click.option("--version", type=click.IntRange(1, 2**31 - 1), help="Those of this version of the orchestration.")
+@click.option("--role", help="Those that use this role.")
+@click.option("--tool", help="Those that may call this tool.")
+@click.option("--status", type=click.Choice(["queued", "running", "waiting", "paused", "cancelling"]))
+@click.option("--started-by", metavar="NAME", help="Those that this principal started.")
+@click.option("--started-before", metavar="INSTANT", help="Such as 2026-01-31T12:00:00Z.")
+@click.option("--started-after", metavar="INSTANT")
+@click.option("--all", "is_all", is_flag=True, help="Every one; on its own.")
+@click.option("--reason", default="", help="Kept in their journals.")
+@click.option("--dry-run", is_flag=True, help="Only list them.")
+def cancel(
+    ids: tuple[UUID, ...],
+    orchestration: str | None,
+    version: int | None,
+    role: str | None,
+    tool: str | None,
+    status: Status | None,
+    started_by: str | None,
+    started_before: str | None,
+    started_after: str | None,
+    is_all: bool,
+    reason: str,
+    dry_run: bool,
+) -> None:
+    """Cancel executions that have not finished: those to which all that is given applies.
+
+    Nothing of them begins any more, but what stands in `finally`; a worker that runs ends them.
+    """
+    from api.cli import steering
+
+    sys.exit(
+        steering.cancel(
+            ids,
+            started_before,
+            started_after,
+            reason,
+            is_dry=dry_run,
+            orchestration=orchestration,
+            version=version,
+            role=role,
+            tool=tool,
+            status=status,
+            started_by=started_by,
+            all=is_all,
+        )
+    )
 
 
 @root.command()

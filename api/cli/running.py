@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -13,11 +14,12 @@ from rich.console import Console
 from api import progress
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
+from api.cli.times import duration_of
 from services import bundles, executions, orchestrations
 from services.bundles import Bundle
 from services.caller import OPERATOR
 from services.errors import NotFound
-from services.executions import Execution, ExecutionDetail
+from services.executions import MAX_DELAY_MS, Execution, ExecutionDetail
 from services.executions.reading import history_of
 from services.json import Json
 from services.models.catalog import Models
@@ -33,11 +35,15 @@ _PATIENCE_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
-def run(what: str, given: str | None) -> int:
-    """Run the orchestration that `what` names or holds; the exit code is 0 when it completed."""
+def run(what: str, given: str | None, priority: int, delay: str | None) -> int:
+    """Run the orchestration that `what` names or holds; the exit code is 0 when it completed.
+
+    With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
+    """
     source = _bundle_in(Path(what)) if _is_file(what) else what
     data = {} if given is None else _json("--input", given)
-    return with_runtime(lambda runtime: _run(runtime, source, data))
+    later = None if delay is None else duration_of("--delay", delay)
+    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later))
 
 
 def restart(execution: UUID, from_: str | None, input: str | None, context: str | None) -> int:
@@ -72,9 +78,21 @@ def check(file: str) -> int:
     return 0
 
 
-async def _run(runtime: Runtime, source: Bundle | str, data: Json) -> int:
+async def _run(runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None) -> int:
+    delay_ms = 0 if later is None else later // timedelta(milliseconds=1)
+    if delay_ms > MAX_DELAY_MS:
+        raise Unusable("--delay is longer than a year; start the execution within 365d")
     name = await _known(source) if isinstance(source, str) else await _loaded(source)
-    return await _go_on(runtime, executions.start(OPERATOR, orchestration=name, input=data))
+    starting = executions.start(OPERATOR, orchestration=name, input=data, priority=priority, delay_ms=delay_ms)
+    if later is None:
+        return await _go_on(runtime, starting)
+    execution = await starting
+    click.echo(f"{execution.orchestration}, version {execution.version}")
+    click.echo(
+        f"queued until {execution.available_at:%Y-%m-%d %H:%M:%S} UTC; a worker that runs then (`rolecall work` or "
+        f"`rolecall up`) takes it up: execution {execution.id}"
+    )
+    return 0
 
 
 async def _go_on(runtime: Runtime, starting: Awaitable[Execution]) -> int:

@@ -9,13 +9,30 @@ from api.context import Context
 from api.procedures.orchestrations import OrchestrationReference
 from api.rpc import mutation, query
 from services import executions
-from services.executions import Execution, ExecutionDetail, IdempotencyKey, RoleAssignments, Status, StepLog
+from services.executions import (
+    DelayMs,
+    Execution,
+    ExecutionDetail,
+    ExecutionFilter,
+    IdempotencyKey,
+    Instant,
+    Priority,
+    RoleAssignments,
+    Status,
+    Steered,
+    StepLog,
+)
 from services.json import Json, JsonObject
-from services.listing import Limit
+from services.listing import Limit, RoleReference
+from services.roles import ToolName
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
 Key = Annotated[IdempotencyKey, Meta(description="The same key starts the same execution.")]
 Assignments = Annotated[RoleAssignments, Meta(description="Other roles than the steps name: by step, the role.")]
+Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is taken up first.")]
+StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
+Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
+Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 Path = Annotated[str, Meta(min_length=1, max_length=2_000, description="A step's instance path: `Duel[2]/Critic`.")]
 
@@ -28,11 +45,15 @@ async def start(
     input: Json = None,
     role_assignments: Assignments = {},  # noqa: B006
     idempotency_key: Key | None = None,
+    priority: Urgency = 0,
+    start_at: StartAt | None = None,
+    delay_ms: Delay = 0,
 ) -> Execution:
-    """An execution of the orchestration's active version, which runs in the background from now on. The same
+    """An execution of the orchestration's active version, which runs in the background from now on, or from `startAt`
+    or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same
     `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not
-    fit the input schema or a role cannot be assigned; NOT_FOUND when there is no such orchestration; CONFLICT when it
-    is inactive, or the key was used with another request. Needs executions.run.
+    fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such
+    orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run.
     """
     return await executions.start(
         ctx.caller,
@@ -40,6 +61,9 @@ async def start(
         input=input,
         role_assignments=role_assignments,
         idempotency_key=idempotency_key,
+        priority=priority,
+        start_at=start_at,
+        delay_ms=delay_ms,
     )
 
 
@@ -57,18 +81,30 @@ async def list_(
     *,
     orchestration: OrchestrationReference | None = None,
     status: Status | None = None,
+    role: RoleReference | None = None,
+    tool: ToolName | None = None,
+    started_by: Starter | None = None,
+    started_before: Instant | None = None,
+    started_after: Instant | None = None,
     parent: ExecutionId | None = None,
     restart_of: ExecutionId | None = None,
     limit: Limit = 50,
     before: ExecutionId | None = None,
 ) -> list[Execution]:
-    """Executions, the newest first; `orchestration`, `status`, `parent`, whose steps have started them, and `restartOf`
-    narrow; `before` goes on behind an id. Needs executions.read.
+    """Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started,
+    `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give
+    `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at.
+    NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read.
     """
     return await executions.list_(
         ctx.caller,
         orchestration=orchestration,
         status=status,
+        role=role,
+        tool=tool,
+        started_by=started_by,
+        started_before=started_before,
+        started_after=started_after,
         parent=parent,
         restart_of=restart_of,
         limit=limit,
@@ -155,3 +191,29 @@ async def skip_step(ctx: Context, *, execution: ExecutionId, path: Path, reason:
     not open. Needs executions.run.
     """
     return await executions.skip_step(ctx.caller, execution=execution, path=path, reason=reason)
+
+
+@mutation
+async def cancel_many(ctx: Context, *, filter: ExecutionFilter, reason: Reason = "", dry_run: bool = False) -> Steered:
+    """Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its
+    children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter
+    says nothing (`all: true` means every one) or contradicts itself; NOT_FOUND when it names what there is not. Needs
+    executions.run.
+    """
+    return await executions.cancel_many(ctx.caller, filter=filter, reason=reason, dry_run=dry_run)
+
+
+@mutation
+async def pause_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
+    """Every execution that matches the filter and has not finished, asked to begin nothing new as by
+    `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
+    """
+    return await executions.pause_many(ctx.caller, filter=filter, dry_run=dry_run)
+
+
+@mutation
+async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
+    """Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`.
+    BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
+    """
+    return await executions.resume_many(ctx.caller, filter=filter, dry_run=dry_run)

@@ -10,8 +10,9 @@ from services.principal import Principal
 
 @query(meta=Public())
 async def health(ctx: Context) -> Health:
-    """Whether the installation works: `ok` when the database answers and a worker is alive, else `degraded`, with
-    the version, the worker of this process and the default model. Needs no token and never fails.
+    """Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the
+    database, of this process's connections, of the hints and of the workers, the version and the default model. Needs
+    no token, never fails, and answers within two seconds.
     """
     return await health_service.check(ctx.models, ctx.worker)
 

@@ -142,6 +142,11 @@ class Checkpoint:
             for waiting in batch:
                 await self._settle([waiting])
             return
+        if isinstance(error, asyncpg.LockNotAvailableError):
+            # Nothing is wrong with it: somebody holds its row, perhaps in psql. The others come first, then it again.
+            self._waiting.append(batch[0])
+            self._wanted.set()
+            return
         entry, future = batch[0]
         _log.error("execution %s cannot be written", entry.execution, exc_info=error)
         if not future.done():

@@ -9,6 +9,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from uuid import uuid4
 
 import asyncpg
 
@@ -39,6 +40,10 @@ class Notifier:
         self._waiting: deque[tuple[str, bytes]] = deque(maxlen=_MAX_WAITING)
         self._hearers: dict[str, Callable[[str], None]] = {}
         self._greeters: list[Callable[[], None]] = []
+        self._echo_channel = f"rolecall_echo_{uuid4().hex}"
+        self._echo = asyncio.Event()
+        self.is_listening = False
+        """Whether it has a connection that asked for hints; not whether any arrives."""
 
     def listen(self, listener: Callable[[], None]) -> None:
         """Call `listener` at each hint, from this process or another."""
@@ -64,6 +69,12 @@ class Notifier:
             self._waiting.append((channel, message))
             self._wanted.set()
 
+    async def hears(self, sender: asyncpg.Pool) -> bool:
+        """True once something has arrived that `sender` says to this notifier alone; behind some poolers, never."""
+        self._echo.clear()
+        await sender.execute("SELECT pg_notify($1, '')", self._echo_channel)
+        return await self._echo.wait()
+
     async def run(self) -> None:
         """Listen and send until cancelled."""
         while True:
@@ -76,6 +87,8 @@ class Notifier:
                 await connection.add_listener(CHANNEL, self._heard)
                 for channel in self._hearers:
                     await connection.add_listener(channel, self._heard)
+                await connection.add_listener(self._echo_channel, lambda *_: self._echo.set())
+                self.is_listening = True
                 self._tell()  # whatever was said while nobody listened
                 self._waiting.clear()  # all of it is old by now
                 for greet in self._greeters:
@@ -85,6 +98,7 @@ class Notifier:
                 _log.warning("no hints for now: %r", error)
                 await asyncio.sleep(_RETRY_SECONDS)
             finally:
+                self.is_listening = False
                 if connection is not None:
                     connection.terminate()
 

@@ -18,14 +18,22 @@ Status = Literal[
 MAX_KEY = 200
 IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
 RoleAssignments: TypeAlias = dict[Name, Name]
+MIN_PRIORITY, MAX_PRIORITY = -100, 100
+Priority = Annotated[int, msgspec.Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+MAX_DELAY_MS = 365 * 24 * 3600 * 1000
+DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
 FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
+OPEN: tuple[Status, ...] = ("queued", "running", "waiting", "paused", "cancelling")
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One run of one version of an orchestration.
 
     `parent` is the execution that started it from a step, if one did; `restartOf` the one whose history it began with.
+    `availableAt` is when a worker takes it up next: its start, or the end of the time it waits for. It is null while a
+    worker has it, while it is paused, and when it has finished.
     """
 
     id: UUID
@@ -39,7 +47,9 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     parent: UUID | None
     idempotency_key: str | None
     restart_of: UUID | None
+    priority: int
     created_at: datetime
+    available_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
 
@@ -57,6 +67,20 @@ class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+
+
+class Steered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a call that means many executions.
+
+    `matched` is how many it meant, `asked` how many of them were asked, and `finishedMeanwhile` how many ended before
+    they could be. In a dry run none is asked. `firstIds` are the first hundred that matched, oldest first.
+    """
+
+    dry_run: bool
+    matched: int
+    asked: int
+    finished_meanwhile: int
+    first_ids: tuple[UUID, ...]
 
 
 class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

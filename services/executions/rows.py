@@ -14,7 +14,7 @@ SELECT = """
 SELECT execution.id, orchestration.name AS orchestration, version.number AS version, execution.status,
   execution.input::text, execution.output::text, execution.error::text, execution.started_by ->> 'name' AS started_by,
   execution.parent_execution_id AS parent, execution.idempotency_key, execution.forked_from AS restart_of,
-  execution.created_at, execution.started_at, execution.finished_at
+  execution.priority, execution.created_at, execution.available_at, execution.started_at, execution.finished_at
 FROM execution
 JOIN orchestration_version AS version ON version.id = execution.version_id
 JOIN orchestration ON orchestration.id = version.orchestration_id"""

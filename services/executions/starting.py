@@ -5,8 +5,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import msgspec
+from asyncpg import CheckViolationError
 from uuid_utils.compat import uuid7
 
+from db.refusal import refusal_of
 from services import connections, orchestrations, plans, roles
 from services.caller import Caller
 from services.definitions.structure import pointer
@@ -16,7 +18,7 @@ from services.engine.core.plan import Plan
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
 from services.executions.pinning import calls_of
-from services.executions.records import Execution, IdempotencyKey, RoleAssignments
+from services.executions.records import DelayMs, Execution, IdempotencyKey, Instant, Priority, RoleAssignments
 from services.executions.rows import one
 from services.expressions.errors import suggestion
 from services.json import Json
@@ -31,21 +33,29 @@ async def start(
     input: Json = None,
     role_assignments: RoleAssignments = {},  # noqa: B006
     idempotency_key: IdempotencyKey | None = None,
+    priority: Priority = 0,
+    start_at: Instant | None = None,
+    delay_ms: DelayMs = 0,
 ) -> Execution:
     """Start the active version of an orchestration; it runs in the background.
 
     `role_assignments` gives steps, by name, another role than the one that they name. With the same `idempotency_key`,
-    later calls return the execution that the first one started.
+    later calls return the execution that the first one started. Nothing of it is done before `start_at`, or before
+    `delay_ms` have passed; its version and its roles are those of now all the same. An instant that is over is now.
 
     Raises:
         NotFound: there is no such orchestration.
         Conflict: it, or one that its steps call, is inactive or has no active version, or the key was used for another
             request.
-        Invalid: `input` does not fit the orchestration's input schema, or a role is assigned to no step that takes one.
+        Invalid: `input` does not fit the orchestration's input schema, a role is assigned to no step that takes one, or
+            the start is said twice or is more than a year ahead.
     """
     caller.require("executions.run")
+    if start_at is not None and delay_ms:
+        raise Invalid("an execution starts at `startAt` or after `delayMs`; give one of them")
     id = await orchestrations.id_of(orchestration)
-    request = _digest(id, input, role_assignments)
+    due = _Due(priority=priority, at=None if start_at is None else start_at.timestamp(), delay_seconds=delay_ms / 1000)
+    request = _digest(id, input, role_assignments, due)
     if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
         return await one(earlier)
     found = await orchestrations.active(str(id))
@@ -61,9 +71,17 @@ async def start(
         role_assignments=assigned,
         calls=await calls_of(found.version, plan),
     )
-    execution = await _insert(caller, found, started, idempotency_key, request)
+    execution = await _insert(caller, found, started, due, idempotency_key, request)
     connections.hint()
     return await one(execution)
+
+
+class _Due(msgspec.Struct, frozen=True, kw_only=True):
+    """When an execution is due and before which others; `at` is in seconds since 1970."""
+
+    priority: int
+    at: float | None
+    delay_seconds: float
 
 
 def checked_input(plan: Plan, input: Json) -> Json:
@@ -79,18 +97,29 @@ def checked_input(plan: Plan, input: Json) -> Json:
 
 
 async def _insert(
-    caller: Caller, found: orchestrations.Active, started: ExecutionStarted, key: str | None, request: str
+    caller: Caller, found: orchestrations.Active, started: ExecutionStarted, due: _Due, key: str | None, request: str
 ) -> UUID:
-    inserted = await connections.pool().fetchval(
-        statement("start"),
-        started.execution,
-        found.version,
-        msgspec.json.encode(started.input).decode(),
-        msgspec.json.encode(caller.principal).decode(),
-        key,
-        request,
-        journal.encode(started),
-    )
+    try:
+        inserted = await connections.pool().fetchval(
+            statement("start"),
+            started.execution,
+            found.version,
+            msgspec.json.encode(started.input).decode(),
+            msgspec.json.encode(caller.principal).decode(),
+            key,
+            request,
+            journal.encode(started),
+            due.priority,
+            due.at,
+            due.delay_seconds,
+        )
+    except CheckViolationError as error:
+        if refusal_of(error).rule != "execution__starts_within_a_year":
+            raise
+        message = "it is more than a year ahead; start the execution within a year"
+        raise Invalid(
+            "the execution cannot start then", [Problem(code="TOO_LATE", path="/startAt", message=message)]
+        ) from None
     if inserted is not None:
         return started.execution
     assert key is not None, "only a key keeps an execution from being inserted"
@@ -99,9 +128,9 @@ async def _insert(
     return earlier
 
 
-def _digest(orchestration: UUID, input: Json, role_assignments: RoleAssignments) -> str:
+def _digest(orchestration: UUID, input: Json, role_assignments: RoleAssignments, due: _Due) -> str:
     """What tells one request from another: what was asked for, not what today's defaults make of it."""
-    asked = [str(orchestration), input, role_assignments]
+    asked = [str(orchestration), input, role_assignments, due]
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 

@@ -25,6 +25,16 @@ def granted(names: Iterable[str]) -> dict[str, Tool]:
     return {name: tool for name, tool in sorted(_tools.items()) if any(_is_granted(tool, wish) for wish in wanted)}
 
 
+def reaches(wish: str, name: str) -> bool:
+    """Whether a role with this name, pattern or tag may call the tool `name`; also one that is not known here.
+
+    >>> reaches("files.*", "files.gone"), reaches("meta", "files.gone")
+    (True, False)
+    """
+    tool = _tools.get(name)
+    return fnmatchcase(name, wish) if tool is None else _is_granted(tool, wish)
+
+
 def for_steps() -> dict[str, Tool]:
     """The tools that a tool step may call: those without a tag."""
     return {name: tool for name, tool in sorted(_tools.items()) if not tool.tags}

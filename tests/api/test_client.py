@@ -68,8 +68,11 @@ async def check_system(told: dict[str, Any]) -> None:
         "status": "ok",
         "version": VERSION,
         "database": "up",
+        "pool": "ok",
+        "hints": "ok",
         "worker": "live",
         "workers": 1,
+        "problems": [],
         "defaultModel": "offline/extractive",
     }
     assert told["system.whoami"] == told["together: whoami"]
@@ -120,6 +123,11 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
     assert told["execution.pause"]["id"] == told["execution.resume"]["id"] == told["execution.cancel"]["id"]
     cancelled = told["cancelled"]
     assert (cancelled["id"], cancelled["status"]) == (told["execution.cancel"]["id"], "cancelled")
+    (another,) = told["execution.cancelMany"]["firstIds"]
+    counts = {"dryRun": False, "matched": 1, "asked": 1, "finishedMeanwhile": 0, "firstIds": [another]}
+    assert told["execution.pauseMany"] == told["execution.cancelMany"] == counts
+    assert told["execution.resumeMany"] == {**counts, "dryRun": True, "asked": 0}
+    assert (await executions.get(OPERATOR, execution=UUID(another))).status == "cancelled"
     check_restarts(told)
 
 

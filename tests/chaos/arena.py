@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,6 +36,8 @@ class Arena:
     database: Database
     notifier: Notifier
     fleet: Fleet
+    hears: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is not set, this process's notifier gets no new connection."""
 
     async def surely(self, ask: Callable[[], Awaitable[T]]) -> T:
         """The answer, asked for again while the database is away. Only for what may be asked twice."""
@@ -102,13 +104,20 @@ class Arena:
 async def arena(server: Server, directory: Path, settings: Mapping[str, Any] = QUICK) -> AsyncIterator[Arena]:
     """An empty database and no worker yet."""
     async with server.new_database() as url, await Database.open(url) as database:
-        notifier = Notifier(database.connect)
+        hears = asyncio.Event()
+        hears.set()
+
+        async def connected() -> asyncpg.Connection:
+            await hears.wait()
+            return await database.connect()
+
+        notifier = Notifier(connected)
         feed = Feed(database.pool, Exchange(notifier))
         hints = asyncio.create_task(notifier.run())
         connections.use(database, notifier, feed)
         try:
             with fleet(url, directory, settings) as workers:
-                yield Arena(server, url, database, notifier, workers)
+                yield Arena(server, url, database, notifier, workers, hears)
         finally:
             connections.use(None, None)
             hints.cancel()

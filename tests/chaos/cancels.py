@@ -12,6 +12,7 @@ import asyncpg
 from services import executions
 from services.caller import OPERATOR
 from services.errors import Conflict
+from services.executions import ExecutionFilter
 from tests.chaos import checker, flows
 from tests.chaos.arena import Arena
 
@@ -72,6 +73,27 @@ async def run(arena: Arena, cancels: int, seed: int = 1) -> Report:
     if not await arena.all_finished(STOPS_WITHIN_SECONDS + 5.0):
         report.violations.append("not everything was over soon after the last cancel")
     await _judge(arena, document, posted, report)
+    return report
+
+
+async def run_at_once(arena: Arena, cancels: int, seed: int = 1) -> Report:
+    """Start executions, cancel all that use the tool at one instant, twice at the same time, and check."""
+    random, report = Random(seed), Report()
+    document = await flows.save(flows.MIXED)
+    for _ in range(2):
+        arena.fleet.start()
+    for n in range(cancels):
+        await flows.start("mixed", {**flows.mixed_input(random, n), "ms": random.choice((20, 60, 30_000))}, str(n))
+    await arena.has_begun(cancels)
+    using = ExecutionFilter(tool="files.read")
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(executions.cancel_many(OPERATOR, filter=using)) for _ in range(2)]
+    at = time.time()
+    if not await arena.all_finished(STOPS_WITHIN_SECONDS):
+        report.violations.append("not everything was over soon after the cancels")
+    meant = max((call.result() for call in calls), key=lambda done: done.matched)
+    report.too_late = cancels - meant.asked
+    await _judge(arena, document, dict.fromkeys(meant.first_ids, at), report)
     return report
 
 

@@ -16,7 +16,7 @@ from services.engine.core.events import ExecutionCompleted
 from services.engine.sql import statement
 from services.errors import Conflict
 from tests.chaos import flows
-from tests.chaos.cancels import run
+from tests.chaos.cancels import run, run_at_once
 from tests.chaos.conftest import NewArena
 from tests.chaos.fleet import QUICK
 
@@ -28,6 +28,15 @@ async def test_cancels_at_random_instants_end_executions_and_start_nothing(new_a
     assert report.violations == []
     assert report.cancelled + report.while_ending + report.passed_over + report.too_late == 60
     assert report.cancelled > 30
+    assert max(report.begun_after_seconds, default=0.0) <= QUICK["poll_seconds"] + 1.0
+
+
+async def test_a_cancel_of_many_at_work_ends_them_and_starts_nothing(new_arena: NewArena) -> None:
+    async with new_arena() as arena:
+        report = await run_at_once(arena, cancels=100)
+
+    assert report.violations == []
+    assert report.cancelled > 50
     assert max(report.begun_after_seconds, default=0.0) <= QUICK["poll_seconds"] + 1.0
 
 

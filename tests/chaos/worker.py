@@ -3,13 +3,14 @@
     ROLECALL_DATABASE_URL=… ROLECALL_CHAOS_DIRECTORY=… python -m tests.chaos.worker
 
 The environment says everything: the database, the directory of the ledger, `WorkerSettings` as JSON, whether hints are
-heard, where to crash, and whether the checkpoint has lost its fence.
+heard, the name of its machine, where to crash, and whether the checkpoint has lost its fence.
 """
 
 import asyncio
 import logging
 import os
 import signal
+import socket
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -37,6 +38,7 @@ DIRECTORY = "ROLECALL_CHAOS_DIRECTORY"
 SETTINGS = "ROLECALL_CHAOS_SETTINGS"
 HINTS = "ROLECALL_CHAOS_HINTS"
 UNFENCED = "ROLECALL_CHAOS_UNFENCED"
+HOST = "ROLECALL_CHAOS_HOST"
 
 
 def main(environment: Mapping[str, str]) -> None:
@@ -48,6 +50,8 @@ def main(environment: Mapping[str, str]) -> None:
     if crash.VARIABLE in environment:
         points = crash.Points(environment[crash.VARIABLE], directory / f"{os.getpid()}.points")
         points.wrap_statements()
+    if host := environment.get(HOST):
+        socket.gethostname = lambda: host
     if environment.get(UNFENCED):
         checkpoint.statement = lambda name: unfenced(statement(name)) if name == "checkpoint" else statement(name)
     uvloop.run(_work(environment, directory, points))

@@ -17,6 +17,6 @@ def test_what_has_finished_is_deleted_when_it_is_old_enough(rolecall: Rolecall, 
 def test_an_age_that_is_none_is_said_in_one_line(rolecall: Rolecall, database_url: str) -> None:
     done = rolecall.run("prune", "--older-than", "a month", ROLECALL_DATABASE_URL=database_url)
 
-    wanted = "write a number and d, h or m for days, hours or minutes, such as 30d"
+    wanted = "write a number and d, h, m or s for days, hours, minutes or seconds, such as 30d"
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"rolecall: --older-than is 'a month'; {wanted}\n"

@@ -44,6 +44,21 @@ def test_a_loaded_orchestration_runs_by_name(rolecall: Rolecall, tmp_path: Path)
     assert '"hello": "Grace"' in done.stdout
 
 
+def test_a_delayed_run_is_left_to_the_workers_of_then(rolecall: Rolecall, tmp_path: Path) -> None:
+    greeting = tmp_path / "greeting.json"
+    greeting.write_text(json.dumps(document("Greet", inputMapping={"hello": "<<input.name>>"})))
+
+    done = rolecall.run("run", str(greeting), "--delay", "2d", "--priority", "7")
+    refused = rolecall.run("run", "sample", "--delay", "366d")
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(
+        r"^queued until [\d-]{10} [\d:]{8} UTC; .* takes it up: execution [0-9a-f-]{36}$", done.stdout, re.M
+    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "rolecall: --delay is longer than a year; start the execution within 365d\n"
+
+
 def test_a_failed_execution_names_its_step_and_ends_with_1(rolecall: Rolecall, tmp_path: Path) -> None:
     failing = tmp_path / "failing.json"
     step = {"kind": "tool", "tool": "files.read", "inputMapping": {"path": "nowhere.txt"}}

@@ -246,6 +246,9 @@ ATTACKS = (
         EDIT.format("status = 'completed', owner = NULL, finished_at = now(), error = '{}'", "running"),
     ),
     ("execution__available_when_queued", EDIT.format("available_at = NULL", "queued")),
+    ("execution__available_at_is_finite", EDIT.format("available_at = 'infinity'", "queued")),
+    ("execution__available_at_is_finite", EDIT.format("available_at = '-infinity'", "waiting")),
+    ("execution__starts_within_a_year", START.format("available_at", PUBLISHED, "now() + interval '366 days 1 hour'")),
     ("execution__available_unless_held", EDIT.format("available_at = now()", "running")),
     ("execution__available_unless_held", EDIT.format("available_at = now()", "paused")),
     (

@@ -31,6 +31,7 @@ STATUSES = (
     "WHERE idempotency_key IN ('running', 'cancelling')"
 )
 
+LATER = "UPDATE execution SET available_at = clock_timestamp() + interval '1 hour' WHERE idempotency_key = 'queued';"
 CLAIM = (
     f"UPDATE execution SET owner = '{SECOND}', status = 'running', epoch = epoch + 1, available_at = NULL "
     "WHERE idempotency_key = '{}';"
@@ -234,6 +235,18 @@ EDITS = (
         "SELECT array_agg(depth || ' ' || status || ' ' || wake_seq || ' ' || (cancel_requested_at IS NOT NULL) "
         "ORDER BY depth) FROM execution WHERE idempotency_key = 'paused' OR depth = 1",
         ["0 queued 7 true", "1 queued 2 true"],
+    ),
+    (
+        "what is not due yet is not begun by a message",
+        LATER + POST.format("pause", "queued") + POST.format("resume", "queued"),
+        "SELECT wake_seq || ' ' || (available_at > now()) FROM execution WHERE idempotency_key = 'queued'",
+        "2 true",
+    ),
+    (
+        "what is not due yet is taken up when it is to end",
+        LATER + POST.format("cancel", "queued"),
+        "SELECT wake_seq || ' ' || (available_at > clock_timestamp()) FROM execution WHERE idempotency_key = 'queued'",
+        "1 false",
     ),
     (
         "a cancel leaves the inbox once the journal has it",

@@ -100,6 +100,13 @@ class Engine:
                 pass
             return found
 
+    async def waiting_for_a_lock(self) -> None:
+        """Return once some connection to the database waits for a lock."""
+        waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        async with asyncio.timeout(10):
+            while not await self.database.pool.fetch(waiting):
+                pass
+
     async def history(self, execution: UUID) -> list[AnyEvent]:
         histories = await journal.load(self.database.pool, [execution])
         return histories[execution].events

@@ -7,8 +7,9 @@ import msgspec
 from services import executions
 from services.caller import OPERATOR
 from services.engine import claim
-from services.engine.core.events import PauseRequested, ResumeRequested, StepCompleted, TimeExpired
+from services.engine.core.events import CancelRequested, PauseRequested, ResumeRequested, StepCompleted, TimeExpired
 from services.engine.performer import Attempt
+from services.executions import ExecutionFilter
 from services.json import Json
 from tests.engine.conftest import Engine
 from tests.engine.plans import document_of, tool
@@ -183,3 +184,41 @@ async def test_a_cancel_that_is_read_with_the_last_answer_counts(engine: Engine)
         found = await engine.finished(execution)
 
     assert found.status == "cancelled"
+
+
+async def test_many_are_cancelled_wherever_they_stand_and_none_begins_another_step(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    running = await engine.start(document_of(tool("A"), tool("B")))
+    text = "steps: [{name: Pause, kind: wait, forMs: 60000}]"
+    waiting = await engine.start(msgspec.structs.replace(document(text), name="other"))
+    paused = (await executions.start(OPERATOR, orchestration="other")).id
+    await executions.pause(OPERATOR, execution=paused)
+    async with engine.working(engine.worker()):
+        await began.wait()
+        for execution, status in ((waiting, "waiting"), (paused, "paused")):
+            await engine.until(execution, lambda found, status=status: found.status == status)
+        queued = (await executions.start(OPERATOR, orchestration="other", delay_ms=3_600_000)).id
+        done = await executions.cancel_many(OPERATOR, filter=ExecutionFilter(all=True), reason="enough")
+        found = [await engine.finished(execution) for execution in (running, waiting, paused, queued)]
+
+    assert (done.matched, done.asked, done.finished_meanwhile) == (4, 4, 0)
+    assert {it.status for it in found} == {"cancelled"}
+    assert (engine.script.attempts, engine.script.stopped) == ([("A", 1)], ["A"])
+    assert CancelRequested(by="operator", reason="enough") in await engine.history(running)
+
+
+async def test_many_are_paused_and_resumed(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    first = await engine.start(document_of(tool("A"), tool("B")))
+    second = (await executions.start(OPERATOR, orchestration="flow")).id
+    flows = ExecutionFilter(orchestration="flow")
+    async with engine.working(engine.worker()):
+        await began.wait()
+        await executions.pause_many(OPERATOR, filter=flows)
+        await _until_read(engine, first)
+        engine.script.release["A"].set()
+        for execution in (first, second):
+            await engine.until(execution, lambda found: found.status == "paused")
+        await executions.resume_many(OPERATOR, filter=flows)
+        for execution in (first, second):
+            assert (await engine.finished(execution)).status == "completed"

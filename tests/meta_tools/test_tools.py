@@ -53,7 +53,9 @@ def test_arguments_have_their_classic_names() -> None:
     assert fields_of("create_orchestration")[0] == {"name", "steps"}
     assert fields_of("create_orchestration")[1] >= {"description", "tags", "input", "output", "outputSchema"}
     assert fields_of("update_orchestration") == ({"orchestration"}, {"orchestration", "changes", "isActive"})
-    assert fields_of("execute_orchestration")[1] == {"orchestration", "orchestrationId", "input", "idempotencyKey"}
+    assert fields_of("execute_orchestration")[1] == {
+        "orchestration", "orchestrationId", "input", "idempotencyKey", "priority", "startAt", "delayMs"
+    }  # fmt: skip
     assert fields_of("get_execution_status") == ({"executionId"}, {"executionId"})
 
 

@@ -1,6 +1,7 @@
 """Starting executions: inputs, keys, pinned roles and refusals."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import uuid4
 
 import pytest
@@ -140,3 +141,56 @@ async def test_an_input_with_very_many_faults_is_refused_with_some_of_them() -> 
         await executions.start(OPERATOR, orchestration="flow", input={"list": list(range(10_000))})
 
     assert len(refusal.value.problems) == 50
+
+
+async def test_a_start_is_put_off_by_a_delay_or_to_an_instant(opened: Database) -> None:
+    now = await opened.pool.fetchval("SELECT clock_timestamp()")
+    at = now + timedelta(days=364)
+
+    by_delay = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, delay_ms=90_000)
+    by_instant = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, start_at=at, priority=-3)
+    at_once = await executions.start(
+        OPERATOR,
+        orchestration="flow",
+        input={"topic": "x"},
+        start_at=datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=9))),
+    )
+
+    assert by_delay.available_at is not None
+    assert at_once.available_at is not None
+    assert timedelta(seconds=90) <= by_delay.available_at - now < timedelta(seconds=150)
+    assert (by_instant.available_at, by_instant.priority, by_instant.status) == (at, -3, "queued")
+    assert now <= at_once.available_at < now + timedelta(seconds=60)
+    assert by_instant in await executions.list_(OPERATOR)
+
+
+@pytest.mark.parametrize("at", [timedelta(days=367), datetime.max.replace(tzinfo=UTC)])
+async def test_a_start_is_at_most_a_year_ahead(at: timedelta | datetime) -> None:
+    start_at = datetime.now(UTC) + at if isinstance(at, timedelta) else at
+    with pytest.raises(Invalid) as refusal:
+        await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, start_at=start_at)
+
+    message = "it is more than a year ahead; start the execution within a year"
+    assert [(it.path, it.message) for it in refusal.value.problems] == [("/startAt", message)]
+    assert await executions.list_(OPERATOR) == []
+
+
+async def test_a_start_is_said_in_one_way() -> None:
+    with pytest.raises(Invalid, match="an execution starts at `startAt` or after `delayMs`; give one of them"):
+        await executions.start(
+            OPERATOR, orchestration="flow", input={"topic": "x"}, start_at=datetime.now(UTC), delay_ms=1
+        )
+
+
+async def test_a_key_is_for_one_priority_and_one_start() -> None:
+    at = datetime(2001, 1, 1, tzinfo=UTC)
+    asked = {"orchestration": "flow", "input": {"topic": "x"}, "idempotency_key": "k"}
+    first = await executions.start(OPERATOR, **asked, start_at=at, priority=5)
+
+    elsewhere = at.astimezone(timezone(timedelta(hours=-5)))
+    again = await executions.start(OPERATOR, **asked, start_at=elsewhere, priority=5)
+
+    assert again.id == first.id
+    for other in ({"priority": 4, "start_at": at}, {"priority": 5, "delay_ms": 5}, {"priority": 5}):
+        with pytest.raises(Conflict, match="was used for another request"):
+            await executions.start(OPERATOR, **asked, **other)

@@ -389,6 +389,8 @@ CREATE TABLE execution (
   -- A queued execution that is never due would be lost; an owned, paused or finished one must not be claimed.
   CONSTRAINT execution__available_when_queued CHECK (available_at IS NOT NULL OR status <> 'queued'),
   CONSTRAINT execution__available_unless_held CHECK (available_at IS NULL OR status IN ('queued', 'waiting')),
+  -- How long it is until 'infinity' cannot be said, and a worker asks that of the first that is due.
+  CONSTRAINT execution__available_at_is_finite CHECK (isfinite(available_at)),
   -- The idempotency index below reads the name; without one, the same key would start two executions.
   CONSTRAINT execution__started_by_a_principal CHECK (
     coalesce(jsonb_typeof(started_by -> 'kind') = 'string' AND jsonb_typeof(started_by -> 'name') = 'string', false)),
@@ -455,6 +457,11 @@ BEGIN
     RAISE EXCEPTION 'execution % cannot start as % at epoch %', NEW.id, NEW.status, NEW.epoch
       USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__starts_queued',
         HINT = 'An execution starts queued, at epoch 0, with nothing counted yet; a worker claims it.';
+  END IF;
+  IF NEW.available_at > clock_timestamp() + interval '1 year' THEN
+    RAISE EXCEPTION 'execution % cannot start at %, which is more than a year ahead', NEW.id, NEW.available_at
+      USING ERRCODE = '23514', TABLE = 'execution', CONSTRAINT = 'execution__starts_within_a_year',
+        HINT = 'Start it within a year from now.';
   END IF;
   IF NEW.parent_execution_id IS NOT NULL THEN
     -- The lock keeps the parent from finishing before its child is there.
@@ -712,6 +719,26 @@ SELECT journal_dress('journal_default');
 ALTER TABLE journal ATTACH PARTITION journal_default DEFAULT;
 SELECT journal_add_partitions();
 
+-- For each execution looked at, so what cannot be read pins nothing and keeps no other from being found.
+CREATE FUNCTION pins_role_version(first_event text, versions text[]) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+DECLARE
+  event jsonb;
+BEGIN
+  -- Inputs are long, and reading them is dear.
+  IF strpos(first_event, '"roles"') = 0 AND strpos(first_event, '"roleAssignments"') = 0 THEN
+    RETURN false;
+  END IF;
+  event := first_event;
+  RETURN EXISTS (
+    SELECT FROM jsonb_each_text(event -> 'roles') WHERE value = ANY (versions)
+    UNION ALL
+    SELECT FROM jsonb_each(event -> 'roleAssignments') WHERE value ->> 'version' = ANY (versions));
+EXCEPTION WHEN data_exception THEN
+  RETURN false;
+END $$;
+COMMENT ON FUNCTION pins_role_version IS
+  'Whether an execution with this first event has pinned one of these versions of roles, named by a step or assigned to one.';
+
 -- How an execution ends stands in its journal, and its parent learns of it. Seen when the statement is done, so that the
 -- checkpoint can append and settle in one.
 CREATE FUNCTION execution_end_guard() RETURNS trigger LANGUAGE plpgsql
@@ -795,6 +822,8 @@ BEGIN
       -- A paused execution is left alone until somebody wants it to go on or to end, or settles a step by hand.
       status = CASE WHEN status = 'paused' AND wakes_paused THEN 'queued' ELSE status END,
       available_at = CASE
+        -- Before its time an execution begins only in order to end; what else has arrived is read when it is due.
+        WHEN status = 'queued' AND epoch = 0 AND NEW.kind <> 'cancel' THEN available_at
         WHEN status IN ('queued', 'waiting') OR (status = 'paused' AND wakes_paused) THEN clock_timestamp() END,
       cancel_requested_at = CASE NEW.kind
         WHEN 'cancel' THEN coalesce(cancel_requested_at, clock_timestamp()) ELSE cancel_requested_at END

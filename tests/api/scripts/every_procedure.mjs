@@ -102,6 +102,13 @@ for (const [call, settled] of [
   await tell(`steps after ${call}`, client.execution.steps.query({ execution: retried }));
 }
 
+const { id: another } = await client.execution.start.mutate({ orchestration: slow, delayMs: 3600000, priority: 9 });
+const filter = { orchestration: slow, startedAfter: new Date(0).toISOString() };
+await tell('execution.pauseMany', client.execution.pauseMany.mutate({ filter }));
+await tell('execution.resumeMany', client.execution.resumeMany.mutate({ filter, dryRun: true }));
+await tell('execution.cancelMany', client.execution.cancelMany.mutate({ filter, reason: 'enough' }));
+await untilFinished(another);
+
 await tell('role in use', client.role.delete.mutate({ role }));
 await client.role.create.mutate({ name: `Spare ${link}`, basePrompt: '' });
 await tell('role.delete', client.role.delete.mutate({ role: `Spare ${link}` }));
