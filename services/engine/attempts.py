@@ -52,7 +52,14 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
     committed: asyncio.Future[None]
 
 
-Post: TypeAlias = Callable[[Answer | Note], None]
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt that has waited asks to begin; `granted` is done once nothing speaks against it."""
+
+    command: StartStep
+    granted: asyncio.Future[None]
+
+
+Post: TypeAlias = Callable[[Answer | Note | Request], None]
 Report: TypeAlias = Callable[[Callable[[], Progress]], None]
 
 
@@ -131,8 +138,10 @@ class Attempts:
         self, start: Start, step: Step, role_version: UUID | None, called: UUID | None, instance: str
     ) -> None:
         command = start.command
-        if start.due:
-            await asyncio.sleep(start.due - time.monotonic())
+        has_waited = self._room.locked()
+        if start.due and (delay := start.due - time.monotonic()) > 0:
+            await asyncio.sleep(delay)
+            has_waited = True
         if command.is_expiry:
             self.due.pop(command.path, None)
             failure = child_timed_out(command.delay_ms)
@@ -140,6 +149,8 @@ class Attempts:
             return
         notes = list(command.notes)
         async with self._room:
+            if has_waited:
+                await self._permission(command)
             self.due.pop(command.path, None)
             began = time.monotonic()
             self._report(partial(_started, command))
@@ -175,6 +186,12 @@ class Attempts:
                 duration_ms=round((time.monotonic() - began) * 1000),
             )
         )
+
+    async def _permission(self, command: StartStep) -> None:
+        """Return when the attempt may begin: meanwhile somebody may have cancelled, and nothing begins after that."""
+        granted: asyncio.Future[None] = self._loop.create_future()
+        self._post(Request(command=command, granted=granted))
+        await granted
 
     async def _outcome(self, attempt: Attempt) -> tuple[Json, Failure | None]:
         task = self._tasks[attempt.path]

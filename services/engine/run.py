@@ -15,7 +15,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from services.definitions.calls import call_of
-from services.engine.attempts import Answer, Attempts, Note, Start
+from services.engine.attempts import Answer, Attempts, Note, Request, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
 from services.engine.children import Child, ChildEnd
 from services.engine.claim import Claimed, Message
@@ -56,7 +56,7 @@ class _Expired:
     """The time that the execution may work is over."""
 
 
-_Mail: TypeAlias = Answer | Note | Message | _Nudge | _Expired
+_Mail: TypeAlias = Answer | Note | Request | Message | _Nudge | _Expired
 ReadInbox: TypeAlias = Callable[[UUID], Awaitable[list[Message]]]
 
 
@@ -159,11 +159,13 @@ class Run:
             arrived = self._events_of(state, messages)
             state = replay(self._plan, arrived, state)
             events += arrived
+        waiting = [item.committed for item in notes]
+        waiting += [item.granted for item in mail if isinstance(item, Request)]
         turn = follow_up(self._plan, state, *events, limit=_LIMIT)
-        goes_on = await self._take_turn(turn, messages)
-        for item in notes:
-            if goes_on and not item.committed.done():
-                item.committed.set_result(None)
+        goes_on = await self._take_turn(turn, messages, asks=bool(waiting))
+        for each in waiting:
+            if goes_on and not each.done():  # it is done when its attempt was stopped
+                each.set_result(None)
         return goes_on
 
     @staticmethod
@@ -223,7 +225,7 @@ class Run:
         is_jittered = self._plan.steps[name_of(path)].definition.retry.jitter == "full"
         return random.random() if is_jittered else 1.0  # noqa: S311  # spreads retries, guards nothing
 
-    async def _take_turn(self, turn: Turn, messages: tuple[Message, ...]) -> bool:
+    async def _take_turn(self, turn: Turn, messages: tuple[Message, ...], *, asks: bool = False) -> bool:
         """Commit a turn and start what it wants; whether there is more to do here.
 
         A commit whose receipt shows a new message reads that first: nothing starts after a cancel has committed.
@@ -241,7 +243,7 @@ class Run:
             if self._plan.calls:
                 wanted, stops = self._without_idle_timers(turn.state, wanted), self._stops(turn.state)
             leaving = None if is_cut else self._leaving(turn.state, wanted)
-            receipt = await self._commit(events, messages, leaving, stops)
+            receipt = await self._commit(events, messages, leaving, stops, asks=asks)
             self._state = turn.state
             if receipt.has_left and leaving is not None:
                 self.due_in_seconds = leaving.delay_seconds
@@ -373,8 +375,10 @@ class Run:
         messages: tuple[Message, ...],
         leaving: Leaving | None,
         stops: tuple[UUID, ...] = (),
+        *,
+        asks: bool = False,
     ) -> Receipt:
-        if not events and not messages and leaving is None:
+        if not events and not messages and leaving is None and not asks:
             return Receipt(held=True, wake_seq=self._wake_seq)
         children: tuple[Child, ...] = ()
         if self._born:

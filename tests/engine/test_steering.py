@@ -1,17 +1,26 @@
 """Pausing, resuming and giving up executions in a worker."""
 
 import asyncio
+from dataclasses import replace
 
 import msgspec
 
 from services import executions
 from services.caller import OPERATOR
 from services.engine import claim
-from services.engine.core.events import CancelRequested, PauseRequested, ResumeRequested, StepCompleted, TimeExpired
+from services.engine.core.events import (
+    CancelRequested,
+    PauseRequested,
+    ResumeRequested,
+    StepCompleted,
+    StepFailed,
+    TimeExpired,
+)
 from services.engine.performer import Attempt
 from services.executions import ExecutionFilter
+from services.failure import Failed, Failure
 from services.json import Json
-from tests.engine.conftest import Engine
+from tests.engine.conftest import FAST, Engine
 from tests.engine.plans import document_of, tool
 from tests.engine.play import document
 from tests.engine.test_children import CHILD, ROOT, children, publish, start
@@ -222,3 +231,54 @@ async def test_many_are_paused_and_resumed(engine: Engine) -> None:
         await executions.resume_many(OPERATOR, filter=flows)
         for execution in (first, second):
             assert (await engine.finished(execution)).status == "completed"
+
+
+async def test_what_has_waited_for_room_does_not_begin_once_its_cancel_has_committed(engine: Engine) -> None:
+    began = engine.script.hold("A")
+    first = await engine.start(document_of(tool("A")))
+    second = await engine.start(msgspec.structs.replace(document_of(tool("B")), name="other"))
+    worker = engine.worker(settings=replace(FAST, attempts=1, poll_seconds=60.0))  # nobody tells it, nor does it look
+    async with engine.working(worker):
+        await began.wait()
+        await engine.until(second, lambda found: found.status == "running")
+        await engine.database.pool.execute(
+            "INSERT INTO inbox (execution_id, kind, sender) VALUES ($1, 'cancel', 'psql')", second
+        )
+        engine.script.release["A"].set()
+        assert (await engine.finished(second)).status == "cancelled"
+        assert (await engine.finished(first)).status == "completed"
+
+    assert engine.script.attempts == [("A", 1)]
+
+
+async def test_a_retry_that_was_delayed_beside_others_does_not_begin_once_its_cancel_has_committed(
+    engine: Engine,
+) -> None:
+    busy = Failure(code="RATE_LIMITED", message="busy", retryable=True, retry_after_seconds=1.0)
+
+    async def refuse(_: Attempt) -> Json:
+        raise Failed(busy)
+
+    began = engine.script.hold("Long")
+    engine.script.answers["Again"] = refuse
+    text = """
+    steps:
+      - {name: Again, kind: tool, tool: files.read, parallelGroup: g, maxRetries: 5, retryDelay: 0}
+      - {name: Long, kind: tool, tool: files.read, parallelGroup: g}
+    """
+    execution = await engine.start(document(text))
+    worker = engine.worker(settings=replace(FAST, poll_seconds=60.0))
+    async with engine.working(worker):
+        await began.wait()
+        await engine.until(execution, lambda found: found.status == "running")
+        async with asyncio.timeout(10):
+            while not any(isinstance(event, StepFailed) for event in await engine.history(execution)):
+                pass
+        tried = len(engine.script.attempts)
+        await engine.database.pool.execute(
+            "INSERT INTO inbox (execution_id, kind, sender) VALUES ($1, 'cancel', 'psql')", execution
+        )
+        assert (await engine.finished(execution)).status == "cancelled"
+
+    assert len(engine.script.attempts) == tried
+    assert engine.script.stopped == ["Long"]
