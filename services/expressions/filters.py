@@ -56,15 +56,19 @@ def filter_of(name: str, arguments: list[Json], position: int) -> Filter:
     return Filter(name=name, apply=function, argument=argument)
 
 
-def apply_filters(filters: tuple[Filter, ...], value: Json, made: Callable[[int], None]) -> Json:
+def apply_filters(
+    filters: tuple[Filter, ...], value: Json, *, write: Callable[[Json], str], made: Callable[[int], None]
+) -> Json:
     """The value after every filter, left to right. Null passes all but `default` and `json` unchanged.
 
-    `made` is told how many characters each filter gave; it may raise when there were too many.
+    `write` gives the JSON of a list or an object. `made` is told how many characters each filter gave; it may raise
+    when there were too many.
     """
     for each in filters:
         if value is None and each.name not in _TAKE_NULL:
             continue
-        value = each.apply(value, each.argument)
+        is_written = each.name == "json" and isinstance(value, (list, dict))
+        value = write(value) if is_written else each.apply(value, each.argument)
         if isinstance(value, str) and len(value) > MAX_OUTPUT_BYTES:
             raise _too_long(each.name)
         if isinstance(value, str):

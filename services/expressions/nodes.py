@@ -105,7 +105,7 @@ class Value:
         if not self._filters:
             return value
         try:
-            return apply_filters(self._filters, value, room.take_filtered)
+            return apply_filters(self._filters, value, write=room.text_of, made=room.take_filtered)
         except EvaluationError as error:
             raise EvaluationError(error.code, f"{self._source}: {error.message}") from None
 
