@@ -8,25 +8,19 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 from uuid import UUID
-
-from uuid_utils.compat import uuid7
 
 from services.definitions.calls import call_of
 from services.engine.attempts import Answer, Attempts, Note, Request, Start
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Receipt, Refused
-from services.engine.children import Child, ChildEnd
+from services.engine.children import ChildEnd
 from services.engine.claim import Claimed, Message
-from services.engine.core.children import awaited, ended, handed_down, is_left_alone
 from services.engine.core.commands import StartStep, StopStep
 from services.engine.core.decide import Limit, Turn, advance, follow_up, replay, resume
 from services.engine.core.events import (
     AnyEvent,
-    ChildStarted,
     ExecutionFailed,
-    ExecutionStarted,
     StepFailed,
     StepNoted,
     TimeExpired,
@@ -38,12 +32,12 @@ from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, State
 from services.engine.exchange import Tell
 from services.engine.mailbox import Mailbox
+from services.engine.offspring import Offspring
 from services.engine.orders import events_of
 from services.engine.performer import Performer
 from services.engine.progress import Progress
 from services.expressions.instants import seconds_of
 from services.failure import Failure
-from services.json import Json
 
 _LIMIT = Limit(events=100, bytes=2 * 1024 * 1024)
 
@@ -98,8 +92,7 @@ class Run:
         self._read: set[int] = set()
         self._is_draining = False
         self._held: dict[str, Start] = {}
-        self._born: dict[UUID, Child] = {}
-        self._awaited = awaited(plan, self._state)
+        self._offspring = Offspring(plan, self._state)
         self._began = time.monotonic()
         self.due_in_seconds: float | None = None
         """Once the execution is parked: how long from then on."""
@@ -189,7 +182,7 @@ class Run:
                 duration_ms=answer.duration_ms,
             )
         if self._plan.calls and self._plan.steps[name_of(path)].definition.kind == "orchestration":
-            return self._child_started(state, answer.command, answer.output)
+            return self._offspring.started(state, answer.command, answer.output)
         return complete(
             self._plan,
             state,
@@ -199,26 +192,6 @@ class Run:
             usage=answer.usage,
             duration_ms=answer.duration_ms,
         )
-
-    def _child_started(self, state: State, command: StartStep, input: Json) -> ChildStarted:
-        """The event of an attempt that knows what its child is to work on; the child starts when that is kept."""
-        path = command.path
-        called = state.calls[call_of(self._plan.steps[name_of(path)].definition) or ""]
-        started = ExecutionStarted(
-            execution=uuid7(),
-            at=datetime.now(UTC),
-            input=input,
-            roles=called.roles,
-            calls=handed_down(state.calls, called),
-            depth=state.depth + 1,
-        )
-        is_detached = is_left_alone(self._plan, path)
-        self._born[started.execution] = Child(
-            started=started, version=called.version, path=path, attempt=command.attempt, is_detached=is_detached
-        )
-        if not is_detached:
-            self._awaited |= {started.execution}
-        return ChildStarted(path=path, attempt=command.attempt, execution=started.execution)
 
     def _fraction(self, path: str) -> float:
         """The random part of a delay, drawn here because the core is pure."""
@@ -239,9 +212,9 @@ class Run:
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
             wanted = self._hold_while_paused(turn.state, wanted)
-            stops: tuple[UUID, ...] = ()
             if self._plan.calls:
-                wanted, stops = self._without_idle_timers(turn.state, wanted), self._stops(turn.state)
+                wanted = self._without_idle_timers(turn.state, wanted)
+            stops = self._offspring.to_stop(turn.state)
             leaving = None if is_cut else self._leaving(turn.state, wanted)
             receipt = await self._commit(events, messages, leaving, stops, asks=asks)
             self._state = turn.state
@@ -324,28 +297,13 @@ class Run:
         return events
 
     def _child_ended(self, state: State, end: ChildEnd) -> tuple[AnyEvent, ...]:
-        self._awaited -= {end.child}
         self._delayed_ages.pop(end.path, None)
         is_known = name_of(end.path) in self._plan.steps
-        event = ended(
-            self._plan,
-            state,
-            end.path,
-            end.child,
-            output=end.value,
-            failure=end.failure,
-            fraction=self._fraction(end.path) if is_known else 1.0,
-            duration_ms=end.duration_ms,
-        )
+        event = self._offspring.ended(state, end, self._fraction(end.path) if is_known else 1.0)
         if event is None:
             return ()
         self._attempts.stop(end.path)  # its timer
         return (event,)
-
-    def _stops(self, state: State) -> tuple[UUID, ...]:
-        """The children that nobody waits for any more, though they have not ended."""
-        before, self._awaited = self._awaited, awaited(self._plan, state)
-        return tuple(before - self._awaited)
 
     def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
         """How the execution leaves this worker now, if nothing keeps it here."""
@@ -380,9 +338,7 @@ class Run:
     ) -> Receipt:
         if not events and not messages and leaving is None and not asks:
             return Receipt(held=True, wake_seq=self._wake_seq)
-        children: tuple[Child, ...] = ()
-        if self._born:
-            children = tuple(self._born.pop(event.execution) for event in events if isinstance(event, ChildStarted))
+        children = self._offspring.to_start(events)
         receipt = await self._checkpoint.write(
             Entry(
                 execution=self.claimed.id,
