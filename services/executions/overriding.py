@@ -8,8 +8,7 @@ from services.engine.core.events import StepFailed
 from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
-from services.engine.core.stage import is_open
-from services.engine.core.state import State
+from services.engine.core.state import State, is_open
 from services.engine.core.trace import StepTrace, trace
 from services.errors import Conflict, Invalid, NotFound
 from services.executions.reading import history_of

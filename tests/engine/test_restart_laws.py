@@ -24,8 +24,7 @@ from services.engine.core.events import (
 from services.engine.core.fork import before_the_end, kept, retried
 from services.engine.core.override import completed, skipped
 from services.engine.core.paths import is_within
-from services.engine.core.stage import is_open
-from services.engine.core.state import FINISHED, State
+from services.engine.core.state import FINISHED, State, is_open
 from services.engine.core.trace import trace
 from tests.definitions.documents import documents
 from tests.engine.test_laws import Simulation

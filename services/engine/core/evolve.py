@@ -36,7 +36,7 @@ from services.engine.core.events import (
 from services.engine.core.paths import MAIN, frame_of, name_of
 from services.engine.core.plan import Plan, handler_slot
 from services.engine.core.retries import delay_before, is_tried_again
-from services.engine.core.state import FINISHED, OPEN, Frame, State, StepState, Undo, block_of, growth
+from services.engine.core.state import FINISHED, Frame, State, StepState, Undo, growth, is_open
 from services.failure import Failure
 from services.json import Json
 
@@ -49,29 +49,29 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
         case ExecutionStarted():
             return _started(state, event)
         case StepStarted(path=path):
-            return _attempted(state, event) if _is_open(plan, state, path) else state
+            return _attempted(state, event) if is_open(plan, state, path) else state
         case StepNoted(path=path, note=note):
             step = state.steps.get(path, _PENDING)
             noted = replace(step, notes=(*step.notes, note))
-            return frames.with_step(state, path, noted) if _is_open(plan, state, path) else state
+            return frames.with_step(state, path, noted) if is_open(plan, state, path) else state
         case StepWaiting(path=path, for_ms=for_ms, until=until):
             waiting = StepState(status="waiting", input=for_ms if until is None else until)
-            return frames.with_step(state, path, waiting) if _is_open(plan, state, path) else state
+            return frames.with_step(state, path, waiting) if is_open(plan, state, path) else state
         case StepCompleted(path=path):
-            return _completed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
+            return _completed(plan, _with_usage(state, event.usage), event) if is_open(plan, state, path) else state
         case StepFailed(path=path):
-            return _failed(plan, _with_usage(state, event.usage), event) if _is_open(plan, state, path) else state
+            return _failed(plan, _with_usage(state, event.usage), event) if is_open(plan, state, path) else state
         case ChildStarted(path=path):
-            return _with_child(state, event) if _is_open(plan, state, path) else state
+            return _with_child(state, event) if is_open(plan, state, path) else state
         case StepSkipped(path=path):
             return (
-                frames.settled(plan, state, path, StepState(status="skipped")) if _is_open(plan, state, path) else state
+                frames.settled(plan, state, path, StepState(status="skipped")) if is_open(plan, state, path) else state
             )
         case StepCancelled(path=path):
             cancelled = StepState(
                 status="cancelled", attempt=event.attempt, failure=state.steps.get(path, _PENDING).failure
             )
-            return frames.settled(plan, state, path, cancelled) if _is_open(plan, state, path) else state
+            return frames.settled(plan, state, path, cancelled) if is_open(plan, state, path) else state
         case BlockEntered(path=path, slot=slot):
             is_part = state.ending is not None and (path, slot) in state.ending.left
             return ending.enter_part(state, event) if is_part else frames.entered(plan, state, event)
@@ -100,18 +100,6 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             return state
         case _:
             assert_never(event)
-
-
-def _is_open(plan: Plan, state: State, path: str) -> bool:
-    """Whether something can still happen at a path: its stage is the one under way, and the step is not settled."""
-    key = frame_of(path)
-    frame = state.frames.get(key)
-    if state.phase in FINISHED or frame is None:
-        return False
-    if (step := state.steps.get(path)) is not None:
-        return step.status in OPEN
-    stages = block_of(plan, key, frame).stages
-    return frame.stage < len(stages) and name_of(path) in stages[frame.stage].names
 
 
 def _started(state: State, event: ExecutionStarted) -> State:

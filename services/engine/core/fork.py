@@ -25,8 +25,7 @@ from services.engine.core.evolve import evolve
 from services.engine.core.outcomes import Outcomes, outcomes_of
 from services.engine.core.paths import MAIN, frame_of, is_numbered, name_of, owner_of
 from services.engine.core.plan import Plan
-from services.engine.core.stage import is_open, under_way
-from services.engine.core.state import NEW, State
+from services.engine.core.state import NEW, State, is_open, under_way
 
 _STEERING = (CancelRequested, PauseRequested, ResumeRequested, TimeExpired)
 _ENDS = (ExecutionEnding, ExecutionCompleted, ExecutionFailed, ExecutionCancelled)

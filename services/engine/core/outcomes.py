@@ -8,8 +8,7 @@ from services.engine.core.evolve import evolve
 from services.engine.core.join import judge
 from services.engine.core.paths import frame_of, name_of
 from services.engine.core.plan import Plan, handler_slot
-from services.engine.core.stage import is_open
-from services.engine.core.state import NEW, State, block_of
+from services.engine.core.state import NEW, State, block_of, is_open
 
 
 @dataclass(slots=True)

@@ -3,8 +3,7 @@
 from services.engine.core.events import AnyEvent, StepCompleted, StepOverridden, StepSkipped
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
-from services.engine.core.stage import is_open
-from services.engine.core.state import State
+from services.engine.core.state import State, is_open
 from services.json import Json
 
 

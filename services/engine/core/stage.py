@@ -10,9 +10,9 @@ from services.engine.core.ending import ending_with
 from services.engine.core.events import AnyEvent, BlockFailed, ExecutionFailed, Origin, StepFailed
 from services.engine.core.frames import is_item
 from services.engine.core.join import judge
-from services.engine.core.paths import MAIN, frame_of, name_of, owner_of
+from services.engine.core.paths import MAIN, owner_of
 from services.engine.core.plan import Plan, PlannedStep, Stage
-from services.engine.core.state import FINISHED, OPEN, Frame, State, block_of
+from services.engine.core.state import OPEN, Frame, State, block_of, under_way
 from services.failure import Failure, OtherFailure
 
 
@@ -54,26 +54,6 @@ def stops_of(plan: Plan, state: State, key: str) -> tuple[StopStep, ...]:
     members = stages[frame.stage].members if frame.stage < len(stages) else ()
     paths = (key + member.name for member in members)
     return tuple(StopStep(path=path) for path in paths if path in state.steps and state.steps[path].status in OPEN)
-
-
-def under_way(plan: Plan, state: State, key: str, frame: Frame) -> Stage | None:
-    """The stage that is under way; None when there is none left, or while the execution's end is done elsewhere."""
-    if key == MAIN and state.ending is not None and state.ending.under_way != MAIN:
-        return None
-    stages = block_of(plan, key, frame).stages
-    return stages[frame.stage] if frame.stage < len(stages) else None
-
-
-def is_open(plan: Plan, state: State, path: str) -> bool:
-    """Whether it is the step's turn: its stage is under way, and it is not settled. It may not have begun yet."""
-    key = frame_of(path)
-    frame = state.frames.get(key)
-    if state.phase in FINISHED or frame is None:
-        return False
-    if (step := state.steps.get(path)) is not None:
-        return step.status in OPEN
-    stage = under_way(plan, state, key, frame)
-    return stage is not None and name_of(path) in stage.names
 
 
 def _next(state: State, key: str, frame: Frame, stage: Stage) -> tuple[PlannedStep, ...]:

@@ -8,8 +8,8 @@ import msgspec
 
 from services.definitions.document import Slot
 from services.engine.core.events import Assigned, Called, Origin
-from services.engine.core.paths import MAIN, name_of, owner_of
-from services.engine.core.plan import Block, Plan
+from services.engine.core.paths import MAIN, frame_of, name_of, owner_of
+from services.engine.core.plan import Block, Plan, Stage
 from services.failure import Failure
 from services.json import Json
 
@@ -199,6 +199,26 @@ def scope(state: State, frame: Frame) -> dict[str, Json]:
 def block_of(plan: Plan, path: str, frame: Frame) -> Block:
     """The block that a frame is a run of."""
     return plan.blocks[frame.slot] if path == MAIN else plan.steps[name_of(owner_of(path))].blocks[frame.slot]
+
+
+def under_way(plan: Plan, state: State, key: str, frame: Frame) -> Stage | None:
+    """The stage that is under way; None when there is none left, or while the execution's end is done elsewhere."""
+    if key == MAIN and state.ending is not None and state.ending.under_way != MAIN:
+        return None
+    stages = block_of(plan, key, frame).stages
+    return stages[frame.stage] if frame.stage < len(stages) else None
+
+
+def is_open(plan: Plan, state: State, path: str) -> bool:
+    """Whether it is the step's turn: its stage is under way, and it is not settled. It may not have begun yet."""
+    key = frame_of(path)
+    frame = state.frames.get(key)
+    if state.phase in FINISHED or frame is None:
+        return False
+    if (step := state.steps.get(path)) is not None:
+        return step.status in OPEN
+    stage = under_way(plan, state, key, frame)
+    return stage is not None and name_of(path) in stage.names
 
 
 def with_one_more(runs: tuple[tuple[Any, ...], ...], value: Any) -> tuple[tuple[Any, ...], ...]:
