@@ -237,7 +237,8 @@ class Run:
         # A delay counts from the commit of what it follows.
         passed = time.monotonic() - decided_at
         for path, start in wanted.items():
-            start = Start(start.command, start.due + passed if start.due else 0.0)
+            if start.due:
+                start = Start(start.command, start.due + passed)
             step = self._plan.steps[name_of(path)].definition
             assigned = self._state.role_assignments.get(step.name)
             version = assigned.version if assigned else self._state.roles.get(step.role_name or "")
@@ -259,6 +260,8 @@ class Run:
     def _hold_while_paused(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
         """What may begin: while the execution is paused nothing, and afterwards what was held back as well."""
         if not state.is_paused:
+            if not self._held:
+                return wanted
             held, self._held = self._held, {}
             return {path: start for path, start in held.items() if path in state.steps} | wanted
         self._held |= self._attempts.take_back() | wanted
@@ -275,10 +278,9 @@ class Run:
     def _due(self, command: StartStep) -> float:
         """When an attempt may begin, by the monotonic clock. What went by before the claim is over already."""
         if command.until is not None:
-            wait = seconds_of(command.until) - time.time()
-        else:
-            wait = command.delay_ms / 1000 - self._delayed_ages.pop(command.path, 0.0)
-        return time.monotonic() + wait if command.until or command.delay_ms else 0.0
+            return time.monotonic() + seconds_of(command.until) - time.time()
+        age = self._delayed_ages.pop(command.path, 0.0)
+        return time.monotonic() + command.delay_ms / 1000 - age if command.delay_ms else 0.0
 
     def _events_of(self, state: State, messages: tuple[Message, ...]) -> list[AnyEvent]:
         """The events of what was not read before, each message judged by what the ones before it have left."""
@@ -307,12 +309,13 @@ class Run:
 
     def _leaving(self, state: State, wanted: dict[str, Start]) -> Leaving | None:
         """How the execution leaves this worker now, if nothing keeps it here."""
+        is_over = state.phase in FINISHED
+        if self._attempts.any_begun and not is_over:
+            return None
         now = time.monotonic()
         active_ms = round((now - self._began) * 1000)
-        if state.phase in FINISHED:
+        if is_over:
             return Leaving(status=_status(state), output=state.output, error=_error(state), active_ms=active_ms)
-        if self._attempts.any_begun:
-            return None
         due = [*self._attempts.due.values(), *[start.due for start in wanted.values()]]
         if any(time <= now for time in due):
             return None

@@ -43,7 +43,7 @@ def start_stage(plan: Plan, state: State, key: str) -> tuple[Command, ...]:
     if stage is None or judge(stage, frame) != "open":
         return ()
     return tuple(
-        begin(plan, state, key + member.name) for member in _next(state, key, frame, stage) if member.needs_performer
+        [begin(plan, state, key + member.name) for member in _next(state, key, frame, stage) if member.needs_performer]
     )
 
 
@@ -60,7 +60,7 @@ def _next(state: State, key: str, frame: Frame, stage: Stage) -> tuple[PlannedSt
     """The members that may begin now."""
     if frame.begun == len(stage.members):
         return ()
-    waiting = tuple(member for member in stage.members if key + member.name not in state.steps)
+    waiting = tuple([member for member in stage.members if key + member.name not in state.steps])
     most = stage.group.max_concurrency
     return waiting if most is None else waiting[: most - (frame.begun - frame.settled)]
 
