@@ -47,7 +47,7 @@ fuzz: $(VENV)/dev.stamp ## a million hostile expressions, templates, conditions 
 	@$(BIN)/python -m tests.expressions.fuzz
 
 laws: $(VENV)/dev.stamp ## what holds for every definition, over 10,000 random ones each
-	@$(BIN)/python -m pytest -q tests/engine/test_laws.py --hypothesis-profile=thorough --timeout=0
+	@$(BIN)/python -m pytest -q tests/engine/test_laws.py tests/engine/test_restart_laws.py --hypothesis-profile=thorough --timeout=0
 
 chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,000 executions; cancels, timers, outages
 	@$(BIN)/python -m tests.chaos storm cancels timers outages $(CHAOS)
