@@ -270,6 +270,7 @@ def test_the_limits_are_those_of_the_code() -> None:
         "bytes of one resolved mapping": filters.MAX_OUTPUT_BYTES,
         "characters of a path": paths.MAX_PATH,
         "characters of a tag": tags.MAX_TAG,
+        "tags of a text": tags.MAX_OPENERS,
         "filters of a tag": tags.MAX_FILTERS,
         "characters of a JSONPath": jsonpath_syntax.MAX_QUERY,
         "values that one JSONPath selects": jsonpath.MAX_RESULTS,
