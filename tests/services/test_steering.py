@@ -125,7 +125,8 @@ async def test_a_parent_is_asked_with_its_children(opened: Database) -> None:
     (parent,) = await start(1)
     await orchestrations.create(OPERATOR, document={**PLAIN, "name": "inner"})
     child = await opened.pool.fetchval(
-        "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, depth)"
+        "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt,"
+        " depth)"
         ' SELECT gen_random_uuid(), active_version_id, \'{}\', \'{"kind": "human", "name": "anna"}\', $1, \'Sub\', 1, 1'
         " FROM orchestration WHERE name = 'inner' RETURNING id",
         parent,
