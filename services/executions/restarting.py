@@ -56,8 +56,8 @@ async def restart(
 
     Raises:
         NotFound: there is no such execution.
-        Conflict: it has not finished, its version or one of its roles cannot be run any more, its journal cannot be
-            read here, or the key was used for another request.
+        Conflict: it has not finished, its version, one of its roles or something that it calls cannot be run any more,
+            its journal cannot be read here, or the key was used for another request.
         Invalid: the step's turn never came, the input does not fit its schema, or the context has no such keys or would
             grow too large.
     """
@@ -168,7 +168,7 @@ async def _begun(
         context=context or {},
     )
     _check_context(plan, state, restarted)
-    await _check_roles(execution, start)
+    await _check_pinned(execution, start)
     return _Begun(restarted, data, places)
 
 
@@ -252,18 +252,31 @@ def _misfit(code: str, message: str) -> Problem:
     return Problem(code=code, path="/context", message=message)
 
 
-async def _check_roles(execution: UUID, start: ExecutionStarted) -> None:
-    """Nothing, when the versions of roles that the execution keeps to are all there.
+async def _check_pinned(execution: UUID, start: ExecutionStarted) -> None:
+    """Nothing, when all versions that the execution keeps to are there: of roles, and of what it calls with its roles.
 
     Raises:
-        Conflict: some are not; names the roles.
+        Conflict: some are not; names what they are of.
     """
-    assigned = [(assigned.version, assigned.role) for assigned in start.role_assignments.values()]
-    pinned = dict([*assigned, *((version, role) for role, version in start.roles.items())])
-    rows = await connections.pool().fetch("SELECT id FROM role_version WHERE id = ANY($1::uuid[])", [*pinned])
-    if gone := pinned.keys() - {row["id"] for row in rows}:
-        state = f"was started with roles that are deleted: {', '.join(sorted(pinned[version] for version in gone))}"
-        raise Conflict("execution", str(execution), state=state, allowed="a new start with other roles")
+    called = start.calls.values()
+    roles = {
+        **{assigned.version: assigned.role for assigned in start.role_assignments.values()},
+        **{version: role for own in (start.roles, *(it.roles for it in called)) for role, version in own.items()},
+    }
+    calls = {it.version: call for call, it in start.calls.items()}
+    rows = await connections.pool().fetch(
+        "SELECT id FROM role_version WHERE id = ANY($1::uuid[])"
+        " UNION ALL SELECT id FROM orchestration_version WHERE id = ANY($2::uuid[])",
+        [*roles],
+        [*calls],
+    )
+    there = {row["id"] for row in rows}
+    for pinned, said, instead in (
+        (calls, "calls what is deleted", "a new start, which calls what there is now"),
+        (roles, "was started with roles that are deleted", "a new start with other roles"),
+    ):
+        if gone := sorted(name for version, name in pinned.items() if version not in there):
+            raise Conflict("execution", str(execution), state=f"{said}: {', '.join(gone)}", allowed=instead)
 
 
 async def _inserted(caller: Caller, begun: _Begun, key: str | None, request: str) -> Execution:
