@@ -86,7 +86,7 @@ class Steered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 class NotRetried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against
-    it, UNAVAILABLE when somebody holds its row, and INTERNAL when it cannot be read.
+    it, UNAVAILABLE when somebody holds its row, and INTERNAL when nobody has foreseen what is wrong.
     """
 
     execution: UUID

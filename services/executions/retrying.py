@@ -129,9 +129,9 @@ def _refusal(execution: UUID, error: Exception) -> NotRetried:
             raise error
         case ServiceError():
             code, message = error.code, str(error)
-        case asyncpg.PostgresError():
+        case asyncpg.IntegrityConstraintViolationError() | asyncpg.ObjectNotInPrerequisiteStateError():
             code, message = "CONFLICT", str(refusal_of(error))
         case _:
             _logger.exception("execution %s cannot be retried", execution, exc_info=error)
-            code, message = "INTERNAL", "what is kept of it cannot be read; the log of the server says more"
+            code, message = "INTERNAL", "something unforeseen is wrong with it; the log of the server says what"
     return NotRetried(execution=execution, code=code, message=message)

@@ -3,6 +3,7 @@
 import asyncio
 from uuid import UUID
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -187,7 +188,7 @@ async def test_what_cannot_be_retried_is_told_and_keeps_none_of_the_others_from_
     assert told[strange] == NotRetried(
         execution=strange,
         code="INTERNAL",
-        message="what is kept of it cannot be read; the log of the server says more",
+        message="something unforeseen is wrong with it; the log of the server says what",
     )
     assert told[held] == NotRetried(
         execution=held, code="UNAVAILABLE", message="somebody holds its row; try it again later"
@@ -213,6 +214,37 @@ async def test_of_calls_at_the_same_time_one_restarts_each(engine: Engine) -> No
     assert sorted(await restarted(engine)) == failures
     assert sum(it.restarted for it in done) == 12
     assert [it.skipped + it.restarted for it in done] == [12] * 4
+
+
+async def test_a_rule_of_the_database_is_told_by_what_it_says(engine: Engine) -> None:
+    refused, *_ = await broken(engine, 2)
+    rule = f"ALTER TABLE execution ADD CONSTRAINT ours CHECK (forked_from <> '{refused}')"
+    await engine.database.pool.execute(rule)
+
+    done = await executions.retry_many(OPERATOR, filter=FLOWS)
+
+    assert counts(done) == (2, 0, 1, 1)
+    (told,) = done.first_refused
+    assert (told.execution, told.code) == (refused, "CONFLICT")
+    assert 'violates check constraint "ours"' in told.message
+
+
+async def test_a_database_that_is_away_ends_the_call_and_the_next_one_goes_on(engine: Engine) -> None:
+    failures = await broken(engine, 9)
+    pool = engine.database.pool
+    every = [await pool.acquire() for _ in range(pool.get_max_size())]
+    for connection in every:
+        await connection.execute("SET default_transaction_read_only = on")
+        await pool.release(connection)
+
+    # One error, not a group of them: it is told to whoever calls.
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await executions.retry_many(OPERATOR, filter=FLOWS)
+    assert await restarted(engine) == []
+    await pool.expire_connections()
+    done = await executions.retry_many(OPERATOR, filter=FLOWS)
+
+    assert (counts(done), sorted(await restarted(engine))) == ((9, 0, 9, 0), failures)
 
 
 @pytest.mark.parametrize("is_kept", [True, False])
