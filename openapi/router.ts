@@ -198,7 +198,7 @@ export type Move = {
   path: string;
 };
 
-/** Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against it, UNAVAILABLE when somebody holds its row, and INTERNAL when it cannot be read. */
+/** Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against it, UNAVAILABLE when somebody holds its row, and INTERNAL when nobody has foreseen what is wrong. */
 export type NotRetried = {
   execution: string;
   code: string;
