@@ -36,6 +36,7 @@ router = Router(
         cancel_many=executions.cancel_many,
         pause_many=executions.pause_many,
         resume_many=executions.resume_many,
+        retry_many=executions.retry_many,
     ),
     system=Router(
         health=system.health,

@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from asyncpg import DataError
 
-from services import errors
 from services.errors import Forbidden, Invalid, LimitExceeded, ServiceError
 from services.problem import Problem
 from services.tools.tool import Tool, ToolError, tool
@@ -16,14 +15,6 @@ META = "meta"
 PREFIX = "system."
 
 _MAX_PROBLEMS = 50
-_CODES: dict[type[ServiceError], str] = {
-    errors.Unauthenticated: "UNAUTHENTICATED",
-    errors.NotFound: "NOT_FOUND",
-    errors.Invalid: "INVALID",
-    errors.Conflict: "CONFLICT",
-    errors.LimitExceeded: "LIMIT_EXCEEDED",
-    errors.Unavailable: "UNAVAILABLE",
-}
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -56,16 +47,16 @@ def system_tool(name: str) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
 def told(error: ServiceError) -> str:
     """A service error as an agent reads it: `FORBIDDEN: …` when it may not, otherwise the JSON of a `Refusal`.
 
-    >>> told(errors.Forbidden("only people may"))
+    >>> told(Forbidden("only people may"))
     'FORBIDDEN: only people may'
-    >>> told(errors.NotFound("role", "Reader"))
-    '{"code":"NOT_FOUND","message":"there is no role \\'Reader\\'"}'
+    >>> told(Invalid("it has no name"))
+    '{"code":"INVALID","message":"it has no name"}'
     """
     if isinstance(error, Forbidden):
-        return f"FORBIDDEN: {error}"
+        return f"{error.code}: {error}"
     problems = error.problems[:_MAX_PROBLEMS] if isinstance(error, Invalid) else ()
     refusal = Refusal(
-        code=_CODES.get(type(error), "REFUSED"),
+        code=error.code,
         # The message of an Invalid tells its problems once more, without what is allowed.
         message="nothing was done; mend these problems and call again" if problems else str(error),
         problems=problems,

@@ -198,6 +198,13 @@ export type Move = {
   path: string;
 };
 
+/** Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against it, UNAVAILABLE when somebody holds its row, and INTERNAL when nobody has foreseen what is wrong. */
+export type NotRetried = {
+  execution: string;
+  code: string;
+  message: string;
+};
+
 /** An orchestration with the document of its active version. */
 export type Orchestration = {
   id: string;
@@ -275,6 +282,17 @@ export type Replace = {
   op: "replace";
   path: string;
   value: Json;
+};
+
+/** What became of a call that retries many executions. */
+export type Retried = {
+  dryRun: boolean;
+  matched: number;
+  skipped: number;
+  restarted: number;
+  refused: number;
+  firstIds: string[];
+  firstRefused: NotRetried[];
 };
 
 /** How `retryDelay` grows from attempt to attempt, and which failures are tried again. */
@@ -496,6 +514,8 @@ export type AppRouter = TRPCBuiltRouter<
       pauseMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
       /** Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
       resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`, the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      retryMany: Mutation<{ filter: ExecutionFilter; again?: boolean | undefined; dryRun?: boolean | undefined }, Retried>;
     };
     system: {
       /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */

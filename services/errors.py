@@ -11,24 +11,36 @@
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from services.problem import Problem
 
 
 class ServiceError(Exception):
-    """A refusal. The message names the thing, what is the case, and what would have been fine."""
+    """A refusal. The message names the thing, what is the case, and what would have been fine.
+
+    `code` tells the seven apart where a refusal is told as a value.
+    """
+
+    code: ClassVar[str] = "REFUSED"
 
 
 class Unauthenticated(ServiceError):
     """We do not know who asks."""
 
+    code = "UNAUTHENTICATED"
+
 
 class Forbidden(ServiceError):
     """The caller is known and may not do this."""
 
+    code = "FORBIDDEN"
+
 
 class NotFound(ServiceError):
     """There is no such thing, as far as this caller may know."""
+
+    code = "NOT_FOUND"
 
     def __init__(self, noun: str, id: object, *, hint: str | None = None) -> None:
         super().__init__(f"there is no {noun} {id!r}" + (f"; {hint}" if hint else ""))
@@ -36,6 +48,8 @@ class NotFound(ServiceError):
 
 class Invalid(ServiceError):
     """Well-formed, but unacceptable: every problem that was found, each with its place."""
+
+    code = "INVALID"
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__("; ".join([message, *map(str, problems)]))
@@ -45,6 +59,8 @@ class Invalid(ServiceError):
 
 class Conflict(ServiceError):
     """The thing exists, but its state does not allow this."""
+
+    code = "CONFLICT"
 
     def __init__(self, noun: str, id: object, *, state: str, allowed: str) -> None:
         super().__init__(f"{noun} {id!r} {state}; this needs {allowed}")
@@ -56,6 +72,8 @@ class LimitExceeded(ServiceError):
     Nothing is limited yet; it stands here because the seven are what clients are promised, and each has its code.
     """
 
+    code = "LIMIT_EXCEEDED"
+
     def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
         super().__init__(message)
         self.retry_after_seconds = retry_after_seconds
@@ -63,3 +81,5 @@ class LimitExceeded(ServiceError):
 
 class Unavailable(ServiceError):
     """Something we depend on did not answer; the same request may work later."""
+
+    code = "UNAVAILABLE"

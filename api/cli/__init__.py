@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import Any
 from uuid import UUID
 
 import click
 
-if TYPE_CHECKING:
-    from services.executions import Status
+from api.cli.filters import filtered
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -72,12 +71,20 @@ def restart(execution: UUID, from_: str | None, given: str | None, context: str 
 
 
 @root.command()
-@click.argument("execution", type=click.UUID)
-def retry(execution: UUID) -> None:
-    """Restart an execution from the step that failed, or that was stopped, and show its progress."""
-    from api.cli import running
+@filtered("failed", "timed_out", "cancelled")
+@click.option("--again", is_flag=True, help="Also what has been restarted already.")
+@click.option("--dry-run", is_flag=True, help="Only list them.")
+def retry(again: bool, dry_run: bool, **meant: Any) -> None:
+    """Restart executions from the step that failed, or that was stopped: those to which all that is given applies.
 
-    sys.exit(running.retry(execution))
+    One that is named by its id alone is run here, and its progress shown. Any others are left to the workers that run;
+    what has been restarted already is skipped then, and so are children, which their parents start anew.
+    """
+    from api.cli import running, steering
+
+    ids = meant["ids"]
+    is_one = len(ids) == 1 and not again and not dry_run and not any(meant[name] for name in meant if name != "ids")
+    sys.exit(running.retry(ids[0]) if is_one else steering.retry(again=again, is_dry=dry_run, **meant))
 
 
 @root.command()
@@ -122,54 +129,17 @@ def migrate() -> None:
 
 
 @root.command()
-@click.argument("ids", nargs=-1, type=click.UUID, metavar="[ID]...")
-@click.option("--orchestration", help="Those of this one, by name or id.")
-@click.option("--version", type=click.IntRange(1, 2**31 - 1), help="Those of this version of the orchestration.")
-@click.option("--role", help="Those that use this role.")
-@click.option("--tool", help="Those that may call this tool.")
-@click.option("--status", type=click.Choice(["queued", "running", "waiting", "paused", "cancelling"]))
-@click.option("--started-by", metavar="NAME", help="Those that this principal started.")
-@click.option("--started-before", metavar="INSTANT", help="Such as 2026-01-31T12:00:00Z.")
-@click.option("--started-after", metavar="INSTANT")
-@click.option("--all", "is_all", is_flag=True, help="Every one; on its own.")
+@filtered("queued", "running", "waiting", "paused", "cancelling")
 @click.option("--reason", default="", help="Kept in their journals.")
 @click.option("--dry-run", is_flag=True, help="Only list them.")
-def cancel(
-    ids: tuple[UUID, ...],
-    orchestration: str | None,
-    version: int | None,
-    role: str | None,
-    tool: str | None,
-    status: Status | None,
-    started_by: str | None,
-    started_before: str | None,
-    started_after: str | None,
-    is_all: bool,
-    reason: str,
-    dry_run: bool,
-) -> None:
+def cancel(reason: str, dry_run: bool, **meant: Any) -> None:
     """Cancel executions that have not finished: those to which all that is given applies.
 
     Nothing of them begins any more, but what stands in `finally`; a worker that runs ends them.
     """
     from api.cli import steering
 
-    sys.exit(
-        steering.cancel(
-            ids,
-            started_before,
-            started_after,
-            reason,
-            is_dry=dry_run,
-            orchestration=orchestration,
-            version=version,
-            role=role,
-            tool=tool,
-            status=status,
-            started_by=started_by,
-            all=is_all,
-        )
-    )
+    sys.exit(steering.cancel(reason, is_dry=dry_run, **meant))
 
 
 @root.command()

@@ -17,6 +17,7 @@ from services.executions import (
     IdempotencyKey,
     Instant,
     Priority,
+    Retried,
     RoleAssignments,
     Status,
     Steered,
@@ -217,3 +218,14 @@ async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = 
     BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
     """
     return await executions.resume_many(ctx.caller, filter=filter, dry_run=dry_run)
+
+
+@mutation
+async def retry_many(ctx: Context, *, filter: ExecutionFilter, again: bool = False, dry_run: bool = False) -> Retried:
+    """Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`,
+    the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are
+    skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the
+    retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from
+    it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
+    """
+    return await executions.retry_many(ctx.caller, filter=filter, again=again, dry_run=dry_run)

@@ -15,13 +15,16 @@ from services.executions.records import (
     ExecutionDetail,
     IdempotencyKey,
     Instant,
+    NotRetried,
     Priority,
+    Retried,
     RoleAssignments,
     Status,
     Steered,
     StepLog,
 )
 from services.executions.restarting import restart, retry
+from services.executions.retrying import retry_many
 from services.executions.selecting import ExecutionFilter
 from services.executions.starting import start
 from services.executions.steering import cancel, cancel_many, pause, pause_many, resume, resume_many
@@ -42,8 +45,10 @@ __all__ = [
     "Followed",
     "IdempotencyKey",
     "Instant",
+    "NotRetried",
     "Priority",
     "Recorded",
+    "Retried",
     "RoleAssignments",
     "Status",
     "Steered",
@@ -61,6 +66,7 @@ __all__ = [
     "resume",
     "resume_many",
     "retry",
+    "retry_many",
     "skip_step",
     "start",
     "steps",

@@ -25,6 +25,7 @@ MAX_DELAY_MS = 365 * 24 * 3600 * 1000
 DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
 FINISHED: frozenset[Status] = frozenset({"completed", "failed", "timed_out", "cancelled"})
+NOT_COMPLETED: tuple[Status, ...] = ("failed", "timed_out", "cancelled")
 OPEN: tuple[Status, ...] = ("queued", "running", "waiting", "paused", "cancelling")
 
 
@@ -81,6 +82,33 @@ class Steered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     asked: int
     finished_meanwhile: int
     first_ids: tuple[UUID, ...]
+
+
+class NotRetried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against
+    it, UNAVAILABLE when somebody holds its row, and INTERNAL when nobody has foreseen what is wrong.
+    """
+
+    execution: UUID
+    code: str
+    message: str
+
+
+class Retried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a call that retries many executions.
+
+    `matched` is how many it meant. Of these `skipped` had been restarted before, `restarted` are now, and `refused`
+    could not be; the first hundred of the last are `firstRefused`. In a dry run none is restarted or refused.
+    `firstIds` are the first hundred that matched and were not skipped, oldest first.
+    """
+
+    dry_run: bool
+    matched: int
+    skipped: int
+    restarted: int
+    refused: int
+    first_ids: tuple[UUID, ...]
+    first_refused: tuple[NotRetried, ...]
 
 
 class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -3,10 +3,14 @@
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeAlias
 from uuid import UUID
 
 import msgspec
+from asyncpg import Pool
+from asyncpg.pool import PoolConnectionProxy
 from uuid_utils.compat import uuid7
 
 from services import connections
@@ -32,6 +36,7 @@ from services.json import Json, JsonObject
 from services.problem import Problem
 
 _SHOWN_PATHS = 50
+_History: TypeAlias = Sequence[tuple[AnyEvent, datetime]]
 
 
 async def restart(
@@ -51,8 +56,8 @@ async def restart(
 
     Raises:
         NotFound: there is no such execution.
-        Conflict: it has not finished, its version or one of its roles cannot be run any more, its journal cannot be
-            read here, or the key was used for another request.
+        Conflict: it has not finished, its version, one of its roles or something that it calls cannot be run any more,
+            its journal cannot be read here, or the key was used for another request.
         Invalid: the step's turn never came, the input does not fit its schema, or the context has no such keys or would
             grow too large.
     """
@@ -62,6 +67,90 @@ async def restart(
         return await one(earlier)
     await _origin(execution)
     plan, history = await history_of(execution)
+    begun = await _begun(caller, execution, plan, history, from_, input, context)
+    return await _inserted(caller, begun, idempotency_key, request)
+
+
+async def retry(caller: Caller, *, execution: UUID, idempotency_key: IdempotencyKey | None = None) -> Execution:
+    """Restart an execution from the step that it failed at; a cancelled or timed out one from what was under way.
+
+    What failed or was stopped beside that is tried again with it. Keys as in `restart`.
+
+    Raises:
+        NotFound: there is no such execution.
+        Conflict: it has not finished, it is completed, no step was left to be done, or as in `restart`.
+    """
+    caller.require("executions.run")
+    plan, history, path = await _left_to_do(execution)
+    request = _digest(execution, path, None, None)
+    if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
+        return await one(earlier)
+    begun = await _begun(caller, execution, plan, history, path)
+    return await _inserted(caller, begun, idempotency_key, request)
+
+
+async def retry_unless_restarted(caller: Caller, *, execution: UUID) -> bool:
+    """Retry an execution if nobody has restarted it yet; whether it was so. Of calls at the same time one does it.
+
+    Raises:
+        NotFound, Conflict: as `retry`.
+    """
+    caller.require("executions.run")
+    plan, history, path = await _left_to_do(execution)
+    begun = await _begun(caller, execution, plan, history, path)
+    async with connections.pool().acquire() as connection, connection.transaction():
+        # Whoever restarts it holds its row too, as a foreign key does. What they have done is seen once that is over.
+        await connection.execute("SELECT FROM execution WHERE id = $1 FOR UPDATE", execution)
+        if await connection.fetchval("SELECT EXISTS (SELECT FROM execution WHERE forked_from = $1)", execution):
+            return False
+        inserted = await _insert(connection, caller, begun, None, _digest(execution, path, None, None))
+    if not inserted:
+        await one(execution)  # which has been pruned in this very moment
+    connections.hint()
+    return inserted
+
+
+async def _left_to_do(execution: UUID) -> tuple[Plan, _History, str]:
+    """An execution that did not complete: its plan, its history and the step that a retry begins with.
+
+    Raises:
+        NotFound, Conflict: as `retry`.
+    """
+    origin = await _origin(execution)
+    if origin.status == "completed":
+        allowed = "one that failed, timed out or was cancelled; `execution.restart` runs a completed one again"
+        raise Conflict("execution", str(execution), state="is completed", allowed=allowed)
+    plan, history = await history_of(execution)
+    path = await asyncio.to_thread(retried, plan, [event for event, _ in history])
+    if path is None:
+        allowed = "`execution.restart`, from a step or with another input"
+        raise Conflict("execution", str(execution), state="has no step to retry: all were done", allowed=allowed)
+    return plan, history, path
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A new execution: what it has of its own, and the places in the origin's history of what it takes over."""
+
+    event: ExecutionRestarted
+    input: Json
+    places: Sequence[int]
+
+
+async def _begun(
+    caller: Caller,
+    execution: UUID,
+    plan: Plan,
+    history: _History,
+    from_: str | None,
+    input: Json = None,
+    context: JsonObject | None = None,
+) -> _Begun:
+    """The beginning of a restart.
+
+    Raises:
+        Conflict, Invalid: as `restart`.
+    """
     events = [event for event, _ in history]
     start = _start_of(execution, events)
     places = (0,) if from_ is None else await asyncio.to_thread(kept, plan, events, from_)
@@ -79,30 +168,8 @@ async def restart(
         context=context or {},
     )
     _check_context(plan, state, restarted)
-    await _check_roles(execution, start)
-    return await _insert(caller, restarted, data, places, idempotency_key, request)
-
-
-async def retry(caller: Caller, *, execution: UUID, idempotency_key: IdempotencyKey | None = None) -> Execution:
-    """Restart an execution from the step that it failed at; a cancelled or timed out one from what was under way.
-
-    What failed or was stopped beside that is tried again with it. Keys as in `restart`.
-
-    Raises:
-        NotFound: there is no such execution.
-        Conflict: it has not finished, it is completed, no step was left to be done, or as in `restart`.
-    """
-    caller.require("executions.run")
-    origin = await _origin(execution)
-    if origin.status == "completed":
-        allowed = "one that failed, timed out or was cancelled; `execution.restart` runs a completed one again"
-        raise Conflict("execution", str(execution), state="is completed", allowed=allowed)
-    plan, history = await history_of(execution)
-    path = retried(plan, [event for event, _ in history])
-    if path is None:
-        allowed = "`execution.restart`, from a step or with another input"
-        raise Conflict("execution", str(execution), state="has no step to retry: all were done", allowed=allowed)
-    return await restart(caller, execution=execution, from_=path, idempotency_key=idempotency_key)
+    await _check_pinned(execution, start)
+    return _Begun(restarted, data, places)
 
 
 async def _origin(execution: UUID) -> Execution:
@@ -143,7 +210,7 @@ def _input_of(start: ExecutionStarted, events: Sequence[AnyEvent]) -> Json:
     return start.input
 
 
-def _never_began(plan: Plan, history: Sequence[tuple[AnyEvent, datetime]], path: str) -> Invalid:
+def _never_began(plan: Plan, history: _History, path: str) -> Invalid:
     ended = len(list(before_the_end([event for event, _ in history])))
     _, steps = trace(plan, history[:ended])
     begun = [other for other, step in steps.items() if step.status != "pending"]
@@ -185,43 +252,62 @@ def _misfit(code: str, message: str) -> Problem:
     return Problem(code=code, path="/context", message=message)
 
 
-async def _check_roles(execution: UUID, start: ExecutionStarted) -> None:
-    """Nothing, when the versions of roles that the execution keeps to are all there.
+async def _check_pinned(execution: UUID, start: ExecutionStarted) -> None:
+    """Nothing, when all versions that the execution keeps to are there: of roles, and of what it calls with its roles.
 
     Raises:
-        Conflict: some are not; names the roles.
+        Conflict: some are not; names what they are of.
     """
-    assigned = [(assigned.version, assigned.role) for assigned in start.role_assignments.values()]
-    pinned = dict([*assigned, *((version, role) for role, version in start.roles.items())])
-    rows = await connections.pool().fetch("SELECT id FROM role_version WHERE id = ANY($1::uuid[])", [*pinned])
-    if gone := pinned.keys() - {row["id"] for row in rows}:
-        state = f"was started with roles that are deleted: {', '.join(sorted(pinned[version] for version in gone))}"
-        raise Conflict("execution", str(execution), state=state, allowed="a new start with other roles")
-
-
-async def _insert(
-    caller: Caller, event: ExecutionRestarted, input: Json, places: Sequence[int], key: str | None, request: str
-) -> Execution:
-    inserted = await connections.pool().fetchval(
-        statement("restart"),
-        event.execution,
-        msgspec.json.encode(input).decode(),
-        msgspec.json.encode(caller.principal).decode(),
-        key,
-        request,
-        event.restart_of,
-        [place + 1 for place in places],
-        event.path or "",
-        journal.encode(event),
+    called = start.calls.values()
+    roles = {
+        **{assigned.version: assigned.role for assigned in start.role_assignments.values()},
+        **{version: role for own in (start.roles, *(it.roles for it in called)) for role, version in own.items()},
+    }
+    calls = {it.version: call for call, it in start.calls.items()}
+    rows = await connections.pool().fetch(
+        "SELECT id FROM role_version WHERE id = ANY($1::uuid[])"
+        " UNION ALL SELECT id FROM orchestration_version WHERE id = ANY($2::uuid[])",
+        [*roles],
+        [*calls],
     )
-    if inserted is None:
-        await one(event.restart_of)  # which may have been pruned in this very moment
+    there = {row["id"] for row in rows}
+    for pinned, said, instead in (
+        (calls, "calls what is deleted", "a new start, which calls what there is now"),
+        (roles, "was started with roles that are deleted", "a new start with other roles"),
+    ):
+        if gone := sorted(name for version, name in pinned.items() if version not in there):
+            raise Conflict("execution", str(execution), state=f"{said}: {', '.join(gone)}", allowed=instead)
+
+
+async def _inserted(caller: Caller, begun: _Begun, key: str | None, request: str) -> Execution:
+    """The new execution, in the database; with a key that was used meanwhile, the one that it made."""
+    if not await _insert(connections.pool(), caller, begun, key, request):
+        await one(begun.event.restart_of)  # which may have been pruned in this very moment
         assert key is not None, "only a key keeps an execution from being inserted"
         earlier = await earlier_of(caller, key, request)
         assert earlier is not None, "the key that was in the way cannot have gone"
         return await one(earlier)
     connections.hint()
-    return await one(event.execution)
+    return await one(begun.event.execution)
+
+
+async def _insert(
+    connection: PoolConnectionProxy | Pool, caller: Caller, begun: _Begun, key: str | None, request: str
+) -> bool:
+    event = begun.event
+    inserted = await connection.fetchval(
+        statement("restart"),
+        event.execution,
+        msgspec.json.encode(begun.input).decode(),
+        msgspec.json.encode(caller.principal).decode(),
+        key,
+        request,
+        event.restart_of,
+        [place + 1 for place in begun.places],
+        event.path or "",
+        journal.encode(event),
+    )
+    return inserted is not None
 
 
 def _digest(*asked: object) -> str:

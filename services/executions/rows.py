@@ -10,6 +10,8 @@ from services.errors import NotFound
 from services.executions.records import Execution
 from services.failure import Failure
 
+_SHOWN = 500
+
 SELECT = """
 SELECT execution.id, orchestration.name AS orchestration, version.number AS version, execution.status,
   execution.input::text, execution.output::text, execution.error::text, execution.started_by ->> 'name' AS started_by,
@@ -35,5 +37,11 @@ async def one(id: UUID) -> Execution:
 def execution_of(row: Any) -> Execution:
     """The execution of a row that `SELECT` gives."""
     decoded = {name: None if row[name] is None else msgspec.json.decode(row[name]) for name in ("input", "output")}
-    error = None if row["error"] is None else msgspec.json.decode(row["error"], type=Failure)
-    return Execution(**{**dict(row), **decoded, "error": error})
+    return Execution(**{**dict(row), **decoded, "error": None if row["error"] is None else _failure_of(row["error"])})
+
+
+def _failure_of(text: str) -> Failure:
+    try:
+        return msgspec.json.decode(text, type=Failure)
+    except msgspec.DecodeError:  # somebody has ended it by hand, and written there what they liked
+        return Failure(code="INTERNAL", message=f"its row says {text[:_SHOWN]}", retryable=False)

@@ -128,6 +128,16 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
     assert told["execution.pauseMany"] == told["execution.cancelMany"] == counts
     assert told["execution.resumeMany"] == {**counts, "dryRun": True, "asked": 0}
     assert (await executions.get(OPERATOR, execution=UUID(another))).status == "cancelled"
+    # The one that was cancelled first has been retried since.
+    assert told["execution.retryMany"] == {
+        "dryRun": False,
+        "matched": 2,
+        "skipped": 1,
+        "restarted": 1,
+        "refused": 0,
+        "firstIds": [another],
+        "firstRefused": [],
+    }
     check_restarts(told)
 
 

@@ -25,8 +25,10 @@ def test_the_tables_of_states_are_fresh() -> None:
     assert page == states.fresh(page), "run `make generate`"
 
 
-def shown(language: str) -> list[Any]:
-    return [pytest.param(block, id=f"{page}:{block.line}") for page in PAGES for block in blocks(page, language)]
+def shown(language: str, *pages: str) -> list[Any]:
+    return [
+        pytest.param(block, id=f"{page}:{block.line}") for page in pages or PAGES for block in blocks(page, language)
+    ]
 
 
 @pytest.mark.parametrize("block", shown("json"))
@@ -38,7 +40,7 @@ def test_each_call_is_one_that_can_be_made(block: Any) -> None:
     msgspec.convert(call["input"], procedure.input_type)
 
 
-@pytest.mark.parametrize("block", shown("sh"))
+@pytest.mark.parametrize("block", [*shown("sh"), *shown("sh", "operating.md")])
 def test_each_command_is_one_that_there_is(block: Any) -> None:
     for line in block.text.splitlines():
         program, name, *arguments = shlex.split(line, comments=True)

@@ -59,8 +59,13 @@ async def test_a_story_goes_as_it_is_told(
     async with engine.working(engine.worker(shop.perform)):
         for act in story:
             shop.answers, shop.performed = act.get("answers", {}), []
-            own = {} if told is None else {"execution": str(told.id)}
-            told = await _call(act["call"], {**own, **act.get("with", {})})
+            answer = await _call(act["call"], told, act.get("with", {}))
+            if isinstance(answer, executions.Retried):
+                assert {name: getattr(answer, name) for name in act["counts"]} == act["counts"]
+                assert await _ends_of_restarts(engine) == {act["status"]}
+                assert sorted(shop.performed) == act["performed"]
+                continue
+            told = answer
             if act["status"] == "running":
                 await shop.is_stuck.wait()
                 found = await executions.get(OPERATOR, execution=told.id)
@@ -71,9 +76,19 @@ async def test_a_story_goes_as_it_is_told(
             assert shop.performed == act["performed"]
 
 
-async def _call(name: str, input: dict[str, Any]) -> executions.Execution:
+async def _ends_of_restarts(engine: Engine) -> set[str]:
+    found = await executions.list_(OPERATOR, orchestration="order")
+    return {(await engine.finished(one.id)).status for one in found if one.restart_of is not None}
+
+
+async def _call(
+    name: str, execution: executions.Execution | None, input: dict[str, Any]
+) -> executions.Execution | executions.Retried:
+    """The answer to a call, which is about `execution` when it takes one."""
     procedure = router.procedures[name]
     assert procedure.input_type is not None
+    if execution is not None and "execution" in procedure.input_type.__struct_fields__:
+        input = {"execution": str(execution.id), **input}
     context = Context("story", Models({}, []), None, OPERATOR)
     return await procedure.call(context, msgspec.convert(input, procedure.input_type))
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.definitions.document import Document
+from services.engine.core.children import awaited
 from services.engine.core.decide import advance, decide, replay, resume
 from services.engine.core.events import (
     AnyEvent,
@@ -76,6 +77,7 @@ def test_a_restart_begins_with_the_step_and_ends(document: Document, data: Any) 
     state = replay(origin.plan, history)
     assert (state.phase, state.is_paused) == ("running", False)
     assert is_open(origin.plan, state, path)
+    assert awaited(origin.plan, state) == frozenset()  # the children that are waited for are the origin's
     assert not [other for other in (*state.steps, *state.frames) if other == path or is_within(other, path)]
     again = Simulation.going_on(origin, history)
     assert decide(again.plan, again.state) == ()

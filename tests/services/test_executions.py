@@ -12,9 +12,17 @@ from services.caller import OPERATOR, Caller
 from services.engine import journal
 from services.engine.core.events import Assigned, ExecutionStarted
 from services.errors import Conflict, Forbidden, Invalid, NotFound
+from services.failure import Failure
 from services.principal import SCOPES, Principal
 from tests.role_versions import newest_version
 from tests.services.test_orchestrations import FLOW
+
+ENDED = """
+WITH ended AS (UPDATE execution SET status = 'failed', error = $2::text::jsonb, available_at = NULL, finished_at = now()
+  WHERE id = $1 RETURNING id)
+INSERT INTO journal (execution_id, seq, kind, payload) SELECT id, 2, 'execution_failed',
+  '{"event": "execution_failed", "failure": {"code": "X", "message": "", "retryable": false}}' FROM ended
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -106,6 +114,18 @@ async def test_lists_are_newest_first_filtered_and_paged() -> None:
     assert [found.id for found in newest] == [ids[2], ids[1]]
     assert [found.id for found in await executions.list_(OPERATOR, before=ids[1])] == [ids[0]]
     assert await executions.list_(OPERATOR, status="failed") == []
+
+
+@pytest.mark.parametrize("error", ['{"oops": 1}', '"by hand"', "[]"])
+async def test_whatever_somebody_has_ended_one_with_it_is_shown(opened: Database, error: str) -> None:
+    ended = await executions.start(OPERATOR, orchestration="flow", input={"topic": "tea"})
+    await opened.pool.execute(ENDED, ended.id, error)
+
+    (listed,) = await executions.list_(OPERATOR)
+    found = await executions.get(OPERATOR, execution=ended.id)
+
+    assert (listed.id, listed.status) == (ended.id, "failed")
+    assert listed.error == found.error == Failure(code="INTERNAL", message=f"its row says {error}", retryable=False)
 
 
 async def test_what_is_not_there_is_not_found() -> None:

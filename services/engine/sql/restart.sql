@@ -2,8 +2,8 @@
 -- begins with the events of $6 at $7; last comes the event $9, at the path $8, which makes it an execution of its own.
 WITH started AS (
   INSERT INTO execution
-    (id, version_id, status, input, started_by, idempotency_key, request_digest, available_at, forked_from)
-  SELECT $1, version_id, 'queued', $2::text::jsonb, $3::text::jsonb, $4, $5, clock_timestamp(), id
+    (id, version_id, status, input, started_by, idempotency_key, request_digest, priority, available_at, forked_from)
+  SELECT $1, version_id, 'queued', $2::text::jsonb, $3::text::jsonb, $4, $5, priority, clock_timestamp(), id
   FROM execution WHERE id = $6
   ON CONFLICT DO NOTHING
   RETURNING id

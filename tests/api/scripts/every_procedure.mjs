@@ -108,6 +108,7 @@ await tell('execution.pauseMany', client.execution.pauseMany.mutate({ filter }))
 await tell('execution.resumeMany', client.execution.resumeMany.mutate({ filter, dryRun: true }));
 await tell('execution.cancelMany', client.execution.cancelMany.mutate({ filter, reason: 'enough' }));
 await untilFinished(another);
+await tell('execution.retryMany', client.execution.retryMany.mutate({ filter }));
 
 await tell('role in use', client.role.delete.mutate({ role }));
 await client.role.create.mutate({ name: `Spare ${link}`, basePrompt: '' });
