@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 # By default every 700 new objects, in which a worker with some hundred executions spends a fifth of its time: its
 # states are many, live long and hold no cycles.
-_THRESHOLDS = (100_000, 20, 50)
+_THRESHOLDS = (200_000, 20, 50)
 
 
 @contextmanager
 def seldom() -> Iterator[None]:
-    """Inside, the collector of this process runs after 100,000 new objects and leaves alone what was there before."""
+    """Inside, the collector of this process runs after 200,000 new objects and leaves alone what was there before."""
     before = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(*_THRESHOLDS)

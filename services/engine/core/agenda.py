@@ -12,7 +12,10 @@ from services.engine.core.events import (
     BlockFailed,
     ExecutionCancelled,
     ExecutionFailed,
+    StepCancelled,
+    StepCompleted,
     StepFailed,
+    StepSkipped,
 )
 from services.engine.core.inside import go_on, is_finished
 from services.engine.core.paths import MAIN, frame_of, owner_of
@@ -22,6 +25,8 @@ from services.engine.core.stage import settle_stage, start_stage, stops_of
 from services.engine.core.state import FINISHED, State, scope
 from services.expressions import EvaluationError
 from services.failure import Failure
+
+_SETTLING = (StepCompleted, StepSkipped, StepCancelled)
 
 
 class Agenda:
@@ -38,7 +43,8 @@ class Agenda:
         """Look again at the places that `event` may matter to: where it happened, and what that is inside of."""
         path = getattr(event, "path", None) or MAIN
         frame = frame_of(path)
-        self.look_at(path)
+        if not isinstance(event, _SETTLING):  # of a settled step nothing is wanted any more
+            self.look_at(path)
         self.look_at(frame)
         if frame:
             owner = owner_of(frame)
