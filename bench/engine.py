@@ -3,8 +3,9 @@
 Measures what one and two workers, each a process of its own, make of work that was started before (in bulk, through
 `executions.start`): from the moment they are let go to the last `finished_at`. The steps call a tool that does nothing.
 Commits are synchronous. Also: how soon a start is seen at low load, what a step costs in long executions, what an
-execution holds in memory, how soon a killed worker's work is claimed again. `--peer` runs the same work on another
-engine in the same rounds on the same Postgres. Medians of the rounds; ratios are taken within a round.
+execution holds in memory, how soon a killed worker's work is claimed again, what a million finished executions change.
+`--peer` runs the same work on another engine in the same rounds on the same Postgres. Medians of the rounds; ratios are
+taken within a round.
 
 Expect, on one worker: 20,000 steps in a row per second, 0.10 of the bare inserts of the same Postgres, 60 µs of worker
 and 20 µs of Postgres for a step, 0.05 commits and 500 bytes of WAL. bench/README.md has the last figures.
@@ -15,13 +16,15 @@ import asyncio
 import statistics
 from collections.abc import Sequence
 
+from harness import history as past
 from harness import moments, peers, throughput
+from harness.gated import worker
 from harness.server import Product, Server, product, server
 from harness.throughput import Sample
-from harness.workloads import FAN, SEQUENCE, SINGLE, Workload, looping, one, publish
+from harness.workloads import FAN, SEQUENCE, SINGLE, Workload, looping, one, publish, start
 
 WORKLOADS = {workload.name: workload for workload in (SINGLE, SEQUENCE, FAN)}
-PARTS = (*WORKLOADS, "latency", "length", "memory", "reclaim")
+PARTS = (*WORKLOADS, "latency", "length", "memory", "reclaim", "history")
 LENGTHS = ((10, 1_000), (100, 100), (1_000, 10), (10_000, 10))
 LONG_IN_FLIGHT = 10
 RATES = (5, 25)
@@ -124,6 +127,41 @@ async def reclaim(server: Server, rounds: int) -> None:
     print(f" ({min(seconds):.2f} to {max(seconds):.2f})", flush=True)
 
 
+async def history(server: Server, arguments: argparse.Namespace) -> None:
+    """The same work and the same questions in an empty database, and again when much has finished there."""
+    print(f"\nhistory: before and after {arguments.history:,} finished executions")
+    async with product(server, "history") as held:
+        await publish(*DOCUMENTS)
+        before = await _with_history(held, arguments)
+        await past.fill(held, SINGLE.name, arguments.history)
+        after = await _with_history(held, arguments)
+    for name, empty in before.items():
+        is_rate = name.endswith("/s")
+        ratio = after[name] / empty if is_rate else empty / after[name]
+        shown = (f"{value:9,.0f}" if is_rate else f"{value * 1000:9.2f}" for value in (empty, after[name]))
+        print(f"{name:24}{''.join(shown)}{ratio:8.2f}×", flush=True)
+
+
+async def _with_history(held: Product, arguments: argparse.Namespace) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for workload, unit in ((SINGLE, "executions/s"), (SEQUENCE, "steps/s")):
+        rates = [
+            await throughput.of_ours(held, workload, workers=1, in_flight=arguments.in_flight)
+            for _ in range(arguments.rounds)
+        ]
+        each = [it.executions_per_second if unit == "executions/s" else it.steps_per_second for it in rates]
+        found[f"{workload.name}, {unit}"] = statistics.median(each)
+    claimed, _ = await moments.start_latencies(held, starts=100, every=0.2)
+    (execution,) = await start(SINGLE.name, 1)
+    found["start to claim, ms"] = statistics.median(claimed)
+    found["list, ms"] = await past.seconds_to_list(200)
+    found["get, ms"] = await past.seconds_to_get(execution, 200)
+    async with worker(held.url, in_flight=1) as process:
+        process.go()
+        await held.until_finished()
+    return found
+
+
 DOCUMENTS = (
     *(workload.document for workload in WORKLOADS.values()),
     one("hold", kind="tool", tool="bench.hold", inputMapping={}, timeout=600_000),
@@ -149,6 +187,8 @@ async def measure(server: Server, arguments: argparse.Namespace) -> None:
         await reclaim(server, arguments.rounds)
     if "memory" in wanted:
         await memory(server, count=1_000)
+    if "history" in wanted:
+        await history(server, arguments)
 
 
 def _is_installed(name: str) -> bool:
@@ -168,6 +208,7 @@ def main() -> None:
     parser.add_argument("--in-flight", type=int, default=500, help="executions and attempts of a worker, each")
     parser.add_argument("--peer", action="append", default=[], choices=sorted(peers.SHAPES), help="compare with it")
     parser.add_argument("--peer-share", type=float, default=0.2, help="of the executions, since peers take longer")
+    parser.add_argument("--history", type=int, default=1_000_000, help="finished executions, for the part of that name")
     arguments = parser.parse_args()
     with server() as running:
         asyncio.run(measure(running, arguments))
