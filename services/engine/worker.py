@@ -46,6 +46,7 @@ class WorkerSettings:
     lease_seconds: int = 15
     heartbeat_seconds: float = 5.0
     poll_seconds: float = 1.0
+    reap_seconds: float = 0.25
     grace_seconds: float = 20.0
     retry_seconds: float = 1.0
     put_off_seconds: float = 10.0
@@ -196,16 +197,32 @@ class Worker:
                 self._begin(life, group, await claim.owned(connection, life.id))
                 while not self._is_stopping:
                     self._wake.clear()
-                    delay = await self._claim_once(life, group, connection)
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(delay):
-                            await self._wake.wait()
+                    await self._reap(life, connection)
+                    await self._rest(life, connection, await self._claim_once(life, group, connection))
             except TRANSIENT as error:
                 _log.warning("claiming will be tried again: %r", error)
                 await asyncio.sleep(self._settings.retry_seconds)
             finally:
                 if connection is not None:
                     connection.terminate()
+
+    async def _rest(self, life: _Life, connection: asyncpg.Connection, seconds: float) -> None:
+        """Return when there is something to do, or when the time is over; until then look for dead workers."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while not self._wake.is_set() and (now := loop.time()) < until:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(until, life.reaps_at) - now):
+                    await self._wake.wait()
+            await self._reap(life, connection)
+
+    async def _reap(self, life: _Life, connection: asyncpg.Connection) -> None:
+        """When it is time to: free what dead workers owned, and look again if there was any."""
+        if (now := asyncio.get_running_loop().time()) < life.reaps_at:
+            return
+        life.reaps_at = now + self._settings.reap_seconds
+        if await claim.reap(connection, life.id):
+            self._wake.set()
 
     async def _claim_once(self, life: _Life, group: asyncio.TaskGroup, connection: asyncpg.Connection) -> float:
         """Take what is due and deliver what has arrived; seconds until it is worth looking again."""
@@ -214,9 +231,6 @@ class Worker:
         for message in await claim.inbox(connection, life.id):
             if (run := runs.get(message.execution)) is not None:
                 run.deliver(message)
-        if (now := asyncio.get_running_loop().time()) >= life.reaps_at:
-            life.reaps_at = now + settings.poll_seconds
-            await claim.reap(connection, life.id)
         free = min(settings.executions - len(life.tasks), settings.claim_at_once)
         if free <= 0:
             return settings.poll_seconds
