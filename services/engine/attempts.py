@@ -133,6 +133,8 @@ class Attempts:
         for path in list(self._tasks):
             self.stop(path)
         await asyncio.gather(*self._stopped, return_exceptions=True)
+        # It refers to whoever holds us; the two would stay in memory until the collector comes by.
+        self._report = _ignore
 
     async def _perform(
         self, start: Start, step: Step, role_version: UUID | None, called: UUID | None, instance: str
@@ -229,6 +231,10 @@ class Attempts:
         self._post(Note(event=event, committed=committed))
         await committed
         notes.append(note)
+
+
+def _ignore(_: Callable[[], Progress]) -> None:
+    """Nobody is told any more."""
 
 
 def _started(command: StartStep) -> AttemptStarted:
