@@ -15,7 +15,7 @@ from services.definitions.document import Document, as_json
 from services.engine import journal
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, replay, resume
-from services.engine.core.events import AnyEvent, CancelRequested, StepCompleted, StepFailed, TimeExpired, is_history
+from services.engine.core.events import AnyEvent, CancelRequested, StepCompleted, StepFailed, TimeExpired
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import plan_of
 from services.engine.core.settle import complete
@@ -89,14 +89,14 @@ class Faulted:
         return complete(self.plan, self.state, command.path, attempt=command.attempt, output=output)
 
     def _commit(self, turn: Turn) -> None:
-        self.journal += [journal.encode(event) for event in turn.events if is_history(event)]
+        self.journal += [journal.encode(event) for event in turn.events]
         self._go_on(turn)
 
     def _begin_again(self) -> None:
         self.asked = {}
         state = replay(self.plan, [journal.decode(payload) for payload in self.journal])
         turn = resume(self.plan, state)
-        assert not [event for event in turn.events if is_history(event)]
+        assert not turn.events
         self._go_on(turn)
 
     def _go_on(self, turn: Turn) -> None:

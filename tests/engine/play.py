@@ -12,7 +12,7 @@ from services.definitions.document import KINDS, Document
 from services.engine import journal
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, decide, replay
-from services.engine.core.events import AnyEvent, ExecutionStarted, StepFailed, is_history
+from services.engine.core.events import AnyEvent, ExecutionStarted, StepFailed
 from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan, plan_of
 from services.engine.core.settle import complete
@@ -61,7 +61,7 @@ class Play:
     def happen(self, *events: AnyEvent) -> Turn:
         turn = advance(self.plan, self.state, *events)
         self.state = turn.state
-        self.history += [event for event in turn.events if is_history(event)]
+        self.history += turn.events
         for command in turn.commands:
             if isinstance(command, StartStep):
                 self.asked.append(command.path)

@@ -14,7 +14,7 @@ from services.engine import journal
 from services.engine.core.children import awaited, ended
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, decide, replay, resume
-from services.engine.core.events import AnyEvent, CancelRequested, ExecutionFailed, StepFailed, is_history
+from services.engine.core.events import AnyEvent, CancelRequested, ExecutionFailed, StepFailed
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan, plan_of
 from services.engine.core.settle import complete
@@ -52,7 +52,7 @@ class Simulation:
 
     def feed(self, turn: Turn) -> None:
         self.state = turn.state
-        self.history += [event for event in turn.events if is_history(event)]
+        self.history += turn.events
         for command in turn.commands:
             if isinstance(command, StartStep):
                 self.asked[command.path] = command
@@ -149,7 +149,7 @@ def test_a_history_replays_to_the_same_state_from_any_cut(document: Document, da
     assert {it.path: (it.attempt, it.input) for it in turn.commands if isinstance(it, StartStep)} == {
         path: (it.attempt, it.input) for path, it in simulation.asked.items()
     }
-    assert not [event for event in turn.events if is_history(event)]
+    assert not turn.events
     assert turn.state == simulation.state
 
 

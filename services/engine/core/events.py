@@ -259,8 +259,3 @@ AnyEvent: TypeAlias = (
     | ExecutionFailed
     | ExecutionCancelled
 )
-
-
-def is_history(event: AnyEvent) -> bool:
-    """Whether the journal keeps `event`; the rest is progress."""
-    return not isinstance(event, StepStarted)
