@@ -15,20 +15,18 @@ from uuid_utils.compat import uuid7
 
 from services import connections
 from services.caller import Caller
-from services.definitions.structure import pointer
 from services.engine import journal
-from services.engine.attempts import unstorable
 from services.engine.core.decide import replay
 from services.engine.core.events import AnyEvent, ExecutionRestarted, ExecutionStarted
 from services.engine.core.fork import before_the_end, kept, retried
 from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan
-from services.engine.core.state import State
 from services.engine.core.trace import trace
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
 from services.executions.reading import history_of
 from services.executions.records import FINISHED, Execution, IdempotencyKey
+from services.executions.restartable import check_context, check_pinned
 from services.executions.rows import one
 from services.executions.starting import checked_input, earlier_of
 from services.expressions.errors import suggestion
@@ -167,8 +165,8 @@ async def _begun(
         input=msgspec.UNSET if data is state.input else data,
         context=context or {},
     )
-    _check_context(plan, state, restarted)
-    await _check_pinned(execution, start)
+    check_context(plan, state, restarted)
+    await check_pinned(execution, start)
     return _Begun(restarted, data, places)
 
 
@@ -221,62 +219,6 @@ def _never_began(plan: Plan, history: _History, path: str) -> Invalid:
         code="UNKNOWN_PATH", path="/from", message=message, allowed=tuple(begun[:_SHOWN_PATHS]), suggestion=near
     )
     return Invalid("the execution cannot be restarted from there", [problem])
-
-
-def _check_context(plan: Plan, state: State, event: ExecutionRestarted) -> None:
-    """Nothing, when the values may take the place of those that the step sees.
-
-    Raises:
-        Invalid: there are no such keys, the database cannot keep the values, or they are too large.
-    """
-    if (failure := unstorable(event.context)) is not None:
-        raise Invalid("the context cannot be changed", [_misfit("UNSTORABLE", failure.message)])
-    seen = dict.fromkeys(key for frame in state.frames.values() for key in frame.context if key != "input")
-    if problems := [_unknown_key(key, tuple(seen)) for key in event.context if key not in seen]:
-        raise Invalid("the context cannot be changed", problems)
-    if not event.context and event.input is msgspec.UNSET:
-        return
-    size = max(frame.context_bytes for frame in replay(plan, [event], state).frames.values())
-    if size > plan.max_context_bytes:
-        message = f"the context would have {size:,} bytes; up to {plan.max_context_bytes:,} are kept"
-        raise Invalid("the context cannot be changed", [_misfit("CONTEXT_TOO_LARGE", message)])
-
-
-def _unknown_key(key: str, seen: tuple[str, ...]) -> Problem:
-    message = "the input is given as `input`" if key == "input" else f"by then there is no {key!r} in the context"
-    near = suggestion(key, seen)
-    return Problem(code="UNKNOWN_KEY", path="/context" + pointer(key), message=message, allowed=seen, suggestion=near)
-
-
-def _misfit(code: str, message: str) -> Problem:
-    return Problem(code=code, path="/context", message=message)
-
-
-async def _check_pinned(execution: UUID, start: ExecutionStarted) -> None:
-    """Nothing, when all versions that the execution keeps to are there: of roles, and of what it calls with its roles.
-
-    Raises:
-        Conflict: some are not; names what they are of.
-    """
-    called = start.calls.values()
-    roles = {
-        **{assigned.version: assigned.role for assigned in start.role_assignments.values()},
-        **{version: role for own in (start.roles, *(it.roles for it in called)) for role, version in own.items()},
-    }
-    calls = {it.version: call for call, it in start.calls.items()}
-    rows = await connections.pool().fetch(
-        "SELECT id FROM role_version WHERE id = ANY($1::uuid[])"
-        " UNION ALL SELECT id FROM orchestration_version WHERE id = ANY($2::uuid[])",
-        [*roles],
-        [*calls],
-    )
-    there = {row["id"] for row in rows}
-    for pinned, said, instead in (
-        (calls, "calls what is deleted", "a new start, which calls what there is now"),
-        (roles, "was started with roles that are deleted", "a new start with other roles"),
-    ):
-        if gone := sorted(name for version, name in pinned.items() if version not in there):
-            raise Conflict("execution", str(execution), state=f"{said}: {', '.join(gone)}", allowed=instead)
 
 
 async def _inserted(caller: Caller, begun: _Begun, key: str | None, request: str) -> Execution:

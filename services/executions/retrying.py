@@ -34,7 +34,7 @@ async def retry_many(caller: Caller, *, filter: ExecutionFilter, again: bool = F
 
     Those that have been restarted already are skipped, unless they are to be `again`; so calling it again does no harm,
     and of several calls at once each execution is restarted by one. Children that a step waits for are not meant: the
-    retry of their parent starts new ones. Detached children are. What ends meanwhile, the new executions among it, is
+    retry of their parent starts new ones. Detached children are. What starts meanwhile, the new executions among it, is
     left out.
 
     What cannot be retried keeps none of the others from it. When the call breaks off, what was done stays. In a dry run
