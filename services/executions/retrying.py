@@ -17,8 +17,8 @@ from services.errors import ServiceError
 from services.executions.records import NOT_COMPLETED, NotRetried, Retried
 from services.executions.restarting import retry, retry_unless_restarted
 from services.executions.selecting import Condition, ExecutionFilter, batches, selection_of
+from services.executions.steering import SHOWN
 
-_SHOWN = 100
 # Each has a history in memory and uses a connection of the pool; as many again are left to others.
 _AT_ONCE = 4
 # What is waited for is done anew by the retry of whoever waits for it; what is detached is nobody's but its own.
@@ -52,7 +52,7 @@ async def retry_many(caller: Caller, *, filter: ExecutionFilter, again: bool = F
         done = set[UUID]() if again else await _restarted_among(ids)
         wanted = [id for id in ids if id not in done]
         tally.matched, tally.skipped = tally.matched + len(ids), tally.skipped + len(done)
-        tally.first_ids += wanted[: _SHOWN - len(tally.first_ids)]
+        tally.first_ids += wanted[: SHOWN - len(tally.first_ids)]
         if not dry_run:
             tally.count(await _each(wanted, lambda id: _retried(caller, id, again=again)))
     return Retried(
@@ -82,7 +82,7 @@ class _Tally:
         self.restarted += outcomes.count(True)
         self.skipped += outcomes.count(False)
         self.refused += len(refused)
-        self.first_refused += refused[: _SHOWN - len(self.first_refused)]
+        self.first_refused += refused[: SHOWN - len(self.first_refused)]
 
 
 async def _restarted_among(executions: list[UUID]) -> set[UUID]:
