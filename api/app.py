@@ -9,9 +9,9 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from api import generate
-from api.auth import guard
 from api.context import context_of
 from api.errors import refusal
+from api.policy import checked, guard
 from api.root import router
 from api.rpc import RpcApp
 from services import health
@@ -34,7 +34,7 @@ PLACES = ("/", "/health", "/openapi.json", "/trpc/<procedure>")
 def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
     """The application over an open runtime, which the caller opens, works with `worker` and closes."""
     rpc = RpcApp(
-        router,
+        checked(router),
         create_context=partial(context_of, models=runtime.models, worker=worker),
         guard=guard,
         on_error=refusal,

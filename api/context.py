@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from api.auth import caller_of, is_public
+from api.auth import caller_of
+from api.policy import Public, policy_of
 from api.rpc import RequestInfo
 from services.caller import Caller
 from services.engine.worker import Worker
@@ -38,7 +39,7 @@ async def context_of(request: RequestInfo, models: Models, worker: Worker | None
 
 async def _found(request: RequestInfo) -> Caller | Exception:
     # `system.health` must not wait for a database that does not answer, whatever headers come with it.
-    if all(call.procedure is None or is_public(call.procedure) for call in request.calls):
+    if all(call.procedure is None or isinstance(policy_of(call.procedure), Public) for call in request.calls):
         return Unauthenticated("nobody was asked who calls: these procedures are public")
     try:
         return await caller_of(request.headers.get("authorization"))

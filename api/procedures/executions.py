@@ -6,6 +6,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from api.context import Context
+from api.policy import Needs
 from api.procedures.orchestrations import OrchestrationReference
 from api.rpc import mutation, query
 from services import executions
@@ -38,7 +39,7 @@ Reason = Annotated[str, Meta(max_length=1_000)]
 Path = Annotated[str, Meta(min_length=1, max_length=2_000, description="A step's instance path: `Duel[2]/Critic`.")]
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def start(
     ctx: Context,
     *,
@@ -68,7 +69,7 @@ async def start(
     )
 
 
-@query
+@query(meta=Needs("executions.read"))
 async def get(ctx: Context, *, execution: ExecutionId) -> ExecutionDetail:
     """An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is
     none. Needs executions.read.
@@ -76,7 +77,7 @@ async def get(ctx: Context, *, execution: ExecutionId) -> ExecutionDetail:
     return await executions.get(ctx.caller, execution=execution)
 
 
-@query
+@query(meta=Needs("executions.read"))
 async def list_(
     ctx: Context,
     *,
@@ -113,7 +114,7 @@ async def list_(
     )
 
 
-@query
+@query(meta=Needs("executions.read"))
 async def steps(ctx: Context, *, execution: ExecutionId) -> list[StepLog]:
     """What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times,
     model and cost. NOT_FOUND when there is no such execution. Needs executions.read.
@@ -121,7 +122,7 @@ async def steps(ctx: Context, *, execution: ExecutionId) -> list[StepLog]:
     return await executions.steps(ctx.caller, execution=execution)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def cancel(ctx: Context, *, execution: ExecutionId, reason: Reason = "") -> Execution:
     """The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is
     none; CONFLICT when it has finished. Needs executions.run.
@@ -129,7 +130,7 @@ async def cancel(ctx: Context, *, execution: ExecutionId, reason: Reason = "") -
     return await executions.cancel(ctx.caller, execution=execution, reason=reason)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def pause(ctx: Context, *, execution: ExecutionId) -> Execution:
     """The execution, asked to begin nothing new: attempts under way finish, then it is `paused` until it is resumed.
     NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run.
@@ -137,7 +138,7 @@ async def pause(ctx: Context, *, execution: ExecutionId) -> Execution:
     return await executions.pause(ctx.caller, execution=execution)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
     """The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished.
     Needs executions.run.
@@ -145,7 +146,7 @@ async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
     return await executions.resume(ctx.caller, execution=execution)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def restart(
     ctx: Context,
     *,
@@ -165,7 +166,7 @@ async def restart(
     )
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def retry(ctx: Context, *, execution: ExecutionId, idempotency_key: Key | None = None) -> Execution:
     """A new execution that goes on with the history of one that failed, timed out or was cancelled, from the step that
     failed or was stopped. NOT_FOUND when there is none; CONFLICT when it has not finished, is completed, has no step
@@ -174,7 +175,7 @@ async def retry(ctx: Context, *, execution: ExecutionId, idempotency_key: Key | 
     return await executions.retry(ctx.caller, execution=execution, idempotency_key=idempotency_key)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def complete_step(
     ctx: Context, *, execution: ExecutionId, path: Path, output: Json = None, reason: Reason = ""
 ) -> Execution:
@@ -185,7 +186,7 @@ async def complete_step(
     return await executions.complete_step(ctx.caller, execution=execution, path=path, output=output, reason=reason)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def skip_step(ctx: Context, *, execution: ExecutionId, path: Path, reason: Reason = "") -> Execution:
     """The execution, asked to skip an open step; what is under way there is stopped. Nothing happens when the step is
     settled meanwhile. NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is
@@ -194,7 +195,7 @@ async def skip_step(ctx: Context, *, execution: ExecutionId, path: Path, reason:
     return await executions.skip_step(ctx.caller, execution=execution, path=path, reason=reason)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def cancel_many(ctx: Context, *, filter: ExecutionFilter, reason: Reason = "", dry_run: bool = False) -> Steered:
     """Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its
     children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter
@@ -204,7 +205,7 @@ async def cancel_many(ctx: Context, *, filter: ExecutionFilter, reason: Reason =
     return await executions.cancel_many(ctx.caller, filter=filter, reason=reason, dry_run=dry_run)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def pause_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
     """Every execution that matches the filter and has not finished, asked to begin nothing new as by
     `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
@@ -212,7 +213,7 @@ async def pause_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = F
     return await executions.pause_many(ctx.caller, filter=filter, dry_run=dry_run)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
     """Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`.
     BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
@@ -220,7 +221,7 @@ async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = 
     return await executions.resume_many(ctx.caller, filter=filter, dry_run=dry_run)
 
 
-@mutation
+@mutation(meta=Needs("executions.run"))
 async def retry_many(ctx: Context, *, filter: ExecutionFilter, again: bool = False, dry_run: bool = False) -> Retried:
     """Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`,
     the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from api.context import Context
+from api.policy import Needs
 from api.rpc import mutation, query
 from services import bundles, orchestrations
 from services.definitions.diff import Change
@@ -16,7 +17,7 @@ from services.orchestrations import Orchestration, OrchestrationSummary, Validat
 OrchestrationName = Annotated[str, Meta(max_length=100)]
 
 
-@query
+@query(meta=Needs("orchestrations.read"))
 async def list_(
     ctx: Context,
     *,
@@ -31,7 +32,7 @@ async def list_(
     return await orchestrations.list_(ctx.caller, tag=tag, is_active=is_active, limit=limit, after=after)
 
 
-@query
+@query(meta=Needs("orchestrations.read"))
 async def get(ctx: Context, *, orchestration: OrchestrationReference) -> Orchestration:
     """The orchestration of that name or id, with the document of its active version. NOT_FOUND when there is none;
     CONFLICT when no version of it is active. Needs orchestrations.read.
@@ -39,7 +40,7 @@ async def get(ctx: Context, *, orchestration: OrchestrationReference) -> Orchest
     return await orchestrations.get(ctx.caller, orchestration=orchestration)
 
 
-@mutation
+@mutation(meta=Needs("orchestrations.write"))
 async def create(ctx: Context, *, document: Json) -> Orchestration:
     """A new orchestration from a document, published as version 1 and active at once. BAD_REQUEST with every one of
     its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. Needs
@@ -48,7 +49,7 @@ async def create(ctx: Context, *, document: Json) -> Orchestration:
     return await orchestrations.create(ctx.caller, document=document)
 
 
-@mutation
+@mutation(meta=Needs("orchestrations.write"))
 async def update(
     ctx: Context,
     *,
@@ -63,7 +64,7 @@ async def update(
     return await orchestrations.update(ctx.caller, orchestration=orchestration, changes=changes, is_active=is_active)
 
 
-@mutation
+@mutation(meta=Needs("orchestrations.write"))
 async def delete(ctx: Context, *, orchestration: OrchestrationReference) -> OrchestrationSummary:
     """The orchestration, which is gone now with its versions. NOT_FOUND when there is none; CONFLICT when it was ever
     executed. Needs orchestrations.write.
@@ -71,7 +72,7 @@ async def delete(ctx: Context, *, orchestration: OrchestrationReference) -> Orch
     return await orchestrations.delete(ctx.caller, orchestration=orchestration)
 
 
-@query
+@query(meta=Needs("orchestrations.read"))
 async def validate(ctx: Context, *, document: Json) -> Validation:
     """Every problem of a document, each with its place and what may stand there; when there are none, its digest and
     the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent
@@ -80,7 +81,7 @@ async def validate(ctx: Context, *, document: Json) -> Validation:
     return await orchestrations.validate(ctx.caller, document=document)
 
 
-@query
+@query(meta=Needs("orchestrations.read"))
 async def diff(ctx: Context, *, orchestration: OrchestrationReference, document: Json) -> tuple[Change, ...]:
     """What would change if this document replaced the active version: steps added, removed, moved and changed, and the
     fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and
@@ -89,7 +90,7 @@ async def diff(ctx: Context, *, orchestration: OrchestrationReference, document:
     return await orchestrations.diff(ctx.caller, orchestration=orchestration, document=document)
 
 
-@query
+@query(meta=Needs("orchestrations.read"))
 async def schema(ctx: Context) -> JsonObject:
     """The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An
     editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs

@@ -5,6 +5,7 @@ from typing import Annotated
 from msgspec import Meta
 
 from api.context import Context
+from api.policy import Needs
 from api.rpc import mutation, query
 from services import roles
 from services.definitions.document import Name, Text
@@ -16,7 +17,7 @@ from services.roles import Parameters, Role, RoleChanges, ToolName
 RoleName = Annotated[str, Meta(max_length=100)]
 
 
-@query
+@query(meta=Needs("roles.read"))
 async def list_(
     ctx: Context, *, tool: ToolName | None = None, limit: Limit = 100, after: RoleName | None = None
 ) -> list[Role]:
@@ -24,13 +25,13 @@ async def list_(
     return await roles.list_(ctx.caller, tool=tool, limit=limit, after=after)
 
 
-@query
+@query(meta=Needs("roles.read"))
 async def get(ctx: Context, *, role: RoleReference) -> Role:
     """The role of that name or id. NOT_FOUND when there is none. Needs roles.read."""
     return await roles.get(ctx.caller, role=role)
 
 
-@mutation
+@mutation(meta=Needs("roles.write"))
 async def create(
     ctx: Context,
     *,
@@ -59,7 +60,7 @@ async def create(
     return await roles.create(ctx.caller, name=name, base_prompt=base_prompt, changes=changes)
 
 
-@mutation
+@mutation(meta=Needs("roles.write"))
 async def update(ctx: Context, *, role: RoleReference, changes: RoleChanges) -> Role:
     """The role, changed; fields that `changes` leaves out stay. Executions that have started keep to the content they
     started with. NOT_FOUND, CONFLICT and BAD_REQUEST as `role.get` and `role.create`. Needs roles.write.
@@ -67,7 +68,7 @@ async def update(ctx: Context, *, role: RoleReference, changes: RoleChanges) -> 
     return await roles.update(ctx.caller, role=role, changes=changes)
 
 
-@mutation
+@mutation(meta=Needs("roles.write"))
 async def delete(ctx: Context, *, role: RoleReference) -> Role:
     """The role, which is gone now. NOT_FOUND when there is none; CONFLICT while a step of an orchestration uses it.
     Needs roles.write.

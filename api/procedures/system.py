@@ -1,7 +1,7 @@
 """system.*: is it up, and who am I?"""
 
-from api.auth import Public
 from api.context import Context
+from api.policy import Known, Public
 from api.rpc import query
 from services import health as health_service
 from services.health import Health
@@ -17,7 +17,7 @@ async def health(ctx: Context) -> Health:
     return await health_service.check(ctx.models, ctx.worker)
 
 
-@query
+@query(meta=Known())
 async def whoami(ctx: Context) -> Principal:
     """The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token."""
     return ctx.caller.principal

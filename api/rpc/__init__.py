@@ -3,13 +3,15 @@
 Knows nothing of what it serves.
 """
 
+from api.rpc.calls import RequestInfo
 from api.rpc.codes import Code, RpcError
-from api.rpc.http import RequestInfo, RpcApp
+from api.rpc.http import RpcApp
 from api.rpc.inputs import read_input
 from api.rpc.openapi import openapi
 from api.rpc.problems import Problem
-from api.rpc.procedure import Kind, Procedure, mutation, query
+from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
 from api.rpc.router import Router
+from api.rpc.tracked import Tracked
 from api.rpc.typescript import typescript
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "Router",
     "RpcApp",
     "RpcError",
+    "Tracked",
     "mutation",
     "openapi",
     "query",
     "read_input",
+    "subscription",
     "typescript",
 ]

@@ -1,17 +1,16 @@
 """The RPC endpoint as a raw ASGI application: reads a request, runs its calls, writes the answer."""
 
 import asyncio
-import logging
 import uuid
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
 from api.rpc import wire
+from api.rpc.calls import Calls, CreateContext, Guard, OnError, RequestInfo, unexpected
 from api.rpc.codes import RpcError
 from api.rpc.cors import cors_headers, preflight_headers
 from api.rpc.inputs import Inputs, read_input
-from api.rpc.procedure import Procedure
 from api.rpc.router import Router
 
 Scope: TypeAlias = MutableMapping[str, Any]
@@ -19,33 +18,9 @@ Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 T = TypeVar("T")
 
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RequestInfo:
-    """What a context can be made of. Header names are in lower case; `request_id` stands in our log."""
-
-    method: str
-    headers: Mapping[str, str]
-    client: str | None
-    connection_params: Mapping[str, str] | None
-    calls: tuple[wire.Call, ...]
-    request_id: str
-
-
-CreateContext: TypeAlias = Callable[[RequestInfo], Awaitable[Any]]
-Guard: TypeAlias = Callable[[Any, Procedure[..., Any]], None]
-OnError: TypeAlias = Callable[[Exception], RpcError | None]
-
 
 class RpcApp:
-    """Serves a router below `prefix`.
-
-    `create_context` is awaited once per request; `guard` sees each procedure before its input is read and may
-    raise; `on_error` translates exceptions of these two and of procedures. What it does not know becomes
-    INTERNAL_SERVER_ERROR with a request id, and its traceback goes to the log only.
-    """
+    """Serves a router below `prefix`; how calls are run, `Calls` says."""
 
     def __init__(
         self,
@@ -62,9 +37,7 @@ class RpcApp:
     ) -> None:
         self.router = router
         self.prefix = prefix.rstrip("/")
-        self._create_context = create_context
-        self._guard = guard
-        self._on_error = on_error
+        self._calls = Calls(create_context, guard, on_error)
         self._max_body_bytes = max_body_bytes
         self._max_batch = max_batch
         self._allow_method_override = allow_method_override
@@ -81,7 +54,7 @@ class RpcApp:
         except _ClientGone:
             return
         except Exception as error:
-            answer = wire.answer([wire.failed(_unexpected(error, request_id, "the request"))], batch=False)
+            answer = wire.answer([wire.failed(unexpected(error, request_id, "the request"))], batch=False)
         await _send(send, self._with_cors(answer, headers.get("origin")))
 
     def _answer_at_once(self, method: str, headers: Mapping[str, str]) -> wire.Answer | None:
@@ -120,7 +93,7 @@ class RpcApp:
     async def _outcomes(self, info: RequestInfo, inputs: Inputs) -> list[wire.Outcome]:
         refusals = [self._refusal(call, info.method) for call in info.calls]
         # Nobody is looked up for a request of which nothing can be called.
-        context = None if all(refusals) else await self._context(info)
+        context = None if all(refusals) else await self._calls.context(info)
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._outcome(call, refusal or context, inputs, info.request_id))
@@ -131,36 +104,19 @@ class RpcApp:
     def _refusal(self, call: wire.Call, method: str) -> RpcError | None:
         return wire.refusal(self.router, call, method, allow_method_override=self._allow_method_override)
 
-    async def _context(self, info: RequestInfo) -> Any:
-        """The request's context, or the RpcError that each of its calls will be answered with."""
-        try:
-            return await _settled(self._create_context(info))
-        except Exception as error:
-            return self._translated(error, info.request_id, "the context")
-
     async def _outcome(self, call: wire.Call, context: Any, inputs: Inputs, request_id: str) -> wire.Outcome:
         try:
-            output = await _settled(self._run(call, context, inputs))
-            return wire.succeeded(output)
-        except Exception as error:
-            return wire.failed(self._translated(error, request_id, call.path), call.path)
+            return wire.succeeded(await self._run(call, context, inputs, request_id))
+        except Exception as error:  # also of an output that cannot be written
+            return wire.failed(self._calls.translated(error, request_id, call.path), call.path)
 
-    async def _run(self, call: wire.Call, context: Any, inputs: Inputs) -> object:
-        if isinstance(context, RpcError):
-            raise context
+    async def _run(self, call: wire.Call, context: Any, inputs: Inputs, request_id: str) -> object:
         procedure = call.procedure
-        assert procedure is not None, "unknown procedures were refused"
-        if self._guard is not None:
-            self._guard(context, procedure)
-        if procedure.input_type is None:
-            return await procedure.call(context, None)
-        return await procedure.call(context, read_input(procedure, inputs.of(call.index)))
-
-    def _translated(self, error: Exception, request_id: str, where: str) -> RpcError:
-        if isinstance(error, RpcError):
-            return error
-        known = self._on_error(error) if self._on_error is not None else None
-        return known or _unexpected(error, request_id, where)
+        if procedure is None:
+            raise context
+        return await self._calls.answer(
+            procedure, context, lambda: read_input(procedure, inputs.of(call.index)), request_id
+        )
 
     def _with_cors(self, answer: wire.Answer, origin: str | None) -> wire.Answer:
         if not self._allowed_origins:
@@ -186,17 +142,6 @@ async def _unless_client_goes(work: Coroutine[Any, Any, T], receive: Receive) ->
         worker.cancel()
         watcher.cancel()
         await asyncio.gather(worker, watcher, return_exceptions=True)
-
-
-async def _settled(work: Awaitable[T]) -> T:
-    """The result of `work`; that something it waited for was cancelled is an error, our own cancellation is not."""
-    try:
-        return await work
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise RuntimeError("something this call waited for was cancelled") from error
 
 
 async def _disconnected(receive: Receive) -> None:
@@ -232,12 +177,6 @@ def _request_info(scope: Scope, headers: Mapping[str, str], plan: wire.Plan, req
 
 def _too_large(limit: int) -> RpcError:
     return RpcError("PAYLOAD_TOO_LARGE", data={"maxBytes": limit})
-
-
-def _unexpected(error: Exception, request_id: str, where: str) -> RpcError:
-    logger.error("request %s: %s failed", request_id, where, exc_info=error)
-    message = "something went wrong on our side; the request id finds it in our log"
-    return RpcError("INTERNAL_SERVER_ERROR", message, data={"requestId": request_id})
 
 
 async def _send(send: Send, answer: wire.Answer) -> None:

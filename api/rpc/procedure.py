@@ -1,19 +1,20 @@
 """A procedure: an async function whose signature is the contract of a call."""
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, get_type_hints, overload
+from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin, get_type_hints, overload
 
 import msgspec
 
 from api.rpc.names import wire_name
+from api.rpc.tracked import Tracked
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-Kind: TypeAlias = Literal["query", "mutation"]
+Kind: TypeAlias = Literal["query", "mutation", "subscription"]
 
 _POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
 _POSITIONAL_OR_KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD
@@ -24,29 +25,46 @@ class Procedure(Generic[P, R]):
     """What a caller may ask for. Calling it calls the function, as if it had never been decorated.
 
     `input_type` is a Struct of the function's parameters, or None where there are none and the input is never
-    looked at; `meta` is the application's own, never read here.
+    looked at. `output_type` is what is answered: once, or again and again where the procedure `streams`; then it is the
+    type of one item, without the id of one that `is_tracked`. `meta` is the application's own, never read here.
     """
 
     kind: Kind
-    function: Callable[P, Awaitable[R]]
+    function: Callable[P, R]
     input_type: type[msgspec.Struct] | None
     output_type: Any
     description: str
+    streams: bool = False
+    is_tracked: bool = False
     meta: Any = None
 
-    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return await self.function(*args, **kwargs)
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self.function(*args, **kwargs)
 
-    async def call(self, context: object, input: msgspec.Struct | None) -> R:
-        """The answer to an input that was decoded as `input_type`."""
-        function: Callable[..., Awaitable[R]] = self.function
-        arguments = {} if input is None else {name: getattr(input, name) for name in input.__struct_fields__}
-        return await function(context, **arguments)
+    async def call(self, context: object, input: msgspec.Struct | None) -> Any:
+        """The answer to an input that was decoded as `input_type`; of a procedure that does not stream."""
+        function: Any = self.function
+        return await function(context, **_arguments(input))
+
+    def stream(self, context: object, input: msgspec.Struct | None) -> AsyncIterator[Any]:
+        """The items of the answer to such an input; of a procedure that streams."""
+        function: Any = self.function
+        return function(context, **_arguments(input))
+
+    @cached_property
+    def name(self) -> str:
+        """What it is called in Python, for messages to whoever wrote it."""
+        return f"{self.function.__module__}.{self.function.__qualname__}"
 
     @cached_property
     def needs_input(self) -> bool:
         """Whether a call without an input is refused."""
         return self.input_type is not None and any(field.required for field in msgspec.structs.fields(self.input_type))
+
+    @cached_property
+    def resumes(self) -> bool:
+        """Whether the input may say which item came last: it has a field `lastEventId`."""
+        return self.input_type is not None and "lastEventId" in self.input_type.__struct_encode_fields__
 
     @cached_property
     def decoder(self) -> "msgspec.json.Decoder[msgspec.Struct] | None":
@@ -55,11 +73,13 @@ class Procedure(Generic[P, R]):
 
 
 @overload
-def query(function: Callable[P, Awaitable[R]], /) -> Procedure[P, R]: ...
+def query(function: Callable[P, R], /) -> Procedure[P, R]: ...
 @overload
-def query(*, meta: object = None) -> Callable[[Callable[P, Awaitable[R]]], Procedure[P, R]]: ...
-def query(function: Callable[P, Awaitable[R]] | None = None, /, *, meta: object = None) -> Any:
+def query(*, meta: object = None) -> Callable[[Callable[P, R]], Procedure[P, R]]: ...
+def query(function: Callable[P, R] | None = None, /, *, meta: object = None) -> Any:
     """Make a procedure that only reads; the client calls it with `.query(...)`.
+
+    An async generator streams its items, which `httpBatchStreamLink` alone can read.
 
     Raises:
         TypeError: the function is not async, has no docstring, or a parameter is not keyword-only and typed.
@@ -68,11 +88,13 @@ def query(function: Callable[P, Awaitable[R]] | None = None, /, *, meta: object 
 
 
 @overload
-def mutation(function: Callable[P, Awaitable[R]], /) -> Procedure[P, R]: ...
+def mutation(function: Callable[P, R], /) -> Procedure[P, R]: ...
 @overload
-def mutation(*, meta: object = None) -> Callable[[Callable[P, Awaitable[R]]], Procedure[P, R]]: ...
-def mutation(function: Callable[P, Awaitable[R]] | None = None, /, *, meta: object = None) -> Any:
+def mutation(*, meta: object = None) -> Callable[[Callable[P, R]], Procedure[P, R]]: ...
+def mutation(function: Callable[P, R] | None = None, /, *, meta: object = None) -> Any:
     """Make a procedure that may change something; the client calls it with `.mutate(...)`.
+
+    An async generator streams its items, which `httpBatchStreamLink` alone can read.
 
     Raises:
         TypeError: the function is not async, has no docstring, or a parameter is not keyword-only and typed.
@@ -80,16 +102,37 @@ def mutation(function: Callable[P, Awaitable[R]] | None = None, /, *, meta: obje
     return _decorated("mutation", function, meta)
 
 
-def _decorated(kind: Kind, function: Callable[..., Awaitable[Any]] | None, meta: object) -> Any:
-    def decorate(function: Callable[..., Awaitable[Any]]) -> Procedure[..., Any]:
+@overload
+def subscription(function: Callable[P, AsyncIterator[R]], /) -> Procedure[P, AsyncIterator[R]]: ...
+@overload
+def subscription(
+    *, meta: object = None
+) -> Callable[[Callable[P, AsyncIterator[R]]], Procedure[P, AsyncIterator[R]]]: ...
+def subscription(function: Callable[P, AsyncIterator[R]] | None = None, /, *, meta: object = None) -> Any:
+    """Make a procedure whose items come as they happen; the client calls it with `.subscribe(...)`.
+
+    It is an async generator. Where it yields `Tracked` items and takes a `last_event_id`, a client whose connection
+    broke goes on behind the last one that it has.
+
+    Raises:
+        TypeError: the function is no async generator, has no docstring, or a parameter is not keyword-only and typed.
+    """
+    return _decorated("subscription", function, meta)
+
+
+def _decorated(kind: Kind, function: Callable[..., Any] | None, meta: object) -> Any:
+    def decorate(function: Callable[..., Any]) -> Procedure[..., Any]:
         return _procedure(kind, function, meta)
 
     return decorate if function is None else decorate(function)
 
 
-def _procedure(kind: Kind, function: Callable[..., Awaitable[Any]], meta: object) -> Procedure[..., Any]:
+def _procedure(kind: Kind, function: Callable[..., Any], meta: object) -> Procedure[..., Any]:
     name = f"{function.__module__}.{function.__qualname__}"
-    if not inspect.iscoroutinefunction(function):
+    streams = inspect.isasyncgenfunction(function)
+    if kind == "subscription" and not streams:
+        raise TypeError(f"{name} must be an async generator")
+    if not streams and not inspect.iscoroutinefunction(function):
         raise TypeError(f"{name} must be an async function")
     description = _first_paragraph(function)
     if not description:
@@ -97,9 +140,23 @@ def _procedure(kind: Kind, function: Callable[..., Awaitable[Any]], meta: object
     types = get_type_hints(function, include_extras=True)
     if "return" not in types:
         raise TypeError(f"{name} needs a return type, None included")
-    output_type: Any = types["return"]
-    _check_type(output_type, f"what {name} returns")
-    return Procedure(kind, function, _input_type(function, types, name), output_type, description, meta)
+    output_type, is_tracked = _item(types["return"], name) if streams else (types["return"], False)
+    _check_type(output_type, f"what {name} {'yields' if streams else 'returns'}")
+    return Procedure(
+        kind, function, _input_type(function, types, name), output_type, description, streams, is_tracked, meta
+    )
+
+
+def _item(returned: Any, name: str) -> tuple[Any, bool]:
+    """The type of what a generator yields, and whether it is tracked."""
+    if not get_args(returned):
+        raise TypeError(f"{name} must say what it yields: AsyncIterator[...]")
+    item = get_args(returned)[0]
+    return (get_args(item)[0], True) if get_origin(item) is Tracked else (item, False)
+
+
+def _arguments(input: msgspec.Struct | None) -> dict[str, Any]:
+    return {} if input is None else {name: getattr(input, name) for name in input.__struct_fields__}
 
 
 def _first_paragraph(function: Callable[..., Any]) -> str:

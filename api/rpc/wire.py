@@ -17,8 +17,12 @@ ConnectionParams: TypeAlias = dict[str, str]
 
 JSON_HEADERS = {"content-type": "application/json", "vary": "trpc-accept, accept"}
 
-_METHODS: Mapping[Kind, tuple[str, ...]] = {"query": ("GET",), "mutation": ("POST",)}
-_METHODS_WITH_OVERRIDE: Mapping[Kind, tuple[str, ...]] = {"query": ("GET", "POST"), "mutation": ("POST",)}
+_METHODS: Mapping[Kind, tuple[str, ...]] = {"query": ("GET",), "mutation": ("POST",), "subscription": ("GET",)}
+_METHODS_WITH_OVERRIDE: Mapping[Kind, tuple[str, ...]] = {
+    "query": ("GET", "POST"),
+    "mutation": ("POST",),
+    "subscription": ("GET", "POST"),
+}
 _UNREAD_MEDIA_TYPES = ("multipart/form-data", "application/octet-stream")
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from api.auth import Public
+from api.policy import Public
 from api.root import router
 from services import tokens
 from services.caller import OPERATOR
