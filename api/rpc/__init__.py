@@ -10,12 +10,15 @@ from api.rpc.inputs import read_input
 from api.rpc.openapi import openapi
 from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
-from api.rpc.router import Router
+from api.rpc.router import Family, Router
 from api.rpc.tracked import Tracked
-from api.rpc.typescript import typescript
+from api.rpc.typescript import Described, typescript
+from api.rpc.whole import whole
 
 __all__ = [
     "Code",
+    "Described",
+    "Family",
     "Kind",
     "Problem",
     "Procedure",
@@ -30,4 +33,5 @@ __all__ = [
     "read_input",
     "subscription",
     "typescript",
+    "whole",
 ]
