@@ -33,6 +33,18 @@ _IMPLYING: Mapping[str, Shape] = {
     **dict.fromkeys(("minLength", "maxLength", "pattern", "format"), "string"),
     **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"), "number"),
 }
+# Every object has these, so that TypeScript takes one that does not say them for one that has them as functions.
+_INHERITED = frozenset(
+    {
+        "constructor",
+        "hasOwnProperty",
+        "isPrototypeOf",
+        "propertyIsEnumerable",
+        "toLocaleString",
+        "toString",
+        "valueOf",
+    }
+)
 _MAX_INTEGER = 2**53 - 1
 # The compiler follows types deeper than that, but not much.
 _MAX_DEPTH = 32
@@ -149,14 +161,19 @@ class _Writer:
         lines: list[str] = []
         for name, type_ in types.items():
             lines += comment(_said_of(properties.get(name)), "")
-            lines.append(
-                f"{key(name)}?: {type_.text} | undefined;" if name in optional else f"{key(name)}: {type_.text};"
-            )
+            if name in optional:
+                text = "unknown" if name in _INHERITED else f"{type_.text} | undefined"
+                lines.append(f"{key(name)}?: {text};")
+            else:
+                lines.append(f"{key(name)}: {type_.text};")
         others = self._others(schema, depth)
         if others is None and not lines:
             others = _JSON
         if others is not None:
-            lines.append(f"[key: string]: {_index([others, *types.values()], has_optional=bool(optional))};")
+            index = (
+                "unknown" if optional & _INHERITED else _index([others, *types.values()], has_optional=bool(optional))
+            )
+            lines.append(f"[key: string]: {index};")
         if not types:
             return _Text(f"{{ {lines[0].removesuffix(';')} }}")
         return _Text("\n".join(["{", *("  " + line.replace("\n", "\n  ") for line in lines), "}"]))
@@ -164,7 +181,8 @@ class _Writer:
     def _others(self, schema: Mapping[str, Any], depth: int) -> _Text | None:
         """What the properties that the schema does not name may hold; None where it says nothing of them.
 
-        TypeScript takes an object for one of its type though it has more; it questions them in a literal only.
+        TypeScript takes an object for one of a type though it has more. It questions that in a literal, and where the
+        two have nothing in common.
         """
         patterns = _named(schema, "patternProperties")
         additional = schema.get("additionalProperties")
@@ -245,23 +263,24 @@ class _Writer:
 
 
 def _direct_references(schema: Any) -> Iterator[str]:
-    if not is_object(schema):
-        return
-    if isinstance(schema.get("$ref"), str):
-        yield schema["$ref"]
-    for keyword in ("allOf", "anyOf", "oneOf"):
-        for member in _members(schema, keyword):
-            yield from _direct_references(member)
+    waiting = [schema]
+    while waiting:
+        here = waiting.pop()
+        if is_object(here):
+            if isinstance(here.get("$ref"), str):
+                yield here["$ref"]
+            waiting += [member for keyword in ("allOf", "anyOf", "oneOf") for member in _members(here, keyword)]
 
 
-def _has_resources(schema: Any, *, is_root: bool = True) -> bool:
+def _has_resources(schema: Any) -> bool:
     """Whether a part of the schema is known by an id of its own, from which references in it start."""
-    if is_array(schema):
-        return any(_has_resources(item, is_root=False) for item in schema)
-    if not is_object(schema):
-        return False
-    is_resource = not is_root and isinstance(schema.get("$id"), str)
-    return is_resource or any(_has_resources(member, is_root=False) for member in schema.values())
+    waiting: list[Any] = list(schema.values()) if is_object(schema) else []
+    while waiting:
+        here = waiting.pop()
+        if is_object(here) and isinstance(here.get("$id"), str):
+            return True
+        waiting += here.values() if is_object(here) else here if is_array(here) else ()
+    return False
 
 
 def _members(schema: Mapping[str, Any], keyword: str) -> Sequence[Any]:
