@@ -128,7 +128,7 @@ class _Writer:
             return frozenset(shape for shape in shapes if shape in named)
         implied = {shape for keyword, shape in _IMPLYING.items() if keyword in schema}
         if self._use == "input" and len(implied) == 1 and implied <= shapes:
-            return frozenset(implied)
+            return frozenset(shape for shape in shapes if shape in implied)
         return shapes
 
     def _own(self, schema: Mapping[str, Any], shapes: frozenset[Shape], depth: int) -> _Text:
