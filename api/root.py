@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, system
+from api.procedures import executions, orchestrations, roles, system, tokens
 from api.rpc import Router
 
 router = Router(
@@ -37,6 +37,11 @@ router = Router(
         pause_many=executions.pause_many,
         resume_many=executions.resume_many,
         retry_many=executions.retry_many,
+    ),
+    token=Router(
+        list=tokens.list_,
+        create=tokens.create,
+        revoke=tokens.revoke,
     ),
     system=Router(
         health=system.health,
