@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -34,7 +35,7 @@ class RequestInfo:
 
 
 CreateContext: TypeAlias = Callable[[RequestInfo], Awaitable[Any]]
-Guard: TypeAlias = Callable[[Any, Procedure[..., Any]], None]
+Guard: TypeAlias = Callable[[Any, Procedure[..., Any]], AbstractContextManager[None] | None]
 OnError: TypeAlias = Callable[[Exception], RpcError | None]
 
 
@@ -43,7 +44,8 @@ class Calls:
     """How calls of one application are run.
 
     `create_context` is awaited once per request; `guard` sees each procedure before its input is read and may
-    raise; `on_error` translates exceptions of these two and of procedures. What it does not know becomes
+    raise, and what it gives back is held while the call is under way; `on_error` translates exceptions of these two
+    and of procedures. What it does not know becomes
     INTERNAL_SERVER_ERROR with a request id, and its traceback goes to the log only.
     """
 
@@ -65,7 +67,8 @@ class Calls:
             RpcError: why the call was refused, or that it failed.
         """
         try:
-            return await settled(procedure.call(context, self._admitted(procedure, context, read)))
+            with self._admitted(procedure, context):
+                return await settled(procedure.call(context, _input(procedure, read)))
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
 
@@ -78,10 +81,11 @@ class Calls:
             RpcError: why the call was refused; while iterating: that it failed, or what it was refused by then.
         """
         try:
-            items = procedure.stream(context, self._admitted(procedure, context, read))
+            admission = self._admitted(procedure, context)
+            items = procedure.stream(context, _input(procedure, read))
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
-        return self._translating(items, procedure, request_id)
+        return self._translating(items, admission, procedure, request_id)
 
     def translated(self, error: Exception, request_id: str, where: str) -> RpcError:
         """What the client is told of an exception."""
@@ -90,28 +94,38 @@ class Calls:
         known = self.on_error(error) if self.on_error is not None else None
         return known or unexpected(error, request_id, where)
 
-    def _admitted(self, procedure: Procedure[..., Any], context: Any, read: ReadInput) -> msgspec.Struct | None:
+    def _admitted(self, procedure: Procedure[..., Any], context: Any) -> AbstractContextManager[None]:
+        """What is to be held while the call is under way."""
         if isinstance(context, RpcError):
             raise context
-        if self.guard is not None:
-            self.guard(context, procedure)
-        return None if procedure.input_type is None else read()
+        held = None if self.guard is None else self.guard(context, procedure)
+        return nullcontext() if held is None else held
 
     async def _translating(
-        self, items: AsyncIterator[Any], procedure: Procedure[..., Any], request_id: str
+        self,
+        items: AsyncIterator[Any],
+        admission: AbstractContextManager[None],
+        procedure: Procedure[..., Any],
+        request_id: str,
     ) -> AsyncIterator[Any]:
         try:
-            while True:
-                try:
-                    yield await settled(anext(items))
-                except StopAsyncIteration:
-                    return
+            # Entered here and not before: what is never iterated would never leave it.
+            with admission:
+                while True:
+                    try:
+                        yield await settled(anext(items))
+                    except StopAsyncIteration:
+                        return
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
         finally:
             close: Any = getattr(items, "aclose", None)
             if close is not None:
                 await close()
+
+
+def _input(procedure: Procedure[..., Any], read: ReadInput) -> msgspec.Struct | None:
+    return None if procedure.input_type is None else read()
 
 
 def unexpected(error: Exception, request_id: str, where: str) -> RpcError:

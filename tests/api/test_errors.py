@@ -46,7 +46,7 @@ def written(error: RpcError | None) -> tuple[object, ...]:
         ),
         (
             LimitExceeded("slower", retry_after_seconds=2.5),
-            ("TOO_MANY_REQUESTS", "slower", {}, {"retry-after": "3"}),
+            ("TOO_MANY_REQUESTS", "slower", {"retryAfterMs": 2500}, {"retry-after": "3"}),
         ),
         (LimitExceeded("too large"), ("TOO_MANY_REQUESTS", "too large", {}, {})),
         (Unavailable("closed"), ("SERVICE_UNAVAILABLE", "closed", {}, {"retry-after": "1"})),
