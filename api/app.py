@@ -1,5 +1,6 @@
 """The application: the RPC endpoint, what load balancers and people ask first, and a clear no to everything else."""
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -8,12 +9,16 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from api import generate
+from api import generate, session
+from api.auth import Authentication
 from api.context import context_of
 from api.errors import refusal
-from api.policy import checked, guard
+from api.gate import gate
+from api.limits import Limits
+from api.policy import checked
+from api.request_ids import give_back, request_id_of
 from api.root import router
-from api.rpc import RpcApp
+from api.rpc import RpcApp, RpcError
 from services import health
 from services.engine.worker import Worker
 from services.health import VERSION, Health
@@ -25,23 +30,35 @@ INDEX = {
     "about": "AI roles and multi-step orchestrations, run durably, called over tRPC.",
     "rpc": "/trpc/<procedure>, e.g. /trpc/system.health; all but that one need `Authorization: Bearer <token>`",
     "procedures": "/openapi.json",
+    "session": '/session; a browser that POSTs {"token": "<token>"} there needs no header',
     "health": "/health",
 }
 
-PLACES = ("/", "/health", "/openapi.json", "/trpc/<procedure>")
+PLACES = ("/", "/health", "/openapi.json", "/session", "/trpc/<procedure>")
+
+_logger = logging.getLogger(__name__)
 
 
 def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
     """The application over an open runtime, which the caller opens, works with `worker` and closes."""
+    authentication = Authentication(runtime.settings)
     rpc = RpcApp(
         checked(router),
-        create_context=partial(context_of, models=runtime.models, worker=worker),
-        guard=guard,
+        create_context=partial(context_of, authentication=authentication, models=runtime.models, worker=worker),
+        guard=gate(Limits(runtime.settings)),
         on_error=refusal,
+        allowed_origins=runtime.settings.allowed_origins,
     )
     return Litestar(
-        route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi()],
-        exception_handlers={HTTPException: _refused},
+        route_handlers=[
+            _mounted(rpc),
+            _health(runtime, worker),
+            _index(),
+            _openapi(),
+            *session.handlers(authentication),
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+        before_send=[give_back],
         openapi_config=None,
         logging_config=None,
     )
@@ -88,3 +105,16 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     message = f"{error.detail}: {request.method} {request.url.path}"
     body = {"error": {"message": message, "status": error.status_code, "places": PLACES}}
     return Response(body, status_code=error.status_code, headers=error.headers)
+
+
+def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """What a service or the database has refused, as a procedure would tell it; anything else is our mistake."""
+    known = error if isinstance(error, RpcError) else refusal(error)
+    if known is None:
+        id = request_id_of(request.scope)
+        _logger.error("request %s: %s %s failed", id, request.method, request.url.path, exc_info=error)
+        message = "something went wrong on our side; the request id finds it in our log"
+        known = RpcError("INTERNAL_SERVER_ERROR", message, data={"requestId": id})
+    status = known.numbers.http
+    told = {"code": known.code, "message": known.message, "status": status, **known.data}
+    return Response({"error": told}, status_code=status, headers=known.headers)

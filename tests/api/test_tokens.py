@@ -178,7 +178,7 @@ async def test_an_agent_manages_no_tokens_whatever_it_holds(api: Api) -> None:
     agent = Caller(Principal(kind="agent", name="Writer for anna", scopes=SCOPES))
 
     for attempt in (tokens.create(agent, name="x", scopes=()), tokens.list_(agent), tokens.revoke(agent, token="x")):
-        with pytest.raises(Forbidden, match="agent 'Writer for anna' may not do this; tokens.manage is for people"):
+        with pytest.raises(Forbidden, match=r"agent 'Writer for anna' may not do this; tokens\.manage is for people"):
             await attempt
 
 
