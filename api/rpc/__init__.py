@@ -11,10 +11,13 @@ from api.rpc.openapi import openapi
 from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
 from api.rpc.router import Router
+from api.rpc.socket import SocketLimits
 from api.rpc.tracked import Tracked
 from api.rpc.typescript import typescript
+from api.rpc.ws import MAX_MESSAGE_BYTES, Sockets
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
     "Code",
     "Kind",
     "Problem",
@@ -23,6 +26,8 @@ __all__ = [
     "Router",
     "RpcApp",
     "RpcError",
+    "SocketLimits",
+    "Sockets",
     "Tracked",
     "mutation",
     "openapi",

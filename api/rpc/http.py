@@ -2,20 +2,20 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, MutableMapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from api.rpc import wire
+from api.rpc.asgi import Receive, Scope, Send
 from api.rpc.calls import Calls, CreateContext, Guard, OnError, RequestInfo, unexpected
 from api.rpc.codes import RpcError
 from api.rpc.cors import cors_headers, preflight_headers
 from api.rpc.inputs import Inputs, read_input
 from api.rpc.router import Router
+from api.rpc.socket import SocketLimits
+from api.rpc.ws import Sockets
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 T = TypeVar("T")
 
 
@@ -34,6 +34,7 @@ class RpcApp:
         allow_method_override: bool = True,
         prefix: str = "/trpc",
         allowed_origins: Collection[str] = (),
+        socket_limits: SocketLimits | None = None,
     ) -> None:
         self.router = router
         self.prefix = prefix.rstrip("/")
@@ -42,11 +43,15 @@ class RpcApp:
         self._max_batch = max_batch
         self._allow_method_override = allow_method_override
         self._allowed_origins = frozenset(allowed_origins)
+        self.sockets = Sockets(router, self._calls, socket_limits or SocketLimits(), self._allowed_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise ValueError(f"this application answers HTTP, not {scope['type']}")
+        if scope["type"] not in ("http", "websocket"):
+            raise ValueError(f"this application answers HTTP and WebSockets, not {scope['type']}")
         headers = _headers(scope)
+        if scope["type"] == "websocket":
+            await self.sockets.serve(scope, headers, receive, send)
+            return
         request_id = uuid.uuid4().hex
         try:
             answer = self._answer_at_once(scope["method"], headers)
