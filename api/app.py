@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from litestar import HttpMethod, Litestar, MediaType, Request, Response, asgi, get, route
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -13,7 +14,7 @@ from api.context import context_of
 from api.errors import refusal
 from api.policy import checked, guard
 from api.root import router
-from api.rpc import RpcApp
+from api.rpc import RpcApp, Sockets
 from services import health
 from services.engine.worker import Worker
 from services.health import VERSION, Health
@@ -41,10 +42,16 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
     )
     return Litestar(
         route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi()],
+        state=State({"sockets": rpc.sockets}),
         exception_handlers={HTTPException: _refused},
         openapi_config=None,
         logging_config=None,
     )
+
+
+def sockets_of(app: Litestar) -> Sockets:
+    """The sockets that are open at an application; who ends it asks their clients to go on elsewhere first."""
+    return app.state.sockets
 
 
 def _mounted(rpc: RpcApp) -> ASGIRouteHandler:

@@ -56,18 +56,17 @@ class Sockets:
 
     async def leave(self, *, patience_seconds: float) -> None:
         """Ask all clients to go on at another socket, elsewhere, and serve them until they have left or time is up."""
+        open_now = dict(self._open)
         with suppress(TimeoutError):
-            async with asyncio.timeout(patience_seconds):
-                async with asyncio.TaskGroup() as group:
-                    for socket in self._open.values():
-                        group.create_task(_told_to_move(socket))
-                while self._open:
-                    await asyncio.wait(self._open)
+            async with asyncio.timeout(patience_seconds), asyncio.TaskGroup() as group:
+                for task, socket in open_now.items():
+                    group.create_task(_left(task, socket))
 
 
-async def _told_to_move(socket: Socket) -> None:
+async def _left(task: asyncio.Task[Any], socket: Socket) -> None:
     with suppress(Gone):
         await socket.tell_to_move()
+    await asyncio.wait({task})
 
 
 def _opening(scope: Scope, headers: Mapping[str, str]) -> RequestInfo:

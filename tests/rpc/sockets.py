@@ -146,12 +146,13 @@ async def chatter(ctx: Context) -> AsyncIterator[str]:
 
 
 @subscription
-async def watched(ctx: Context, *, last_event_id: str | None = None) -> AsyncIterator[Tracked[int]]:
-    """Numbers, until the token is revoked."""
+async def watched(ctx: Context, *, last_event_id: str | None = None) -> AsyncIterator[Tracked[int] | str]:
+    """Numbers with a remark on each, until the token is revoked."""
     for number in itertools.count(int(last_event_id or 0) + 1):
         if ctx.user in SEEN.revoked:
             raise RpcError("UNAUTHORIZED", "the token was revoked")
         yield Tracked(str(number), number)
+        yield f"that was {number}"
         await asyncio.sleep(0.001)
 
 
