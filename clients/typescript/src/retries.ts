@@ -36,7 +36,7 @@ export function retries(options: RetryOptions): TRPCLink<AppRouter> {
 }
 
 function isWorthAnother(op: Operation, error: TRPCClientError<AppRouter>): boolean {
-  switch (error.data?.httpStatus) {
+  switch (error.data?.httpStatus ?? responseTo(error)?.status) {
     case 429:
       return true;
     case 503:
@@ -53,7 +53,12 @@ function isKeyed(op: Operation): boolean {
 
 /** How long to wait, in milliseconds, if the server has said so: in a header, which answers that stream do not have. */
 function askedFor(error: TRPCClientError<AppRouter>): number | undefined {
-  const response = error.meta?.['response'];
-  const seconds = response instanceof Response ? Number(response.headers.get('retry-after') ?? NaN) : NaN;
+  const seconds = Number(responseTo(error)?.headers.get('retry-after') ?? NaN);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined;
+}
+
+/** The response behind an error, which may be a proxy's and no envelope. */
+function responseTo(error: TRPCClientError<AppRouter>): Response | undefined {
+  const response = error.meta?.['response'];
+  return response instanceof Response ? response : undefined;
 }

@@ -458,7 +458,7 @@ export type ErrorData = TRPCDefaultErrorData & {
   problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
   suggestion?: string | undefined;
   requestId?: string | undefined;
-} & { executionId?: string | null | undefined; failure?: Failure | null | undefined; step?: string | null | undefined };
+} & { executionId?: string | undefined; failure?: Failure | undefined; step?: string | undefined };
 
 export type AppRouter = TRPCBuiltRouter<
   { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },
