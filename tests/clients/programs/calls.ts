@@ -8,7 +8,7 @@ const token = process.env.ROLECALL_TOKEN!;
 type Seen = { path: string; method: string; key: string | null; authorization: string | null };
 
 /** A fetch that notes what it is asked, and refuses the first requests with these statuses. */
-function noting(refusals: number[] = [], wait = '0'): { seen: Seen[]; fetch: typeof fetch } {
+function noting(refusals: number[] = [], wait = '0', more: object = {}): { seen: Seen[]; fetch: typeof fetch } {
   const seen: Seen[] = [];
   return {
     seen,
@@ -22,7 +22,7 @@ function noting(refusals: number[] = [], wait = '0'): { seen: Seen[]; fetch: typ
       });
       const status = refusals.shift();
       if (status === undefined) return fetch(input, init);
-      const error = { message: 'not now', code: -32603, data: { code: 'SCRIPTED', httpStatus: status } };
+      const error = { message: 'not now', code: -32603, data: { code: 'SCRIPTED', httpStatus: status, ...more } };
       const isStream = headers.get('trpc-accept') === 'application/jsonl';
       return isStream
         ? new Response(`{"0":[[0],[null,0,0]]}\n[0,0,[[${JSON.stringify({ error })}]]]\n`)
@@ -80,8 +80,12 @@ async function waits(): Promise<boolean[]> {
   const begun = performance.now();
   await mine.run.echoIt.mutate({ text: 'later' });
   const asked = performance.now() - begun;
+  const streamed = client({ fetch: noting([429], '0', { retryAfterMs: 900 }).fetch });
+  const again = performance.now();
+  await streamed.system.whoami.query();
+  const said = performance.now() - again;
   const capped = client({ fetch: noting([429], '3600').fetch, retry: { maxDelayMs: 1 } });
-  return [asked >= 1_000, (await capped.run.echoIt.mutate({ text: 'sooner' })).text === 'sooner'];
+  return [asked >= 1_000, said >= 900, (await capped.run.echoIt.mutate({ text: 'sooner' })).text === 'sooner'];
 }
 
 /** What orchestrations answer whose names mean something to JavaScript, or to the client. */
