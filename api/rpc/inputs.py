@@ -61,6 +61,20 @@ def read_input(procedure: Procedure[..., Any], text: bytes | None) -> msgspec.St
     return value
 
 
+def resumed(procedure: Procedure[..., Any], text: bytes | None, last_event_id: str | None) -> bytes | None:
+    """The input of a subscription that goes on behind an item, where the procedure can; else the input as it is.
+
+    What is broken or no object is left to whoever reads it.
+    """
+    if not last_event_id or not procedure.resumes:
+        return text
+    try:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw] | None) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return msgspec.json.encode({**(members or {}), "lastEventId": last_event_id})
+
+
 def _decoded(decoder: msgspec.json.Decoder[msgspec.Struct], text: bytes) -> msgspec.Struct:
     try:
         return decoder.decode(text)
