@@ -97,21 +97,6 @@ def connection_params(text: str) -> ConnectionParams | None:
     return params
 
 
-def resumed(input: bytes | None, last_event_id: str) -> bytes:
-    """An input that says which item came last. What cannot say it stays as it is.
-
-    >>> resumed(b'{"count":2,"lastEventId":"1"}', "7"), resumed(None, "7"), resumed(b"[2]", "7")
-    (b'{"count":2,"lastEventId":"7"}', b'{"lastEventId":"7"}', b'[2]')
-    """
-    if input is None or input.strip() == b"null":
-        return msgspec.json.encode({"lastEventId": last_event_id})
-    try:
-        members = msgspec.json.decode(input, type=dict[str, msgspec.Raw])
-    except (msgspec.DecodeError, RecursionError):
-        return input
-    return msgspec.json.encode(members | {"lastEventId": last_event_id})
-
-
 def answered(ref: Ref, output: object) -> str:
     """The answer of a query or a mutation; UNSET leaves `data` out, which JavaScript reads as `undefined`.
 

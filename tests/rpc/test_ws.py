@@ -369,6 +369,13 @@ def test_an_input_beyond_the_limit_is_refused_and_its_neighbours_are_not(client:
     assert sorted(answers, key=lambda it: it["id"]) == [too_large, data(2, {"ok": True})]
 
 
+def test_many_unknown_names_are_not_all_compared(client: Client) -> None:
+    client.say([call(id, "query", "heath") for id in range(30)])
+
+    suggested = [client.heard()["error"]["data"].get("suggestion") for _ in range(30)]
+    assert suggested == ["health"] * 20 + [None] * 10
+
+
 def test_more_calls_than_a_request_may_hold_come_in_one_message(client: Client) -> None:
     client.say([call(id, "query", "health") for id in range(200)])
 

@@ -15,7 +15,6 @@ from api.rpc.messages import (
     failed,
     item,
     requests,
-    resumed,
     started,
     stopped,
 )
@@ -193,23 +192,6 @@ def test_other_connection_params_are_refused(text: str, message: str) -> None:
         connection_params(text)
 
     assert (refused.value.code, refused.value.message) == ("PARSE_ERROR", message)
-
-
-@pytest.mark.parametrize(
-    ("input", "merged"),
-    [
-        (None, b'{"lastEventId":"7"}'),
-        (b" null ", b'{"lastEventId":"7"}'),
-        (b"{}", b'{"lastEventId":"7"}'),
-        (b'{"count":2,"deep":[{"a":1}]}', b'{"count":2,"deep":[{"a":1}],"lastEventId":"7"}'),
-        (b'{"lastEventId":null,"count":2}', b'{"lastEventId":"7","count":2}'),
-        (b"[1]", b"[1]"),
-        (b'"text"', b'"text"'),
-        (b"{bad", b"{bad"),
-    ],
-)
-def test_the_last_event_id_is_merged_into_an_input_that_can_hold_it(input: bytes | None, merged: bytes) -> None:
-    assert resumed(input, "7") == merged
 
 
 @pytest.mark.parametrize(
