@@ -36,9 +36,10 @@ check: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## format, l
 format: $(VENV)/dev.stamp ## rewrite the sources in the house format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-generate: $(VENV)/dev.stamp ## write openapi/ anew from the procedure registry, and the tables of docs/engine.md
+generate: $(VENV)/dev.stamp ## write openapi/ anew from the procedure registry, and the tables of docs/engine.md and docs/access.md
 	@$(BIN)/rolecall generate
 	@$(BIN)/python -m tests.docs.states
+	@$(BIN)/python -m tests.docs.scopes
 
 bench: $(VENV)/dev.stamp ## measure; each script states its claim
 	@for script in bench/[a-z]*.py; do $(BIN)/python $$script || exit 1; done

@@ -50,7 +50,7 @@ class Rate:
             self._used_until.popitem(last=False)
 
 
-class Slots:
+class Permits:
     """How many may be held at once: `total` by all keys together, `per_key` by each. `noun` is what they are."""
 
     def __init__(self, noun: str, total: int, per_key: int) -> None:
@@ -60,14 +60,14 @@ class Slots:
         self._held: Counter[Hashable] = Counter()
         self._sum = 0
 
-    def slot(self, key: Hashable) -> AbstractContextManager[None]:
-        """A slot for this key, held inside `with`.
+    def permit(self, key: Hashable) -> AbstractContextManager[None]:
+        """A permit for this key, held inside `with`.
 
         Raises:
             LimitExceeded: on entering: the key holds as many as it may.
             Unavailable: on entering: all are taken.
         """
-        return _Slot(self, key)
+        return _Permit(self, key)
 
     def take(self, key: Hashable) -> None:
         if self._held[key] >= self._per_key:
@@ -86,20 +86,20 @@ class Slots:
             del self._held[key]
 
 
-class _Slot(AbstractContextManager[None]):
+class _Permit(AbstractContextManager[None]):
     """A class and not a generator, since every call makes one."""
 
-    __slots__ = ("_key", "_slots")
+    __permits__ = ("_key", "_permits")
 
-    def __init__(self, slots: Slots, key: Hashable) -> None:
-        self._slots = slots
+    def __init__(self, permits: Permits, key: Hashable) -> None:
+        self._permits = permits
         self._key = key
 
     def __enter__(self) -> None:
-        self._slots.take(self._key)
+        self._permits.take(self._key)
 
     def __exit__(self, *_: object) -> None:
-        self._slots.give_back(self._key)
+        self._permits.give_back(self._key)
 
 
 class Limits:
@@ -109,11 +109,11 @@ class Limits:
         self._clock = clock
         self._per_second = settings.calls_per_second
         self._rate = Rate(settings.calls_per_second, settings.calls_burst)
-        self._calls = Slots("calls", settings.calls_at_once, settings.calls_at_once_per_principal)
-        self._streams = Slots("streams", settings.streams_at_once, settings.streams_at_once_per_principal)
+        self._calls = Permits("calls", settings.calls_at_once, settings.calls_at_once_per_principal)
+        self._streams = Permits("streams", settings.streams_at_once, settings.streams_at_once_per_principal)
 
     def admit(self, principal: Principal, procedure: Procedure[..., object]) -> AbstractContextManager[None]:
-        """What the call holds while it is under way, once it was counted; `Slots` says how entering may fail.
+        """What the call holds while it is under way, once it was counted; `Permits` says how entering may fail.
 
         Raises:
             LimitExceeded: the principal calls too fast.
@@ -125,7 +125,7 @@ class Limits:
             )
             raise LimitExceeded(message, retry_after_seconds=wait)
         self._rate.count(key, now)
-        return (self._streams if procedure.streams else self._calls).slot(key)
+        return (self._streams if procedure.streams else self._calls).permit(key)
 
 
 class Attempts:
@@ -138,7 +138,7 @@ class Attempts:
         self._clock = clock
         per_minute = settings.failed_sign_ins_per_minute
         self._failures = Rate(per_minute / 60, per_minute)
-        self._lookups = Slots("sign-ins", settings.calls_at_once, settings.calls_at_once + 1)
+        self._lookups = Permits("sign-ins", settings.calls_at_once, settings.calls_at_once + 1)
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     def attempt(self, client: str | None, digest: bytes) -> AbstractContextManager[None]:
@@ -155,7 +155,7 @@ class Attempts:
 
     def look_up(self) -> AbstractContextManager[None]:
         """One look-up; entering raises Unavailable when too many are under way."""
-        return self._lookups.slot(None)
+        return self._lookups.permit(None)
 
     def failed(self, client: str | None) -> None:
         """An attempt from the address `client` has failed."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.errors import refusal
 from api.gate import gate
-from api.limits import Attempts, Limits, Rate, Slots
+from api.limits import Attempts, Limits, Permits, Rate
 from api.policy import Known, Public
 from api.rpc import RpcError, query, subscription
 from api.rpc.calls import Calls
@@ -73,17 +73,17 @@ def test_only_the_keys_seen_last_are_remembered() -> None:
     assert [rate.wait_seconds(key, 0.0) for key in ("a", "b", "c")] == [0.0, 1.0, 1.0]
 
 
-def test_a_key_cannot_take_the_slots_of_others() -> None:
-    slots = Slots("calls", total=3, per_key=2)
-    with slots.slot("anna"), slots.slot("anna"):
-        with pytest.raises(LimitExceeded, match="this caller has 2 calls under way"), slots.slot("anna"):
+def test_a_key_cannot_take_the_permits_of_others() -> None:
+    permits = Permits("calls", total=3, per_key=2)
+    with permits.permit("anna"), permits.permit("anna"):
+        with pytest.raises(LimitExceeded, match="this caller has 2 calls under way"), permits.permit("anna"):
             pass
-        with slots.slot("ben"), pytest.raises(Unavailable, match="3 calls under way"), slots.slot("carl"):
+        with permits.permit("ben"), pytest.raises(Unavailable, match="3 calls under way"), permits.permit("carl"):
             pass
-        with slots.slot("carl"):
+        with permits.permit("carl"):
             pass
 
-    assert (slots._sum, dict(slots._held)) == (0, {})
+    assert (permits._sum, dict(permits._held)) == (0, {})
 
 
 def test_a_principal_is_one_whatever_it_shows() -> None:
@@ -121,7 +121,7 @@ async def ticks(ctx: Asked) -> AsyncIterator[int]:
         yield 1
 
 
-async def test_a_stream_holds_a_slot_from_its_first_item_to_its_end() -> None:
+async def test_a_stream_holds_a_permit_from_its_first_item_to_its_end() -> None:
     limits = Limits(Settings(streams_at_once_per_principal=1, calls_at_once_per_principal=1))
     calls = Calls(context, gate(limits), refusal)
     first, never, second = (calls.stream(ticks, Asked(), lambda: None, "id") for _ in range(3))
@@ -138,7 +138,7 @@ async def test_a_stream_holds_a_slot_from_its_first_item_to_its_end() -> None:
     await never.aclose()  # type: ignore[attr-defined]
 
 
-async def test_a_call_that_fails_or_is_cancelled_gives_its_slot_back() -> None:
+async def test_a_call_that_fails_or_is_cancelled_gives_its_permit_back() -> None:
     started, limits = asyncio.Event(), Limits(Settings(calls_at_once_per_principal=1))
 
     @query(meta=Known())

@@ -1,5 +1,5 @@
-"""Every procedure, asked by every kind of principal, in every form that a call can have: no hole, and no trace of what was
-refused. All of it is made from the registry, so a new procedure is in it.
+"""Every procedure, asked by every kind of principal, in every form that a call can have: no hole, and no trace of what
+was refused. All of it is made from the registry, so a new procedure is in it.
 """
 
 import asyncio
@@ -147,7 +147,8 @@ class Cast:
                 Who(f"OIDC: {what}", self._signed(KEY, scope=" ".join(scopes)), scopes),
             ]
         everything = " ".join(SCOPES)
-        return found + [
+        return [
+            *found,
             Who("OIDC: expired", self._signed(KEY, scope=everything, exp=int(time.time()) - 99), None),
             Who("OIDC: for another", self._signed(KEY, scope=everything, aud="others"), None),
             Who("OIDC: forged", self._signed(STRANGER, scope=everything), None),
