@@ -4,6 +4,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TypeAlias
 
@@ -89,7 +90,7 @@ class Permits:
 class _Permit(AbstractContextManager[None]):
     """A class and not a generator, since every call makes one."""
 
-    __permits__ = ("_key", "_permits")
+    __slots__ = ("_key", "_permits")
 
     def __init__(self, permits: Permits, key: Hashable) -> None:
         self._permits = permits
@@ -169,6 +170,7 @@ class Attempts:
             self._known.popitem(last=False)
 
 
+@lru_cache(maxsize=4_096)
 def network_of(client: str | None) -> str:
     """What one client holds of the address space: an IPv4 address, or the /64 of an IPv6 address.
 
