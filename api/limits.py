@@ -44,8 +44,9 @@ class Rate:
         return max(self._used_until.get(key, now) - now - self._slack, 0.0)
 
     def count(self, key: Hashable, now: float) -> None:
-        """Once more, for this key."""
-        self._used_until[key] = max(self._used_until.get(key, now), now) + self._interval
+        """Once more, for this key; nobody has to wait for more than one, however many were counted at once."""
+        used_until = min(max(self._used_until.get(key, now), now), now + self._slack) + self._interval
+        self._used_until[key] = used_until
         self._used_until.move_to_end(key)
         if len(self._used_until) > self._max_keys:
             self._used_until.popitem(last=False)
@@ -158,8 +159,9 @@ class Attempts:
         """One look-up; entering raises Unavailable when too many are under way."""
         return self._lookups.permit(None)
 
-    def failed(self, client: str | None) -> None:
-        """An attempt from the address `client` has failed."""
+    def failed(self, client: str | None, digest: bytes) -> None:
+        """An attempt from the address `client` with what has this digest has failed."""
+        self._known.pop(digest, None)
         self._failures.count(network_of(client), self._clock())
 
     def worked(self, digest: bytes) -> None:

@@ -65,6 +65,25 @@ def test_whoever_waits_as_long_as_told_may_go_on(per_second: int, burst: int, as
     assert now >= (asked - burst) / per_second - 1e-6
 
 
+def test_many_at_once_hold_nobody_up_for_longer_than_one() -> None:
+    rate = Rate(per_second=2, burst=3)
+    for _ in range(1_000):
+        rate.count("anna", 0.0)
+
+    assert rate.wait_seconds("anna", 0.0) == pytest.approx(0.5)
+
+
+def test_what_was_good_and_is_no_more_is_held_up_like_anything_else() -> None:
+    attempts = Attempts(Settings(failed_sign_ins_per_minute=1), clock=Clock())
+    attempts.worked(b"revoked since")
+
+    attempts.attempt("192.0.2.7", b"revoked since")
+    attempts.failed("192.0.2.7", b"revoked since")
+
+    with pytest.raises(LimitExceeded):
+        attempts.attempt("192.0.2.7", b"revoked since")
+
+
 def test_only_the_keys_seen_last_are_remembered() -> None:
     rate = Rate(1, 1, max_keys=2)
     for key in ("a", "b", "c"):
@@ -177,7 +196,7 @@ def test_failures_hold_up_the_address_they_come_from_but_not_what_is_known() -> 
     attempts.worked(b"good")
     for _ in range(2):
         attempts.attempt("192.0.2.7", b"bad")
-        attempts.failed("192.0.2.7")
+        attempts.failed("192.0.2.7", b"bad")
 
     with pytest.raises(LimitExceeded, match="too many failed sign-ins from this address") as refused:
         attempts.attempt("192.0.2.7", b"new")
