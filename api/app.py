@@ -67,7 +67,7 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
             *session.handlers(authentication),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
-        before_send=[give_back],
+        before_send=[give_back, session.cors(runtime.settings.allowed_origins)],
         state=State({"sockets": rpc.sockets}),
         openapi_config=None,
         logging_config=None,

@@ -76,7 +76,7 @@ class Authentication:
             try:
                 found = await self._found(token)
             except Unauthenticated:
-                self._attempts.failed(client)
+                self._attempts.failed(client, digest)
                 raise
         self._attempts.worked(digest)
         return found
