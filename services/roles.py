@@ -209,13 +209,22 @@ async def _get(role: str) -> Role:
 
 def _role(row: Record) -> Role:
     schema = row["output_schema"]
-    read = {
-        "tools": tuple(row["tools"]),
-        "model": _model.decode(row["model"]),
-        "parameters": _parameters.decode(row["parameters"]),
-        "output_schema": None if schema is None else msgspec.json.decode(schema),
-    }
-    return Role(**{**row, **read})
+    return Role(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        base_prompt=row["base_prompt"],
+        tools=tuple(row["tools"]),
+        needs_tools=row["needs_tools"],
+        model=_model.decode(row["model"]),
+        parameters=_parameters.decode(row["parameters"]),
+        output_schema=None if schema is None else msgspec.json.decode(schema),
+        is_active=row["is_active"],
+        version=row["version"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 def _columns(changes: RoleChanges) -> dict[str, Any]:
