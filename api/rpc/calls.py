@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-import msgspec
-
 from api.rpc.codes import RpcError
-from api.rpc.procedure import Procedure
+from api.rpc.procedure import Input, Procedure
 from api.rpc.wire import Call
 
 T = TypeVar("T")
-ReadInput: TypeAlias = Callable[[], msgspec.Struct | None]
+ReadInput: TypeAlias = Callable[[], Input]
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +56,17 @@ class Calls:
         except Exception as error:
             return self.translated(error, info.request_id, "the context")
 
+    def admit(self, procedure: Procedure[..., Any], context: Any, request_id: str) -> None:
+        """Nothing, when the procedure may be called; `answer` and `stream` ask the same before they read the input.
+
+        Raises:
+            RpcError: why the call was refused.
+        """
+        try:
+            self._admit(procedure, context)
+        except Exception as error:
+            raise self.translated(error, request_id, procedure.name) from None
+
     async def answer(self, procedure: Procedure[..., Any], context: Any, read: ReadInput, request_id: str) -> Any:
         """What a procedure that does not stream answers to the input that `read` gives.
 
@@ -90,12 +99,15 @@ class Calls:
         known = self.on_error(error) if self.on_error is not None else None
         return known or unexpected(error, request_id, where)
 
-    def _admitted(self, procedure: Procedure[..., Any], context: Any, read: ReadInput) -> msgspec.Struct | None:
+    def _admitted(self, procedure: Procedure[..., Any], context: Any, read: ReadInput) -> Input:
+        self._admit(procedure, context)
+        return read() if procedure.takes_input else None
+
+    def _admit(self, procedure: Procedure[..., Any], context: Any) -> None:
         if isinstance(context, RpcError):
             raise context
         if self.guard is not None:
             self.guard(context, procedure)
-        return None if procedure.input_type is None else read()
 
     async def _translating(
         self, items: AsyncIterator[Any], procedure: Procedure[..., Any], request_id: str

@@ -1,26 +1,30 @@
 """The RPC endpoint as a raw ASGI application: reads a request, runs its calls, writes the answer."""
 
-import asyncio
-import uuid
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, MutableMapping
-from dataclasses import replace
-from typing import Any, TypeAlias, TypeVar
+from asyncio import create_task
+from collections.abc import Collection, Mapping
+from math import inf
 
-from api.rpc import wire
+from api.rpc import jsonl, sse, wire
+from api.rpc.asgi import Incoming, Receive, Response, Scope, Send
 from api.rpc.calls import Calls, CreateContext, Guard, OnError, RequestInfo, unexpected
 from api.rpc.codes import RpcError
 from api.rpc.cors import cors_headers, preflight_headers
-from api.rpc.inputs import Inputs, read_input
+from api.rpc.dispatch import Dispatch
+from api.rpc.limits import Limits, Pace
+from api.rpc.request_id import request_id_of
 from api.rpc.router import Router
+from api.rpc.streaming import Streams, end_events, until_done, write_events, write_lines, write_whole
 
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-T = TypeVar("T")
+_LIMITS = Limits()
+_PACE = Pace()
 
 
 class RpcApp:
-    """Serves a router below `prefix`; how calls are run, `Calls` says."""
+    """Serves a router below `prefix`; how calls are run, `Calls` says.
+
+    Browsers of `allowed_origins` may read the answers; `*` stands for every other origin, which then gets no
+    credentials of the browser's.
+    """
 
     def __init__(
         self,
@@ -29,8 +33,8 @@ class RpcApp:
         create_context: CreateContext,
         guard: Guard | None = None,
         on_error: OnError | None = None,
-        max_body_bytes: int = 1024 * 1024,
-        max_batch: int = 20,
+        limits: Limits = _LIMITS,
+        pace: Pace = _PACE,
         allow_method_override: bool = True,
         prefix: str = "/trpc",
         allowed_origins: Collection[str] = (),
@@ -38,115 +42,78 @@ class RpcApp:
         self.router = router
         self.prefix = prefix.rstrip("/")
         self._calls = Calls(create_context, guard, on_error)
-        self._max_body_bytes = max_body_bytes
-        self._max_batch = max_batch
+        self._limits = limits
+        self._pace = pace
         self._allow_method_override = allow_method_override
         self._allowed_origins = frozenset(allowed_origins)
+        self._streams = Streams()
+
+    def end_streams(self) -> None:
+        """Break off what is open without end, so that its clients connect anew, to whoever listens then."""
+        self._streams.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError(f"this application answers HTTP, not {scope['type']}")
         headers = _headers(scope)
-        request_id = uuid.uuid4().hex
+        request_id = request_id_of(headers.get("x-request-id"))
+        cors = cors_headers(self._allowed_origins, headers.get("origin"))
+        response = Response(send, {**cors, "x-request-id": request_id})
         try:
-            answer = self._answer_at_once(scope["method"], headers)
-            answer = answer or await self._answer(scope, headers, request_id, receive)
-        except _ClientGone:
-            return
+            await self._answer(scope, headers, request_id, receive, response)
         except Exception as error:
-            answer = wire.answer([wire.failed(unexpected(error, request_id, "the request"))], batch=False)
-        await _send(send, self._with_cors(answer, headers.get("origin")))
+            refusal = wire.failed(unexpected(error, request_id, "the request"))
+            # What has begun can only be broken off.
+            if not response.has_begun:
+                await response.whole(wire.answer([refusal], batch=False))
 
-    def _answer_at_once(self, method: str, headers: Mapping[str, str]) -> wire.Answer | None:
-        if method == "HEAD":
-            return wire.Answer(204, {}, b"")
-        if method == "OPTIONS" and self._allowed_origins:
-            return wire.Answer(204, preflight_headers(self._allowed_origins, headers.get("origin")), b"")
+    async def _answer(
+        self, scope: Scope, headers: Mapping[str, str], request_id: str, receive: Receive, response: Response
+    ) -> None:
+        if scope["method"] == "HEAD":
+            return await response.whole(wire.Answer(204, {}, b""))
+        if scope["method"] == "OPTIONS":
+            allowed = preflight_headers(self._allowed_origins, headers.get("origin"))
+            return await response.whole(wire.Answer(204, allowed, b""))
+        limits = self._limits
+        try:
+            request = _request(scope, headers, self.prefix)
+            plan = wire.plan(self.router, request, max_batch=limits.max_batch, max_url_bytes=limits.max_url_bytes)
+        except RpcError as error:
+            return await response.whole(wire.answer([wire.failed(error)], batch=False))
+        incoming = Incoming(receive, headers, has_body=plan.method != "GET")
+        dispatch = Dispatch(
+            calls=self._calls,
+            plan=plan,
+            info=_request_info(scope, headers, plan, request_id),
+            incoming=incoming,
+            limits=limits,
+            refusals=tuple(self._refusal(call, plan) for call in plan.calls),
+        )
+        await self._run(dispatch, response)
         return None
 
-    async def _answer(self, scope: Scope, headers: Mapping[str, str], request_id: str, receive: Receive) -> wire.Answer:
-        try:
-            plan = wire.plan(self.router, _request(scope, headers, self.prefix), max_batch=self._max_batch)
-        except RpcError as error:
-            return wire.answer([wire.failed(error)], batch=False)
-        text = plan.query_input if plan.method == "GET" else await self._body(headers, receive)
-        inputs = Inputs(text, batch=plan.batch)
-        info = _request_info(scope, headers, plan, request_id)
-        outcomes = await _unless_client_goes(self._outcomes(info, inputs), receive)
-        return wire.answer(outcomes, batch=plan.batch)
+    async def _run(self, dispatch: Dispatch, response: Response) -> None:
+        ping_seconds = self._pace.ping_seconds
+        match dispatch.plan.manner:
+            case "whole":
+                await until_done(create_task(write_whole(dispatch, response)), dispatch.incoming, response)
+            case "lines":
+                work = create_task(write_lines(dispatch, response, self._streams))
+                if await until_done(work, dispatch.incoming, response, ping=jsonl.PING, ping_seconds=ping_seconds):
+                    await response.end()
+            case "events":
+                work = self._streams.start(write_events(dispatch, response, self._pace))
+                if await until_done(
+                    work, dispatch.incoming, response,
+                    ping=sse.PING, ping_seconds=ping_seconds, max_seconds=self._pace.max_seconds or inf,
+                ):  # fmt: skip
+                    await end_events(response)
 
-    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes | RpcError:
-        declared = headers.get("content-length", "")
-        if declared.isdecimal() and int(declared) > self._max_body_bytes:
-            return _too_large(self._max_body_bytes)
-        chunks = bytearray()
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _ClientGone
-            chunks += message.get("body", b"")
-            if len(chunks) > self._max_body_bytes:
-                return _too_large(self._max_body_bytes)
-            if not message.get("more_body", False):
-                return bytes(chunks)
-
-    async def _outcomes(self, info: RequestInfo, inputs: Inputs) -> list[wire.Outcome]:
-        refusals = [self._refusal(call, info.method) for call in info.calls]
-        # Nobody is looked up for a request of which nothing can be called.
-        context = None if all(refusals) else await self._calls.context(info)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._outcome(call, refusal or context, inputs, info.request_id))
-                for call, refusal in zip(info.calls, refusals, strict=True)
-            ]
-        return [task.result() for task in tasks]
-
-    def _refusal(self, call: wire.Call, method: str) -> RpcError | None:
-        return wire.refusal(self.router, call, method, allow_method_override=self._allow_method_override)
-
-    async def _outcome(self, call: wire.Call, context: Any, inputs: Inputs, request_id: str) -> wire.Outcome:
-        try:
-            return wire.succeeded(await self._run(call, context, inputs, request_id))
-        except Exception as error:  # also of an output that cannot be written
-            return wire.failed(self._calls.translated(error, request_id, call.path), call.path)
-
-    async def _run(self, call: wire.Call, context: Any, inputs: Inputs, request_id: str) -> object:
-        procedure = call.procedure
-        if procedure is None:
-            raise context
-        return await self._calls.answer(
-            procedure, context, lambda: read_input(procedure, inputs.of(call.index)), request_id
+    def _refusal(self, call: wire.Call, plan: wire.Plan) -> RpcError | None:
+        return wire.refusal(
+            self.router, call, plan.method, allow_method_override=self._allow_method_override, batch=plan.batch
         )
-
-    def _with_cors(self, answer: wire.Answer, origin: str | None) -> wire.Answer:
-        if not self._allowed_origins:
-            return answer
-        vary = ", ".join(filter(None, (answer.headers.get("vary"), "origin")))
-        return replace(answer, headers={**answer.headers, **cors_headers(self._allowed_origins, origin), "vary": vary})
-
-
-class _ClientGone(Exception):
-    """There is nobody left to answer."""
-
-
-async def _unless_client_goes(work: Coroutine[Any, Any, T], receive: Receive) -> T:
-    """The result of `work`, which is cancelled when the client disconnects first."""
-    worker = asyncio.ensure_future(work)
-    watcher = asyncio.ensure_future(_disconnected(receive))
-    try:
-        await asyncio.wait((worker, watcher), return_when=asyncio.FIRST_COMPLETED)
-        if not worker.done():
-            raise _ClientGone
-        return worker.result()
-    finally:
-        worker.cancel()
-        watcher.cancel()
-        await asyncio.gather(worker, watcher, return_exceptions=True)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def _headers(scope: Scope) -> Mapping[str, str]:
@@ -160,7 +127,16 @@ def _headers(scope: Scope) -> Mapping[str, str]:
 
 def _request(scope: Scope, headers: Mapping[str, str], prefix: str) -> wire.Request:
     path = wire.path_below(prefix, scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
-    return wire.Request(scope["method"], path, scope.get("query_string", b""), headers.get("content-type"))
+    return wire.Request(
+        scope["method"],
+        path,
+        scope.get("query_string", b""),
+        headers.get("content-type"),
+        headers.get("accept", ""),
+        headers.get("trpc-accept"),
+        # Browsers send the id in UTF-8, as it came.
+        headers.get("last-event-id", "").encode("latin-1").decode("utf-8", "replace"),
+    )
 
 
 def _request_info(scope: Scope, headers: Mapping[str, str], plan: wire.Plan, request_id: str) -> RequestInfo:
@@ -173,16 +149,3 @@ def _request_info(scope: Scope, headers: Mapping[str, str], plan: wire.Plan, req
         calls=plan.calls,
         request_id=request_id,
     )
-
-
-def _too_large(limit: int) -> RpcError:
-    return RpcError("PAYLOAD_TOO_LARGE", data={"maxBytes": limit})
-
-
-async def _send(send: Send, answer: wire.Answer) -> None:
-    headers = dict(answer.headers)
-    if answer.status != 204:
-        headers["content-length"] = str(len(answer.body))
-    encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": answer.status, "headers": encoded})
-    await send({"type": "http.response.body", "body": answer.body})

@@ -17,9 +17,10 @@ class Inputs:
     Whatever is wrong with it is told to each call that reads its input, and to no other.
     """
 
-    def __init__(self, text: bytes | RpcError | None, *, batch: bool) -> None:
+    def __init__(self, text: bytes | RpcError | None, *, batch: bool, max_depth: int = MAX_DEPTH) -> None:
         self._text = text
         self._batch = batch
+        self._max_depth = max_depth
 
     def of(self, index: int) -> bytes | None:
         """The JSON text of one call's input; None when the call has none, which is not the same as `null`.
@@ -38,7 +39,7 @@ class Inputs:
         if not self._text:
             return {}
         try:
-            check_text(self._text, max_depth=MAX_DEPTH + self._batch)
+            check_text(self._text, max_depth=self._max_depth + self._batch)
             return _by_index(self._text) if self._batch else {"0": self._text}
         except RpcError as error:
             return error
@@ -59,6 +60,20 @@ def read_input(procedure: Procedure[..., Any], text: bytes | None) -> msgspec.St
     value = _decoded(procedure.decoder, text)
     check_values(text, value)
     return value
+
+
+def resumed(procedure: Procedure[..., Any], text: bytes | None, last_event_id: str | None) -> bytes | None:
+    """The input of a subscription that goes on behind an item, where the procedure can; else the input as it is.
+
+    What is broken or no object is left to whoever reads it.
+    """
+    if not last_event_id or not procedure.resumes:
+        return text
+    try:
+        members = msgspec.json.decode(text, type=dict[str, msgspec.Raw] | None) if text else None
+    except (msgspec.DecodeError, RecursionError):
+        return text
+    return msgspec.json.encode({**(members or {}), "lastEventId": last_event_id})
 
 
 def _decoded(decoder: msgspec.json.Decoder[msgspec.Struct], text: bytes) -> msgspec.Struct:

@@ -1,15 +1,30 @@
 """A procedure: an async function whose signature is the contract of a call."""
 
 import inspect
+import types
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Generic, Literal, ParamSpec, TypeAlias, TypeVar, get_args, get_origin, get_type_hints, overload
+from typing import (
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    ParamSpec,
+    TypeAlias,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
 
 import msgspec
 
 from api.rpc.names import wire_name
 from api.rpc.tracked import Tracked
+from api.rpc.uploads import JSON, Form, Octets
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -25,8 +40,10 @@ class Procedure(Generic[P, R]):
     """What a caller may ask for. Calling it calls the function, as if it had never been decorated.
 
     `input_type` is a Struct of the function's parameters, or None where there are none and the input is never
-    looked at. `output_type` is what is answered: once, or again and again where the procedure `streams`; then it is the
-    type of one item, without the id of one that `is_tracked`. `meta` is the application's own, never read here.
+    looked at. Where the only parameter is a `Form` or `Octets`, it is an `upload` instead, and the input is no JSON.
+    `output_type` is what is answered: once, or again and again where the procedure `streams`; then it is the type of
+    one item, without the id of one that `is_tracked`. Where only some are tracked, `untracked_type` is that of the
+    others. `meta` is the application's own, never read here.
     """
 
     kind: Kind
@@ -37,24 +54,38 @@ class Procedure(Generic[P, R]):
     streams: bool = False
     is_tracked: bool = False
     meta: Any = None
+    untracked_type: Any = None
+    upload: "Upload | None" = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
 
-    async def call(self, context: object, input: msgspec.Struct | None) -> Any:
-        """The answer to an input that was decoded as `input_type`; of a procedure that does not stream."""
+    async def call(self, context: object, input: "Input") -> Any:
+        """The answer to an input that was decoded as `input_type` or is the upload; of a procedure that does not
+        stream.
+        """
         function: Any = self.function
-        return await function(context, **_arguments(input))
+        return await function(context, **self._arguments(input))
 
-    def stream(self, context: object, input: msgspec.Struct | None) -> AsyncIterator[Any]:
+    def stream(self, context: object, input: "Input") -> AsyncIterator[Any]:
         """The items of the answer to such an input; of a procedure that streams."""
         function: Any = self.function
-        return function(context, **_arguments(input))
+        return function(context, **self._arguments(input))
 
     @cached_property
     def name(self) -> str:
         """What it is called in Python, for messages to whoever wrote it."""
         return f"{self.function.__module__}.{self.function.__qualname__}"
+
+    @cached_property
+    def takes_input(self) -> bool:
+        """Whether the input is looked at."""
+        return self.input_type is not None or self.upload is not None
+
+    @cached_property
+    def media_type(self) -> str:
+        """What the input has to be sent as."""
+        return JSON if self.upload is None else self.upload.type.media_type
 
     @cached_property
     def needs_input(self) -> bool:
@@ -70,6 +101,24 @@ class Procedure(Generic[P, R]):
     def decoder(self) -> "msgspec.json.Decoder[msgspec.Struct] | None":
         """Reads the input from JSON; None where there is no input."""
         return None if self.input_type is None else msgspec.json.Decoder(self.input_type)
+
+    def _arguments(self, input: "Input") -> dict[str, Any]:
+        if input is None:
+            return {}
+        if isinstance(input, msgspec.Struct):
+            return {name: getattr(input, name) for name in input.__struct_fields__}
+        assert self.upload is not None, "nothing else takes an upload"
+        return {self.upload.parameter: input}
+
+
+class Upload(NamedTuple):
+    """A parameter whose value is no JSON, and its type."""
+
+    parameter: str
+    type: type[Form] | type[Octets]
+
+
+Input: TypeAlias = msgspec.Struct | Form | Octets | None
 
 
 @overload
@@ -137,39 +186,68 @@ def _procedure(kind: Kind, function: Callable[..., Any], meta: object) -> Proced
     description = _first_paragraph(function)
     if not description:
         raise TypeError(f"{name} needs a docstring: it is what clients and agents read")
-    types = get_type_hints(function, include_extras=True)
-    if "return" not in types:
+    hints = get_type_hints(function, include_extras=True)
+    if "return" not in hints:
         raise TypeError(f"{name} needs a return type, None included")
-    output_type, is_tracked = _item(types["return"], name) if streams else (types["return"], False)
-    _check_type(output_type, f"what {name} {'yields' if streams else 'returns'}")
+    answered = _item(hints["return"], name) if streams else _Item(hints["return"])
+    for type_ in (answered.type, answered.untracked_type):
+        _check_type(type_, f"what {name} {'yields' if streams else 'returns'}")
+    upload = _upload(function, hints, name)
     return Procedure(
-        kind, function, _input_type(function, types, name), output_type, description, streams, is_tracked, meta
+        kind=kind,
+        function=function,
+        input_type=None if upload else _input_type(function, hints, name),
+        output_type=answered.type,
+        description=description,
+        streams=streams,
+        is_tracked=answered.is_tracked,
+        meta=meta,
+        untracked_type=answered.untracked_type,
+        upload=upload,
     )
 
 
-def _item(returned: Any, name: str) -> tuple[Any, bool]:
-    """The type of what a generator yields, and whether it is tracked."""
+class _Item(NamedTuple):
+    """The type of what is answered, whether it is tracked, and that of the others where only some are."""
+
+    type: Any
+    is_tracked: bool = False
+    untracked_type: Any = None
+
+
+def _item(returned: Any, name: str) -> _Item:
     if not get_args(returned):
         raise TypeError(f"{name} must say what it yields: AsyncIterator[...]")
     item = get_args(returned)[0]
-    return (get_args(item)[0], True) if get_origin(item) is Tracked else (item, False)
+    arms = get_args(item) if get_origin(item) in (Union, types.UnionType) else (item,)
+    tracked = [get_args(arm)[0] for arm in arms if get_origin(arm) is Tracked]
+    if not tracked:
+        return _Item(item)
+    others = [arm for arm in arms if get_origin(arm) is not Tracked]
+    return _Item(Union[*tracked], True, Union[*others] if others else None)
 
 
-def _arguments(input: msgspec.Struct | None) -> dict[str, Any]:
-    return {} if input is None else {name: getattr(input, name) for name in input.__struct_fields__}
+def _upload(function: Callable[..., Any], hints: dict[str, Any], name: str) -> Upload | None:
+    found = [parameter for parameter, hint in hints.items() if hint in (Form, Octets)]
+    if not found:
+        return None
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) != 2 or parameters[1].kind is not inspect.Parameter.KEYWORD_ONLY:
+        raise TypeError(f"{name} takes a form or octets, and so nothing else but the context: `ctx, *, {found[0]}`")
+    return Upload(found[0], hints[found[0]])
 
 
 def _first_paragraph(function: Callable[..., Any]) -> str:
     return " ".join((inspect.getdoc(function) or "").partition("\n\n")[0].split())
 
 
-def _input_type(function: Callable[..., Any], types: dict[str, Any], name: str) -> type[msgspec.Struct] | None:
+def _input_type(function: Callable[..., Any], hints: dict[str, Any], name: str) -> type[msgspec.Struct] | None:
     parameters = list(inspect.signature(function).parameters.values())
     if not parameters or parameters[0].kind not in (_POSITIONAL_ONLY, _POSITIONAL_OR_KEYWORD):
         raise TypeError(f"{name} must take the context first")
     if len(parameters) == 1:
         return None
-    fields = [_field(parameter, types, name) for parameter in parameters[1:]]
+    fields = [_field(parameter, hints, name) for parameter in parameters[1:]]
     input_type = msgspec.defstruct(
         f"{function.__name__}_input",
         fields,
@@ -184,13 +262,13 @@ def _input_type(function: Callable[..., Any], types: dict[str, Any], name: str) 
     return input_type
 
 
-def _field(parameter: inspect.Parameter, types: dict[str, Any], name: str) -> tuple[str, Any, Any]:
+def _field(parameter: inspect.Parameter, hints: dict[str, Any], name: str) -> tuple[str, Any, Any]:
     if parameter.kind is not parameter.KEYWORD_ONLY:
         raise TypeError(f"parameter {parameter.name!r} of {name} must be keyword-only: write it behind a *")
-    if parameter.name not in types:
+    if parameter.name not in hints:
         raise TypeError(f"parameter {parameter.name!r} of {name} needs a type")
     default = msgspec.NODEFAULT if parameter.default is parameter.empty else parameter.default
-    return parameter.name, types[parameter.name], default
+    return parameter.name, hints[parameter.name], default
 
 
 def _check_type(type_: Any, noun: str) -> None:

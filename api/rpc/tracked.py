@@ -23,5 +23,14 @@ class Tracked(Generic[T]):
     data: T
 
     def __post_init__(self) -> None:
-        if not self.id or not _FORBIDDEN.isdisjoint(self.id):
+        if not is_event_id(self.id):
             raise ValueError(f"{self.id!r} cannot be the id of an event: not empty, and without NUL, CR and LF")
+
+
+def is_event_id(text: str) -> bool:
+    """Whether an event could have this id.
+
+    >>> is_event_id("7"), is_event_id(""), is_event_id("7\\n")
+    (True, False, False)
+    """
+    return bool(text) and _FORBIDDEN.isdisjoint(text)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote, unquote_to_bytes
 
 import msgspec
@@ -12,10 +12,20 @@ from api.rpc.codes import RpcError
 from api.rpc.procedure import Kind, Procedure
 from api.rpc.router import Router
 from api.rpc.text import check_text, for_javascript
+from api.rpc.tracked import is_event_id
+from api.rpc.uploads import FORM, JSON, OCTETS
 
 ConnectionParams: TypeAlias = dict[str, str]
+# One JSON text, JSON lines, or server-sent events.
+Manner: TypeAlias = Literal["whole", "lines", "events"]
 
-JSON_HEADERS = {"content-type": "application/json", "vary": "trpc-accept, accept"}
+JSON_HEADERS = {"content-type": JSON, "vary": "trpc-accept, accept"}
+EVENT_HEADERS = {
+    "content-type": "text/event-stream",
+    "cache-control": "no-cache, no-transform",
+    "x-accel-buffering": "no",
+    "vary": "trpc-accept, accept",
+}
 
 _METHODS: Mapping[Kind, tuple[str, ...]] = {"query": ("GET",), "mutation": ("POST",), "subscription": ("GET",)}
 _METHODS_WITH_OVERRIDE: Mapping[Kind, tuple[str, ...]] = {
@@ -23,7 +33,8 @@ _METHODS_WITH_OVERRIDE: Mapping[Kind, tuple[str, ...]] = {
     "mutation": ("POST",),
     "subscription": ("GET", "POST"),
 }
-_UNREAD_MEDIA_TYPES = ("multipart/form-data", "application/octet-stream")
+_LINES = "application/jsonl"
+_STREAM_IN_A_WHOLE = "Cannot use stream-like response in non-streaming request - use httpBatchStreamLink"
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -35,6 +46,9 @@ class Request:
     path: bytes
     query: bytes = b""
     content_type: str | None = None
+    accept: str = ""
+    trpc_accept: str | None = None
+    last_event_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,13 +62,20 @@ class Call:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a request asks for. `query_input` is the `input` of the query string, used by GET."""
+    """What a request asks for.
+
+    `query_input` is the `input` of the query string, used by GET. `media_type` is what the input is sent as, `manner`
+    how the answer is written; `last_event_id` names the item that a subscription goes on behind.
+    """
 
     method: str
     calls: tuple[Call, ...]
     batch: bool
-    connection_params: ConnectionParams | None
-    query_input: bytes | None
+    connection_params: ConnectionParams | None = None
+    query_input: bytes | None = None
+    media_type: str = JSON
+    manner: Manner = "whole"
+    last_event_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -75,14 +96,19 @@ class Answer:
     body: bytes
 
 
-def plan(router: Router, request: Request, *, max_batch: int) -> Plan:
+def plan(router: Router, request: Request, *, max_batch: int, max_url_bytes: int) -> Plan:
     """What `request` asks of `router`.
 
     Raises:
         RpcError: the request as a whole is at fault, whatever its calls are.
     """
+    if len(request.path) + len(request.query) > max_url_bytes:
+        raise RpcError("PAYLOAD_TOO_LARGE", _too_long(max_url_bytes), data={"maxUrlBytes": max_url_bytes})
     path = _decoded_path(request.path)
-    _check_content_type(request)
+    media_type = _media_type(request)
+    if media_type != JSON:
+        # Such an input belongs to one call, whatever else the URL says.
+        return Plan(request.method, (Call(0, path, router.get(path)),), batch=False, media_type=media_type)
     parameters = _parameters(request.query)
     batch = parameters.get(b"batch") == b"1"
     paths = path.split(",") if batch else [path]
@@ -90,12 +116,21 @@ def plan(router: Router, request: Request, *, max_batch: int) -> Plan:
         raise RpcError("BAD_REQUEST", "Batch call exceeds maximum size")
     calls = tuple(Call(index, path, router.get(path)) for index, path in enumerate(paths))
     _check_kinds(calls)
-    connection_params = _connection_params(parameters.get(b"connectionParams"))
-    return Plan(request.method, calls, batch, connection_params, parameters.get(b"input"))
+    return Plan(
+        request.method,
+        calls,
+        batch,
+        connection_params=_connection_params(parameters.get(b"connectionParams")),
+        query_input=parameters.get(b"input"),
+        manner=_manner(request, calls, batch=batch),
+        last_event_id=_last_event_id(request, parameters),
+    )
 
 
-def refusal(router: Router, call: Call, method: str, *, allow_method_override: bool) -> RpcError | None:
-    """Why a call cannot be made at all: nothing answers to its path, or not with this method."""
+def refusal(
+    router: Router, call: Call, method: str, *, allow_method_override: bool, batch: bool = False
+) -> RpcError | None:
+    """Why a call cannot be made at all: nothing answers to its path, or not with this method, or not in a batch."""
     if call.procedure is None:
         near = router.nearest(call.path)
         data = {"suggestion": near} if near else {}
@@ -105,15 +140,25 @@ def refusal(router: Router, call: Call, method: str, *, allow_method_override: b
     if method not in methods:
         message = f'Unsupported {method}-request to {kind} procedure at path "{call.path}"'
         return RpcError("METHOD_NOT_SUPPORTED", message, headers={"allow": ", ".join(methods)})
+    if batch and kind == "subscription":
+        return RpcError("BAD_REQUEST", "Cannot batch subscription calls")
     return None
+
+
+def stream_in_a_whole() -> RpcError:
+    """The refusal of a call that streams where the answer is one JSON text."""
+    return RpcError("UNSUPPORTED_MEDIA_TYPE", _STREAM_IN_A_WHOLE)
 
 
 def succeeded(output: object) -> Outcome:
     """The outcome of a call that returned; UNSET leaves `data` out, which JavaScript reads as `undefined`."""
-    if output is msgspec.UNSET:
-        return Outcome(200, b'{"result":{}}', {})
-    data = for_javascript(msgspec.json.encode(output))
-    return Outcome(200, b'{"result":{"data":' + data + b"}}", {})
+    data = encoded(output)
+    return Outcome(200, b'{"result":{}}' if data is None else b'{"result":{"data":' + data + b"}}", {})
+
+
+def encoded(output: object) -> bytes | None:
+    """The JSON text of what a procedure answered; None for UNSET, JavaScript's `undefined`."""
+    return None if output is msgspec.UNSET else for_javascript(msgspec.json.encode(output))
 
 
 def failed(error: RpcError, path: str | None = None) -> Outcome:
@@ -163,6 +208,12 @@ def path_below(prefix: str, raw_path: bytes | None, path: str, root_path: str) -
     return left
 
 
+def _too_long(max_bytes: int) -> str:
+    return (
+        f"the URL is longer than {max_bytes} bytes; set `maxURLLength` on the batch link, or `methodOverride: 'POST'`"
+    )
+
+
 def _decoded_path(raw: bytes) -> str:
     stripped = raw.removeprefix(b"/").removesuffix(b"/")
     refusal = RpcError("BAD_REQUEST", f'Invalid URL-encoding in path "{stripped.decode("utf-8", "replace")}"')
@@ -174,18 +225,36 @@ def _decoded_path(raw: bytes) -> str:
         raise refusal from None
 
 
-def _check_content_type(request: Request) -> None:
+def _media_type(request: Request) -> str:
     declared = request.content_type
     media_type = (declared or "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        return
-    if media_type in _UNREAD_MEDIA_TYPES and request.method != "POST":
-        raise RpcError("METHOD_NOT_SUPPORTED", f"Only POST requests are supported for {media_type} requests")
+    if media_type == JSON:
+        return JSON
+    if media_type in (FORM, OCTETS):
+        if request.method != "POST":
+            raise RpcError("METHOD_NOT_SUPPORTED", f"Only POST requests are supported for {media_type} requests")
+        return media_type
     if request.method == "GET":
-        return
+        return JSON
     # The missing quote is the official server's.
     message = "Missing content-type header" if declared is None else f'Unsupported content-type "{declared}'
     raise RpcError("UNSUPPORTED_MEDIA_TYPE", message)
+
+
+def _manner(request: Request, calls: tuple[Call, ...], *, batch: bool) -> Manner:
+    accepted = (member.strip() for member in request.accept.split(","))
+    if request.trpc_accept == _LINES or _LINES in accepted:
+        if not batch:
+            raise RpcError("BAD_REQUEST", "Streaming requests must be batched (you can do a batch of 1)")
+        return "lines"
+    procedure = calls[0].procedure
+    return "events" if not batch and procedure is not None and procedure.kind == "subscription" else "whole"
+
+
+def _last_event_id(request: Request, parameters: Mapping[bytes, bytes]) -> str | None:
+    sent = parameters.get(b"lastEventId") or parameters.get(b"Last-Event-Id") or b""
+    id = request.last_event_id or sent.decode("utf-8", "replace")
+    return id if is_event_id(id) else None
 
 
 def _parameters(query: bytes) -> dict[bytes, bytes]:

@@ -1,15 +1,17 @@
-"""A real server for the toy router, for the length of the session."""
+"""Real servers for the toy routers, for the length of the session."""
 
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection
+from typing import Any
 
 import msgspec
 import pytest
 import uvicorn
 
-from tests.rpc.toy import app
+from tests.rpc import toy, toy_streams
 
 
 class Reply(msgspec.Struct, frozen=True):
@@ -21,7 +23,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 class Server(msgspec.Struct, frozen=True):
-    """Where the toy router is served."""
+    """Where a toy router is served."""
 
     port: int
 
@@ -53,13 +55,25 @@ class Server(msgspec.Struct, frozen=True):
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    """The toy router behind uvicorn on a free port of this machine."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1)
-    process = uvicorn.Server(config)
-    thread = threading.Thread(target=process.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield Server(port=listener.getsockname()[1])
-    process.should_exit = True
-    thread.join()
-    listener.close()
+    """The toy router."""
+    with serving(toy.app) as port:
+        yield Server(port)
+
+
+@pytest.fixture(scope="session")
+def streaming() -> Iterator[Server]:
+    """The toy router of streams, at every pace."""
+    with serving(toy_streams.apps) as port:
+        yield Server(port)
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[int]:
+    """An application behind uvicorn, on a free port of this machine."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        process = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=process.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield listener.getsockname()[1]
+        process.should_exit = True
+        thread.join()

@@ -458,6 +458,9 @@ def test_an_allowed_origin_is_let_in_and_another_is_not(server: Server) -> None:
     answered = server.get("fail", origin="https://app.example")
 
     assert (allowed.status, refused.status, answered.status) == (204, 204, 403)
-    assert allowed.headers["access-control-allow-headers"] == "content-type,trpc-accept,authorization,last-event-id"
+    assert (
+        allowed.headers["access-control-allow-headers"]
+        == "content-type,trpc-accept,authorization,last-event-id,x-request-id"
+    )
     assert "access-control-allow-origin" not in refused.headers
     assert answered.headers["access-control-allow-origin"] == "https://app.example"

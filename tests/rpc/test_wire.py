@@ -27,7 +27,7 @@ noise = st.binary() | json_values.map(lambda value: msgspec.json.encode(value)) 
 def test_a_batch_is_one_call_per_path() -> None:
     request = Request("GET", b"/health,nope,echo", b"batch=1&input=%7B%7D&connectionParams=%7B%22a%22%3A%22b%22%7D")
 
-    plan = wire.plan(router, request, max_batch=3)
+    plan = wire.plan(router, request, max_batch=3, max_url_bytes=1_000)
 
     assert plan == wire.Plan(
         method="GET",
@@ -39,7 +39,7 @@ def test_a_batch_is_one_call_per_path() -> None:
 
 
 def test_the_path_is_decoded_once() -> None:
-    plan = wire.plan(router, Request("POST", b"echo%2541", content_type=JSON_TYPE), max_batch=1)
+    plan = wire.plan(router, Request("POST", b"echo%2541", content_type=JSON_TYPE), max_batch=1, max_url_bytes=1_000)
 
     assert plan.calls == (Call(0, "echo%41", None),)
 
@@ -161,7 +161,7 @@ def test_reading_a_request_raises_nothing_but_refusals(
     method: str, path: bytes, query: bytes, content_type: str | None
 ) -> None:
     try:
-        plan = wire.plan(router, Request(method, path, query, content_type), max_batch=5)
+        plan = wire.plan(router, Request(method, path, query, content_type), max_batch=5, max_url_bytes=1_000)
     except RpcError as refusal:
         plan = None
         assert decoded(wire.failed(refusal).envelope)["error"]["message"]

@@ -267,7 +267,6 @@ app = RpcApp(
     create_context=create_context,
     guard=guard,
     on_error=on_error,
-    max_body_bytes=1024 * 1024,
     allowed_origins=["https://app.example"],
 )
 

@@ -1,0 +1,15 @@
+"""The id of a request: on its response, in our log, and in what a client is told of a mistake of ours."""
+
+import re
+import uuid
+
+_SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+def request_id_of(sent: str | None) -> str:
+    """The id that the client or a proxy has sent, if it can stand in a log line; else a new one.
+
+    >>> request_id_of("a-proxy.1"), len(request_id_of("two words")), len(request_id_of(None))
+    ('a-proxy.1', 32, 32)
+    """
+    return sent if sent is not None and _SANE.fullmatch(sent) else uuid.uuid4().hex
