@@ -13,7 +13,15 @@ from api.rpc.dispatch import Dispatch
 from api.rpc.limits import Limits, Pace
 from api.rpc.request_id import request_id_of
 from api.rpc.router import Router
-from api.rpc.streaming import Streams, end_events, until_done, write_events, write_lines, write_whole
+from api.rpc.streaming import (
+    Streams,
+    end_events,
+    unless_gone,
+    until_done,
+    write_events,
+    write_lines,
+    write_whole,
+)
 
 _LIMITS = Limits()
 _PACE = Pace()
@@ -97,7 +105,7 @@ class RpcApp:
         ping_seconds = self._pace.ping_seconds
         match dispatch.plan.manner:
             case "whole":
-                await until_done(create_task(write_whole(dispatch, response)), dispatch.incoming, response)
+                await unless_gone(write_whole(dispatch, response), dispatch.incoming)
             case "lines":
                 work = create_task(write_lines(dispatch, response, self._streams))
                 if await until_done(work, dispatch.incoming, response, ping=jsonl.PING, ping_seconds=ping_seconds):
