@@ -9,6 +9,7 @@ from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
 from api import generate
+from api.auth import caller_of
 from api.context import context_of
 from api.errors import refusal
 from api.policy import checked, guard
@@ -25,22 +26,28 @@ INDEX = {
     "about": "AI roles and multi-step orchestrations, run durably, called over tRPC.",
     "rpc": "/trpc/<procedure>, e.g. /trpc/system.health; all but that one need `Authorization: Bearer <token>`",
     "procedures": "/openapi.json",
+    "types": "/router.ts, with a token: the type `AppRouter` of this server, its orchestrations included",
     "health": "/health",
 }
 
-PLACES = ("/", "/health", "/openapi.json", "/trpc/<procedure>")
+PLACES = ("/", "/health", "/openapi.json", "/router.ts", "/trpc/<procedure>")
 
 
 def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
     """The application over an open runtime, which the caller opens, works with `worker` and closes."""
     rpc = RpcApp(
         checked(router),
-        create_context=partial(context_of, models=runtime.models, worker=worker),
+        create_context=partial(
+            context_of,
+            models=runtime.models,
+            worker=worker,
+            run_wait_seconds=runtime.settings.run_wait_seconds,
+        ),
         guard=guard,
         on_error=refusal,
     )
     return Litestar(
-        route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi()],
+        route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi(), _router_ts()],
         exception_handlers={HTTPException: _refused},
         openapi_config=None,
         logging_config=None,
@@ -80,6 +87,22 @@ def _openapi() -> HTTPRouteHandler:
     @get("/openapi.json", media_type=MediaType.JSON)
     async def answer() -> bytes:
         return document.encode()
+
+    return answer
+
+
+def _router_ts() -> HTTPRouteHandler:
+    @get("/router.ts")
+    async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
+        try:
+            caller = await caller_of(request.headers.get("authorization"))
+            return Response(await generate.served_router_ts(caller), media_type="text/plain; charset=utf-8")
+        except Exception as error:
+            if (refused := refusal(error)) is None:
+                raise
+            status = refused.numbers.http
+            body = {"error": {"message": refused.message, "status": status}}
+            return Response(body, status_code=status, headers=refused.headers, media_type=MediaType.JSON)
 
     return answer
 

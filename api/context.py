@@ -13,11 +13,13 @@ from services.models.catalog import Models
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Made once for each request."""
+    """Made once for each request. The idempotency key is that of the header, for procedures whose input is not ours."""
 
     request_id: str
     models: Models
     worker: Worker | None
+    run_wait_seconds: float
+    idempotency_key: str | None
     found: Caller | Exception = field(repr=False)
 
     @property
@@ -32,9 +34,10 @@ class Context:
         return self.found
 
 
-async def context_of(request: RequestInfo, models: Models, worker: Worker | None) -> Context:
+async def context_of(request: RequestInfo, models: Models, worker: Worker | None, run_wait_seconds: float) -> Context:
     """The context of a request. Not to know the caller is no error here: public procedures do not ask."""
-    return Context(request.request_id, models, worker, await _found(request))
+    key = request.headers.get("idempotency-key")
+    return Context(request.request_id, models, worker, run_wait_seconds, key, await _found(request))
 
 
 async def _found(request: RequestInfo) -> Caller | Exception:

@@ -1,8 +1,10 @@
 """The one table: what was refused, by a service or by the database, and the code that says so to clients."""
 
 import logging
+from uuid import UUID
 
 import asyncpg
+import msgspec
 
 from api.rpc import RpcError
 from db.connection import CannotOpen
@@ -12,11 +14,14 @@ from services.errors import (
     Forbidden,
     Invalid,
     LimitExceeded,
+    NotCompleted,
     NotFound,
     ServiceError,
+    StillRunning,
     Unauthenticated,
     Unavailable,
 )
+from services.failure import Failure
 from services.problem import Problem
 
 _DATABASE_AWAY = "the database does not answer right now; nothing is known to be wrong with the call, try it again"
@@ -24,6 +29,16 @@ _RETRY = {"retry-after": "1"}
 _SESSION_IS_LOST = ("FATAL", "PANIC")
 
 _logger = logging.getLogger(__name__)
+
+
+class ErrorData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What refusals have in their `data` beside what every router's have, about an execution that was waited for: its
+    id and, if it has ended, why it did not complete and the path of the step that failed.
+    """
+
+    execution_id: UUID | msgspec.UnsetType = msgspec.UNSET
+    failure: Failure | msgspec.UnsetType = msgspec.UNSET
+    step: str | msgspec.UnsetType = msgspec.UNSET
 
 
 def refusal(error: Exception) -> RpcError | None:
@@ -50,6 +65,11 @@ def _of_service(error: ServiceError) -> RpcError | None:
             return RpcError("TOO_MANY_REQUESTS", message, headers=_retry_after(seconds))
         case Unavailable():
             return RpcError("SERVICE_UNAVAILABLE", message, headers=_RETRY)
+        case NotCompleted(execution=execution, failure=failure, step=step):
+            data = ErrorData(execution_id=execution, failure=failure or msgspec.UNSET, step=step or msgspec.UNSET)
+            return RpcError("UNPROCESSABLE_CONTENT", message, data=msgspec.to_builtins(data))
+        case StillRunning(execution=execution):
+            return RpcError("TIMEOUT", message, data=msgspec.to_builtins(ErrorData(execution_id=execution)))
         case _:
             return None
 

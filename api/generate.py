@@ -5,9 +5,12 @@ from typing import Any
 
 import msgspec
 
+from api.errors import ErrorData
 from api.root import router
-from api.rpc import openapi, typescript
+from api.rpc import Described, openapi, typescript
+from services import runs
 from services.bundles import BundleRole
+from services.caller import Caller
 from services.definitions.language import file_schema
 from services.health import VERSION
 
@@ -22,7 +25,12 @@ def openapi_json() -> str:
 
 def router_ts() -> str:
     """The text of `router.ts`: the type `AppRouter`, for `createTRPCClient<AppRouter>()`."""
-    return typescript(router)
+    return typescript(router, error_data=ErrorData)
+
+
+async def served_router_ts(caller: Caller) -> str:
+    """The text of `router.ts` with what this database adds: a procedure `run.*` for each active orchestration."""
+    return typescript(router, [_described(each) for each in await runs.runnable(caller)], error_data=ErrorData)
 
 
 def definition_schema_json() -> str:
@@ -46,6 +54,18 @@ def write(folder: Path = FOLDER) -> list[Path]:
     for path, text in written.items():
         path.write_text(text, encoding="utf-8")
     return list(written)
+
+
+def _described(run: runs.Runnable) -> Described:
+    which = f"Runs `{run.orchestration}`, version {run.version}."
+    return Described(
+        name=f"run.{run.procedure}",
+        kind="mutation",
+        description=f"{which} {run.description}".strip(),
+        input_schema=run.input_schema,
+        output_schema=run.output_schema,
+        needs_input=run.needs_input,
+    )
 
 
 def _formatted(value: Any) -> str:

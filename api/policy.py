@@ -55,6 +55,8 @@ def checked(router: Router) -> Router:
     """
     for _, procedure in router:
         policy_of(procedure)
+    for family in router.families.values():
+        policy_of(family.member("any"))
     return router
 
 

@@ -1,7 +1,7 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, system
-from api.rpc import Router
+from api.procedures import executions, orchestrations, roles, runs, system
+from api.rpc import Family, Router
 
 router = Router(
     role=Router(
@@ -38,6 +38,7 @@ router = Router(
         resume_many=executions.resume_many,
         retry_many=executions.retry_many,
     ),
+    run=Family(runs.member),
     system=Router(
         health=system.health,
         whoami=system.whoami,

@@ -6,10 +6,18 @@ import type {
   TRPCErrorShape,
   TRPCMutationProcedure,
   TRPCQueryProcedure,
+  TRPCSubscriptionProcedure,
 } from "@trpc/server";
 
 export type Query<I, O> = TRPCQueryProcedure<{ input: I; output: O; meta: object }>;
 export type Mutation<I, O> = TRPCMutationProcedure<{ input: I; output: O; meta: object }>;
+export type Subscription<I, T> = TRPCSubscriptionProcedure<{ input: I; output: Stream<T>; meta: object }>;
+
+/** What comes item by item. */
+export type Stream<T> = AsyncIterable<T, void, any>;
+
+/** An item, and what to give as `lastEventId` to go on behind it. */
+export type Tracked<T> = { id: string; data: T };
 
 /** Whatever JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -450,7 +458,7 @@ export type ErrorData = TRPCDefaultErrorData & {
   problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
   suggestion?: string | undefined;
   requestId?: string | undefined;
-};
+} & { executionId?: string | undefined; failure?: Failure | undefined; step?: string | undefined };
 
 export type AppRouter = TRPCBuiltRouter<
   { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },

@@ -8,18 +8,22 @@
   - Conflict          not in the state it is in
   - LimitExceeded     too much or too fast; says when to come back
   - Unavailable       something we depend on did not answer
+  - NotCompleted      the execution that was waited for has ended, and not well; says why
+  - StillRunning      it has not ended so far; says which to go on with
 """
 
 from collections.abc import Sequence
 from typing import ClassVar
+from uuid import UUID
 
+from services.failure import Failure
 from services.problem import Problem
 
 
 class ServiceError(Exception):
     """A refusal. The message names the thing, what is the case, and what would have been fine.
 
-    `code` tells the seven apart where a refusal is told as a value.
+    `code` tells the nine apart where a refusal is told as a value.
     """
 
     code: ClassVar[str] = "REFUSED"
@@ -69,7 +73,7 @@ class Conflict(ServiceError):
 class LimitExceeded(ServiceError):
     """Too much, or too fast.
 
-    Nothing is limited yet; it stands here because the seven are what clients are promised, and each has its code.
+    Nothing is limited yet; it stands here because the nine are what clients are promised, and each has its code.
     """
 
     code = "LIMIT_EXCEEDED"
@@ -83,3 +87,25 @@ class Unavailable(ServiceError):
     """Something we depend on did not answer; the same request may work later."""
 
     code = "UNAVAILABLE"
+
+
+class NotCompleted(ServiceError):
+    """The execution that was waited for failed, timed out or was cancelled: with which failure, and at which step."""
+
+    code = "NOT_COMPLETED"
+
+    def __init__(self, message: str, *, execution: UUID, failure: Failure | None, step: str | None) -> None:
+        super().__init__(message)
+        self.execution = execution
+        self.failure = failure
+        self.step = step
+
+
+class StillRunning(ServiceError):
+    """The execution that was waited for has not ended so far, and goes on."""
+
+    code = "STILL_RUNNING"
+
+    def __init__(self, message: str, *, execution: UUID) -> None:
+        super().__init__(message)
+        self.execution = execution

@@ -25,6 +25,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executions: AtLeastOne = 200
     attempts: AtLeastOne = 100
     retention_days: AtLeastOne = 30
+    run_wait_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":

@@ -186,12 +186,20 @@ def revoke_token(token: str) -> None:
 
 
 @root.command()
-def generate() -> None:
-    """Write openapi/ anew from the procedure registry."""
-    from api import generate
+@click.option(
+    "--from-server", "server", metavar="URL", help="The types of a server that runs, with its orchestrations."
+)
+@click.option("--token", envvar="ROLECALL_TOKEN", help="For --from-server; may stand in ROLECALL_TOKEN instead.")
+@click.option("--from-database", is_flag=True, help="The same types, from the database at hand.")
+@click.option("--out", type=click.Path(dir_okay=False), default="router.ts", show_default=True, help="- prints them.")
+def generate(server: str | None, token: str | None, from_database: bool, out: str) -> None:
+    """Write a router.ts for TypeScript clients, with a typed procedure run.* for each active orchestration.
 
-    for path in generate.write():
-        click.echo(path)
+    With neither a server nor the database, write openapi/ anew from the procedure registry.
+    """
+    from api.cli import generating
+
+    sys.exit(generating.generate(server, token, out, from_database=from_database))
 
 
 def main() -> None:

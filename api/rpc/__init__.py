@@ -11,13 +11,16 @@ from api.rpc.limits import Limits, Pace
 from api.rpc.openapi import openapi
 from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
-from api.rpc.router import Router
+from api.rpc.router import Family, Router
 from api.rpc.tracked import Tracked
-from api.rpc.typescript import typescript
+from api.rpc.typescript import Described, typescript
 from api.rpc.uploads import File, Form, Octets
+from api.rpc.whole import whole
 
 __all__ = [
     "Code",
+    "Described",
+    "Family",
     "File",
     "Form",
     "Kind",
@@ -37,4 +40,5 @@ __all__ = [
     "read_input",
     "subscription",
     "typescript",
+    "whole",
 ]

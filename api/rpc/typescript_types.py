@@ -12,7 +12,7 @@ Use: TypeAlias = Literal["input", "output"]
 Record: TypeAlias = shapes.StructType | shapes.DataclassType | shapes.TypedDictType | shapes.NamedTupleType
 
 # Names the generated module has given away already.
-_TAKEN = frozenset({"AppRouter", "ErrorData", "Json", "Mutation", "Query"})
+TAKEN = frozenset({"AppRouter", "ErrorData", "Json", "Mutation", "Query", "Stream", "Subscription", "Tracked"})
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 _PLAIN: dict[type[shapes.Type], str] = {
@@ -57,6 +57,11 @@ class Types:
         self._uses = [Named(shape, "output") for shape in answered.values()]
         self._uses += [Named(sent[cls], "input") for cls in sent if cls in self._two_faced or cls not in answered]
         self._names = _names(self._uses, self._two_faced)
+
+    @property
+    def names(self) -> set[str]:
+        """What the aliases are called."""
+        return set(self._names.values())
 
     def aliases(self) -> list[str]:
         """The declarations, by name."""
@@ -217,7 +222,7 @@ def _names(uses: Sequence[Named], two_faced: set[Any]) -> dict[tuple[Any, Use | 
         own[shape.cls, use if shape.cls in two_faced else None] = _own_name(shape.cls, use, two_faced)
     times = Counter(own.values())
     names = {
-        key: name if times[name] == 1 and name not in _TAKEN else _module_name(key[0]) + name
+        key: name if times[name] == 1 and name not in TAKEN else _module_name(key[0]) + name
         for key, name in own.items()
     }
     for name, count in Counter(names.values()).items():

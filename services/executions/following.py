@@ -15,7 +15,7 @@ from services.engine.progress import AttemptStarted, Delta
 from services.errors import Conflict, NotFound
 from services.json import Json
 
-_LAST_KINDS = frozenset({"execution_completed", "execution_failed", "execution_cancelled"})
+LAST_KINDS = frozenset({"execution_completed", "execution_failed", "execution_cancelled"})
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="recorded"):
@@ -34,7 +34,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fi
     @property
     def is_last(self) -> bool:
         """Whether the execution ended with it."""
-        return self.kind in _LAST_KINDS
+        return self.kind in LAST_KINDS
 
 
 Followed: TypeAlias = Recorded | AttemptStarted | Delta

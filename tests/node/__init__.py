@@ -16,6 +16,9 @@ NODE_MODULES = HERE / "node_modules"
 # What the packages are run with; both are plain JavaScript files.
 PYRIGHT = NODE_MODULES / "pyright" / "index.js"
 TSC = NODE_MODULES / "typescript" / "bin" / "tsc"
+# The compiler before it was rewritten, and a folder of packages with an older client.
+TSC_5_9 = NODE_MODULES / "typescript-5-9" / "bin" / "tsc"
+OLDER_PACKAGES = HERE / "trpc-client-11-4" / "node_modules"
 
 
 class NodeMissing(Exception):
@@ -66,17 +69,19 @@ def run_script(path: Path, *, env: Mapping[str, str] | None = None, timeout: flo
     return done.stdout
 
 
-def compile_typescript(folder: Path, *, timeout: float = 60) -> list[str]:
-    """The compiler's findings in a folder, in strict mode; the folder is lent our packages.
+def compile_typescript(
+    folder: Path, *, compiler: Path = TSC, packages: Path = NODE_MODULES, timeout: float = 60
+) -> list[str]:
+    """The compiler's findings in a folder, in strict mode; the folder is lent these packages.
 
     Raises:
         ScriptFailed: the compiler itself did not work.
     """
     (folder / "tsconfig.json").write_text((HERE / "tsconfig.json").read_text())
-    packages = folder / "node_modules"
-    if not packages.exists():
-        packages.symlink_to(installed(NODE_MODULES), target_is_directory=True)
-    command = [*node_command(), str(installed(TSC)), "--pretty", "false", "--project", "."]
+    lent = folder / "node_modules"
+    if not lent.exists():
+        lent.symlink_to(installed(packages), target_is_directory=True)
+    command = [*node_command(), str(installed(compiler)), "--pretty", "false", "--project", "."]
     done = _run(command, cwd=folder, timeout=timeout)
     if done.returncode not in (0, 1, 2) or done.stderr:
         raise ScriptFailed(f"tsc ended with {done.returncode}\n{done.stderr}{done.stdout}")

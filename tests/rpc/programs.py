@@ -1,4 +1,14 @@
-"""TypeScript programs over the toy router's types: one that must compile, and many that must not."""
+"""TypeScript programs over the types of two routers: for each one that must compile, and many that must not."""
+
+from typing import NamedTuple
+
+
+class Wrong(NamedTuple):
+    """A statement that must not compile, and the code of the objection: one of several, where versions differ."""
+
+    statement: str
+    code: str
+
 
 POSITIVE = """\
 import { createTRPCClient, httpBatchLink, httpLink, TRPCClientError } from "@trpc/client";
@@ -52,47 +62,167 @@ export const client = createTRPCClient<AppRouter>({ links: [httpLink({ url: "/tr
 
 # What is wrong, and the one statement that says it.
 NEGATIVE = {
-    "missing_input": "await client.echo.query();",
-    "wrong_input": "await client.echo.query({ text: 1 });",
-    "excess_input": 'await client.echo.query({ text: "x", more: 1 });',
-    "snake_case_input": "await client.greet.query({ loud_voice: true });",
-    "null_for_optional_input": "await client.greet.query(null);",
-    "null_for_optional_field": "await client.greet.query({ from: null });",
-    "input_where_none": "await client.health.query({});",
-    "unknown_procedure": "await client.helth.query();",
-    "unknown_nested_procedure": "await client.box.unpack.query();",
-    "router_as_procedure": "await client.box.query();",
-    "mutation_as_query": "await client.ping.query();",
-    "query_as_mutation": "await client.health.mutate();",
-    "wrong_literal": 'await client.box.pack.mutate({ box, size: "xl" });',
-    "wrong_enumeration": 'await client.box.pack.mutate({ box: { name: "b", colour: "blue" } });',
-    "wrong_tag": 'await client.box.pack.mutate({ box: { name: "b", holds: [{ kind: "square" }] } });',
-    "field_of_another_tag": (
-        'await client.box.pack.mutate({ box: { name: "b", holds: [{ kind: "circle", radius: 1, cornerCount: 3 }] } });'
+    "missing_input": Wrong("await client.echo.query();", "TS2554"),
+    "wrong_input": Wrong("await client.echo.query({ text: 1 });", "TS2322"),
+    "excess_input": Wrong('await client.echo.query({ text: "x", more: 1 });', "TS2353"),
+    "snake_case_input": Wrong("await client.greet.query({ loud_voice: true });", "TS2561"),
+    "null_for_optional_input": Wrong("await client.greet.query(null);", "TS2345"),
+    "null_for_optional_field": Wrong("await client.greet.query({ from: null });", "TS2322"),
+    "input_where_none": Wrong("await client.health.query({});", "TS2345"),
+    "unknown_procedure": Wrong("await client.helth.query();", "TS2551"),
+    "unknown_nested_procedure": Wrong("await client.box.unpack.query();", "TS2551"),
+    "router_as_procedure": Wrong("await client.box.query();", "TS2339"),
+    "mutation_as_query": Wrong("await client.ping.query();", "TS2339"),
+    "query_as_mutation": Wrong("await client.health.mutate();", "TS2339"),
+    "query_as_subscription": Wrong("client.health.subscribe(undefined, {});", "TS2339"),
+    "wrong_literal": Wrong('await client.box.pack.mutate({ box, size: "xl" });', "TS2322"),
+    "wrong_enumeration": Wrong(
+        'await client.box.pack.mutate({ box: { name: "b", colour: "blue" } });',
+        "TS2322",
     ),
-    "missing_nested_field": 'await client.box.pack.mutate({ box: { colour: "red" } });',
-    "excess_nested_field": 'await client.box.pack.mutate({ box: { name: "b", weight: 1 } });',
-    "date_for_string": "const made: Date = (await client.box.pack.mutate({ box })).madeAt; console.log(made);",
-    "string_as_number": "(await client.box.pack.mutate({ box })).price.toFixed();",
-    "unknown_output_field": "(await client.box.pack.mutate({ box })).weight;",
-    "nullable_output": "(await client.box.pack.mutate({ box })).box.inside.name;",
-    "absent_output": "(await client.box.pack.mutate({ box })).remark.length;",
-    "unnarrowed_union": "(await client.box.pack.mutate({ box })).box.holds[0].radius;",
-    "tuple_out_of_bounds": "(await client.points.query({ scale: 1 }))[0]?.[2];",
-    "json_unnarrowed": "(await client.anything.query({ value: 1 })).length;",
-    "function_as_json": "await client.anything.query({ value: () => 1 });",
-    "transformer_where_none": (
+    "wrong_tag": Wrong(
+        'await client.box.pack.mutate({ box: { name: "b", holds: [{ kind: "square" }] } });',
+        "TS2322",
+    ),
+    "field_of_another_tag": Wrong(
+        'await client.box.pack.mutate({ box: { name: "b", holds: [{ kind: "circle", radius: 1, cornerCount: 3 }] } });',
+        "TS2353",
+    ),
+    "missing_nested_field": Wrong('await client.box.pack.mutate({ box: { colour: "red" } });', "TS2741"),
+    "excess_nested_field": Wrong('await client.box.pack.mutate({ box: { name: "b", weight: 1 } });', "TS2353"),
+    "wrong_deep_in_a_recursive_type": Wrong(
+        'await client.box.pack.mutate({ box: { name: "b", inside: { name: "c", inside: { name: 1 } } } });',
+        "TS2322",
+    ),
+    "date_for_string": Wrong(
+        "const made: Date = (await client.box.pack.mutate({ box })).madeAt; console.log(made);",
+        "TS2322",
+    ),
+    "date_method_on_string": Wrong("(await client.box.pack.mutate({ box })).madeAt.getTime();", "TS2339"),
+    "string_as_number": Wrong("(await client.box.pack.mutate({ box })).price.toFixed();", "TS2551"),
+    "unknown_output_field": Wrong("(await client.box.pack.mutate({ box })).weight;", "TS2339"),
+    "nullable_output": Wrong("(await client.box.pack.mutate({ box })).box.inside.name;", "TS2531"),
+    "absent_output": Wrong("(await client.box.pack.mutate({ box })).remark.length;", "TS2532"),
+    "unnarrowed_union": Wrong("(await client.box.pack.mutate({ box })).box.holds[0].radius;", "TS2531"),
+    "tuple_out_of_bounds": Wrong("(await client.points.query({ scale: 1 }))[0]?.[2];", "TS2493"),
+    "json_unnarrowed": Wrong("(await client.anything.query({ value: 1 })).length;", "TS2531"),
+    "function_as_json": Wrong("await client.anything.query({ value: () => 1 });", "TS2322"),
+    "transformer_where_none": Wrong(
         'createTRPCClient<AppRouter>({ links: [httpLink({ url: "/trpc", transformer: '
-        "{ serialize: (x: unknown) => x, deserialize: (x: unknown) => x } })] });"
+        "{ serialize: (x: unknown) => x, deserialize: (x: unknown) => x } })] });",
+        "TS2322",
     ),
 }
 
 
 def negative(statement: str) -> str:
-    """A program in which only `statement` is wrong."""
+    """A program over the toy router in which only `statement` is wrong."""
     return f"{_OPENING}\n{statement}\n"
 
 
 def negative_line() -> int:
     """The line of the statement in `negative`."""
     return _OPENING.count("\n") + 2
+
+
+POSITIVE_LIVE = """\
+import { createTRPCClient, httpBatchStreamLink, httpSubscriptionLink, splitLink } from "@trpc/client";
+import type { AppRouter, Json, RunRenderOutput, Tick, Tracked } from "./live.ts";
+
+export const client = createTRPCClient<AppRouter>({
+  links: [
+    splitLink({
+      condition: (op) => op.type === "subscription",
+      true: httpSubscriptionLink({ url: "/trpc" }),
+      false: httpBatchStreamLink({ url: "/trpc" }),
+    }),
+  ],
+});
+
+export function watch(): () => void {
+  const plain = client.live.ticks.subscribe(
+    { count: 2 },
+    { onData: (tick) => console.log((tick satisfies Tick).tick + 1), onError: (error) => alert(error.data?.code) },
+  );
+  const tracked = client.live.tracked.subscribe(
+    { count: 2, lastEventId: "1" },
+    { onData: (item) => console.log((item satisfies Tracked<Tick>).id, item.data.tick + 1), onComplete: () => {} },
+  );
+  client.live.tracked.subscribe({ count: 2 }, {});
+  client.live.news.subscribe(undefined, { onData: (text: string) => console.log(text) });
+  return () => [plain, tracked].forEach((each) => each.unsubscribe());
+}
+
+export async function read(signal: AbortSignal): Promise<void> {
+  for await (const tick of await client.live.counted.query({ count: 2 }, { signal })) console.log(tick.tick + 1);
+  for await (const text of await client.live.told.mutate()) console.log(text.length);
+}
+
+export async function run(): Promise<Json> {
+  const { pages, made }: RunRenderOutput = await client.run.render.mutate({ topic: "ink", colours: ["red", null] });
+  const first: string | undefined = pages[0]?.text;
+  const at: string = made;
+  const open: Json = await client.run.anything.mutate();
+  await client.run.anything.mutate({ a: [1] });
+  console.log(first, at);
+  return open;
+}
+"""
+
+_OPENING_LIVE = """\
+import { createTRPCClient, httpBatchLink } from "@trpc/client";
+import type { AppRouter, Tick } from "./live.ts";
+
+export const client = createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: "/trpc" })] });
+export let tick: Tick = { tick: 1 };
+"""
+
+NEGATIVE_LIVE = {
+    "subscription_as_query": Wrong("await client.live.ticks.query({ count: 1 });", "TS2339"),
+    "subscription_without_input": Wrong("client.live.ticks.subscribe(undefined, {});", "TS2345 TS2769"),
+    "subscription_with_wrong_input": Wrong('client.live.ticks.subscribe({ count: "1" }, {});', "TS2322 TS2769"),
+    "subscription_with_unknown_handler": Wrong(
+        "client.live.ticks.subscribe({ count: 1 }, { onDatum: (tick) => tick });", "TS2353 TS2561 TS2769"
+    ),
+    "tracked_as_its_data": Wrong(
+        "client.live.tracked.subscribe({ count: 1 }, { onData: (item) => { tick = item; } });",
+        "TS2741",
+    ),
+    "field_of_tracked_data": Wrong(
+        "client.live.tracked.subscribe({ count: 1 }, { onData: (item) => item.tick });",
+        "TS2339",
+    ),
+    "untracked_as_tracked": Wrong(
+        "client.live.ticks.subscribe({ count: 1 }, { onData: (item) => item.data });",
+        "TS2339",
+    ),
+    "last_event_id_as_number": Wrong(
+        "client.live.tracked.subscribe({ count: 1, lastEventId: 1 }, {});", "TS2322 TS2769"
+    ),
+    "last_event_id_where_none": Wrong(
+        'client.live.ticks.subscribe({ count: 1, lastEventId: "1" }, {});', "TS2353 TS2769"
+    ),
+    "stream_as_its_item": Wrong("tick = await client.live.counted.query({ count: 1 });", "TS2741"),
+    "stream_as_array": Wrong("(await client.live.counted.query({ count: 1 })).map(String);", "TS2339"),
+    "stream_read_without_await": Wrong("for (const item of await client.live.told.mutate()) item;", "TS2488"),
+    "run_without_input": Wrong("await client.run.render.mutate();", "TS2554"),
+    "run_with_missing_input": Wrong("await client.run.render.mutate({});", "TS2345 TS2741"),
+    "run_with_wrong_input": Wrong("await client.run.render.mutate({ topic: 1 });", "TS2322"),
+    "run_with_excess_input": Wrong('await client.run.render.mutate({ topic: "a", more: 1 });', "TS2353"),
+    "run_with_wrong_item": Wrong('await client.run.render.mutate({ topic: "a", colours: ["blue"] });', "TS2322"),
+    "run_as_query": Wrong('await client.run.render.query({ topic: "a" });', "TS2339"),
+    "unknown_run": Wrong("await client.run.rendr.mutate({});", "TS2551"),
+    "run_output_misused": Wrong('(await client.run.render.mutate({ topic: "a" })).pages.text;', "TS2339"),
+    "run_date_for_string": Wrong('(await client.run.render.mutate({ topic: "a" })).made.getTime();', "TS2339"),
+    "run_json_unnarrowed": Wrong("(await client.run.anything.mutate()).length;", "TS2531"),
+}
+
+
+def negative_live(statement: str) -> str:
+    """A program over the router that streams, in which only `statement` is wrong."""
+    return f"{_OPENING_LIVE}\n{statement}\n"
+
+
+def negative_live_line() -> int:
+    """The line of the statement in `negative_live`."""
+    return _OPENING_LIVE.count("\n") + 2

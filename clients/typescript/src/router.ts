@@ -1,0 +1,535 @@
+// Generated from the procedures; do not edit.
+// Types only: `import type { AppRouter }` and hand it to `createTRPCClient<AppRouter>()`.
+import type {
+  TRPCBuiltRouter,
+  TRPCDefaultErrorData,
+  TRPCErrorShape,
+  TRPCMutationProcedure,
+  TRPCQueryProcedure,
+  TRPCSubscriptionProcedure,
+} from "@trpc/server";
+
+export type Query<I, O> = TRPCQueryProcedure<{ input: I; output: O; meta: object }>;
+export type Mutation<I, O> = TRPCMutationProcedure<{ input: I; output: O; meta: object }>;
+export type Subscription<I, T> = TRPCSubscriptionProcedure<{ input: I; output: Stream<T>; meta: object }>;
+
+/** What comes item by item. */
+export type Stream<T> = AsyncIterable<T, void, any>;
+
+/** An item, and what to give as `lastEventId` to go on behind it. */
+export type Tracked<T> = { id: string; data: T };
+
+/** Whatever JSON can hold. */
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+/** Put `value` at `path`: a new member, in the place of one of that name, or before the item of that index. */
+export type Add = {
+  op: "add";
+  path: string;
+  value: Json;
+};
+
+/** Who may decide an approval. */
+export type Assignees = {
+  roles: string[];
+  users: string[];
+  notInitiator: boolean;
+};
+
+/** One way of a branch: taken when its condition holds, or by weight. */
+export type Case = {
+  name: string;
+  when: Json;
+  weight: number | null;
+  steps: Step[];
+};
+
+/** What is done about some failures; its last output becomes that of the step. */
+export type Catch = {
+  errors: string[];
+  as: string | null;
+  steps: Step[];
+};
+
+/** One difference. Without `step` it is one of the document itself; without `field`, of the step as a whole. */
+export type Change = {
+  what: "added" | "changed" | "moved" | "removed";
+  step: string | null;
+  field: string | null;
+  before: Json;
+  after: Json;
+};
+
+/** What the steps that make attempts have where they do not say it themselves. */
+export type Defaults = {
+  maxRetries: number | null;
+  retryDelay: number | null;
+  retry: Retry | null;
+  timeout: number | null;
+};
+
+/** One orchestration: what it takes, its steps in their order, what it gives back. */
+export type Document = {
+  rolecall: 1;
+  name: string;
+  description: string;
+  tags: string[];
+  input: Json;
+  limits: Limits;
+  defaults: Defaults;
+  groups: { [key: string]: Group };
+  steps: Step[];
+  onFailure: Step[];
+  finally: Step[];
+  output: { [key: string]: Json } | null;
+  outputSchema: Json;
+};
+
+/** One run of one version of an orchestration. */
+export type Execution = {
+  id: string;
+  orchestration: string;
+  version: number;
+  status: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting";
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  startedBy: string;
+  parent: string | null;
+  idempotencyKey: string | null;
+  restartOf: string | null;
+  priority: number;
+  createdAt: string;
+  availableAt: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+};
+
+/** An execution with what its steps have left so far. */
+export type ExecutionDetail = {
+  id: string;
+  orchestration: string;
+  version: number;
+  status: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting";
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  startedBy: string;
+  parent: string | null;
+  idempotencyKey: string | null;
+  restartOf: string | null;
+  priority: number;
+  createdAt: string;
+  availableAt: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  context: { [key: string]: Json };
+  stepsTotal: number;
+  stepsSettled: number;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string | null;
+};
+
+/** Which executions are meant: those to which all that is given applies. */
+export type ExecutionFilter = {
+  orchestration?: string | null | undefined;
+  version?: number | null | undefined;
+  role?: string | null | undefined;
+  tool?: string | null | undefined;
+  status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined;
+  startedBy?: string | null | undefined;
+  startedBefore?: string | null | undefined;
+  startedAfter?: string | null | undefined;
+  ids?: string[] | null | undefined;
+  all?: boolean | undefined;
+};
+
+/** Why an attempt did not work. */
+export type Failure = {
+  code: string;
+  message: string;
+  retryable: boolean;
+  retryAfterSeconds?: number | null | undefined;
+  others?: OtherFailure[] | undefined;
+};
+
+/** What takes the place of an output after the last attempt: a value, or what a handler gives. */
+export type Fallback = {
+  default?: Json | undefined;
+  catch?: Catch[] | undefined;
+};
+
+/** How the members of a parallel group come together. */
+export type Group = {
+  join: "all" | "all_settled" | "any" | "n_of";
+  n: number | null;
+  minSuccess: number;
+  onMemberFailure: "fail_fast" | "wait_all";
+  maxConcurrency: number | null;
+  merge: { [key: string]: "append" | "last" | "object" };
+};
+
+/** Whether calls are answered and executions run. */
+export type Health = {
+  status: "degraded" | "ok";
+  version: string;
+  database: "down" | "read-only" | "up";
+  pool: "ok" | "starved";
+  hints: "off" | "ok";
+  worker: "down" | "live" | "none";
+  workers: number;
+  problems: string[];
+  defaultModel: string;
+};
+
+/** What one execution may take; null where only the server's own limits hold. */
+export type Limits = {
+  timeoutMs: number | null;
+  maxStepRuns: number | null;
+  maxCostUsd: string | null;
+  maxTokens: number | null;
+  maxContextBytes: number;
+};
+
+/** What a role asks of its model. */
+export type ModelConstraints = {
+  preferred?: string[] | undefined;
+  capabilities?: ("json" | "tools" | "vision")[] | undefined;
+  minContextTokens?: number | null | undefined;
+};
+
+/** Take away what stands at `from` and add it at `path`. */
+export type Move = {
+  op: "move";
+  from: string;
+  path: string;
+};
+
+/** Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against it, UNAVAILABLE when somebody holds its row, and INTERNAL when nobody has foreseen what is wrong. */
+export type NotRetried = {
+  execution: string;
+  code: string;
+  message: string;
+};
+
+/** An orchestration with the document of its active version. */
+export type Orchestration = {
+  id: string;
+  name: string;
+  description: string;
+  tags: string[];
+  isActive: boolean;
+  version: number | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  versionId: string;
+  digest: string;
+  maxStepRuns: number;
+  document: Document;
+};
+
+/** An orchestration in a list. */
+export type OrchestrationSummary = {
+  id: string;
+  name: string;
+  description: string;
+  tags: string[];
+  isActive: boolean;
+  version: number | null;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+};
+
+/** Why another member of the same parallel group did not work. */
+export type OtherFailure = {
+  step: string;
+  code: string;
+  message: string;
+};
+
+/** What is passed to the model with each call. Unset: the provider's own default. */
+export type Parameters = {
+  temperature: number | null;
+  maxOutputTokens: number | null;
+};
+
+/** What is passed to the model with each call. Unset: the provider's own default. */
+export type ParametersInput = {
+  temperature?: number | null | undefined;
+  maxOutputTokens?: number | null | undefined;
+};
+
+/** A person, an agent or a service, with the scopes that it holds. */
+export type Principal = {
+  kind: "agent" | "human" | "service";
+  name: string;
+  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write")[];
+};
+
+/** What is wrong, where, and what would have been right. */
+export type Problem = {
+  code: string;
+  path: string;
+  message: string;
+  allowed?: string[] | undefined;
+  suggestion?: string | null | undefined;
+  patch?: (Add | Remove | Replace | Move)[] | undefined;
+};
+
+/** Take away what stands at `path`. */
+export type Remove = {
+  op: "remove";
+  path: string;
+};
+
+/** Put `value` in the place of what stands at `path`. */
+export type Replace = {
+  op: "replace";
+  path: string;
+  value: Json;
+};
+
+/** What became of a call that retries many executions. */
+export type Retried = {
+  dryRun: boolean;
+  matched: number;
+  skipped: number;
+  restarted: number;
+  refused: number;
+  firstIds: string[];
+  firstRefused: NotRetried[];
+};
+
+/** How `retryDelay` grows from attempt to attempt, and which failures are tried again. */
+export type Retry = {
+  backoff: "exponential" | "fixed" | "linear";
+  maxDelayMs: number;
+  jitter: "full" | "none";
+  errors: string[] | null;
+  notErrors: string[];
+};
+
+/** A role as it is now. `version` counts its contents; an execution keeps to the one it started with. */
+export type Role = {
+  id: string;
+  name: string;
+  description: string;
+  basePrompt: string;
+  tools: string[];
+  needsTools: boolean;
+  model: ModelConstraints;
+  parameters: Parameters;
+  outputSchema: Json;
+  isActive: boolean;
+  version: number;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+};
+
+/** What to change about a role; what is left out stays as it is. */
+export type RoleChanges = {
+  name?: string | undefined;
+  description?: string | undefined;
+  basePrompt?: string | undefined;
+  tools?: string[] | undefined;
+  needsTools?: boolean | undefined;
+  model?: ModelConstraints | undefined;
+  parameters?: ParametersInput | undefined;
+  outputSchema?: Json | undefined;
+  isActive?: boolean | undefined;
+};
+
+/** What became of a call that means many executions. */
+export type Steered = {
+  dryRun: boolean;
+  matched: number;
+  asked: number;
+  finishedMeanwhile: number;
+  firstIds: string[];
+};
+
+/** One step. `order` is always set here: a document may leave it to the place in the list. */
+export type Step = {
+  name: string;
+  kind: "agent" | "approval" | "branch" | "code" | "fail" | "group" | "llm" | "loop" | "map" | "orchestration" | "stop" | "tool" | "transform" | "wait" | "webhook";
+  order: number;
+  parallelGroup: string | null;
+  condition: Json;
+  inputMapping: { [key: string]: Json } | null;
+  contextKeys: string[] | null;
+  outputMapping: { [key: string]: Json } | null;
+  outputSchema: Json;
+  maxRetries: number;
+  retryDelay: number;
+  retry: Retry;
+  timeout: number | null;
+  totalTimeout: number | null;
+  idempotencyKey: string | null;
+  onError: "continue" | "fail" | Fallback;
+  compensate: Step[];
+  roleName: string | null;
+  prompt: string | null;
+  tools: string[] | null;
+  maxTurns: number | null;
+  tool: string | null;
+  language: "python" | null;
+  source: string | null;
+  forMs: number | string | null;
+  until: Json;
+  event: string | null;
+  match: Json;
+  expiresAfterMs: number | null;
+  assignees: Assignees | null;
+  quorum: number | null;
+  present: Json;
+  form: Json;
+  onExpire: "continue" | "fail" | null;
+  onReject: "continue" | "fail" | null;
+  direction: "receive" | "send" | null;
+  url: string | null;
+  method: "DELETE" | "GET" | "PATCH" | "POST" | "PUT" | null;
+  headers: { [key: string]: string } | null;
+  secretRef: string | null;
+  verify: "none" | "standard-webhooks" | null;
+  orchestration: string | null;
+  version: number | null;
+  wait: boolean | null;
+  cases: Case[];
+  else: Step[];
+  splitBy: string | null;
+  steps: Step[];
+  while: Json;
+  maxIterations: number | null;
+  onLimit: "complete" | "fail" | null;
+  collect: Json;
+  items: Json;
+  as: string | null;
+  maxItems: number | null;
+  maxConcurrency: number | null;
+  onItemError: "drop" | "fail" | "null" | null;
+  tolerate: Tolerance | null;
+  code: string | null;
+  message: string | null;
+  output: Json;
+};
+
+/** What happened to one instance of a step. */
+export type StepLog = {
+  path: string;
+  name: string;
+  kind: string;
+  stage: number;
+  role: string | null;
+  status: "cancelled" | "completed" | "failed" | "pending" | "retrying" | "running" | "skipped" | "waiting";
+  attempts: number;
+  input: Json;
+  output: Json;
+  error: Failure | null;
+  overriddenBy: string | null;
+  startedAt: string | null;
+  finishedAt: string | null;
+  durationMs: number;
+  child: string | null;
+  model: string | null;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string | null;
+};
+
+/** How many items of a map may fail before the map does; both bounds hold. */
+export type Tolerance = {
+  count: number | null;
+  percent: number | null;
+};
+
+/** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
+export type Validation = {
+  problems: Problem[];
+  digest: string | null;
+  maxStepRuns: number | null;
+};
+
+/** What `error.data` holds: `problems` for a refused input, `suggestion` for an unknown procedure. */
+export type ErrorData = TRPCDefaultErrorData & {
+  problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
+  suggestion?: string | undefined;
+  requestId?: string | undefined;
+} & { executionId?: string | null | undefined; failure?: Failure | null | undefined; step?: string | null | undefined };
+
+export type AppRouter = TRPCBuiltRouter<
+  { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },
+  {
+    role: {
+      /** Roles by name; `tool` keeps those that list this tool, `after` goes on behind a name. Needs roles.read. */
+      list: Query<{ tool?: string | null | undefined; limit?: number | undefined; after?: string | null | undefined } | undefined, Role[]>;
+      /** The role of that name or id. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ role: string }, Role>;
+      /** A new role, at version 1. CONFLICT when the name is taken; BAD_REQUEST with `problems` when a tool does not exist or `outputSchema` is no JSON Schema. Needs roles.write. */
+      create: Mutation<{ name: string; basePrompt: string; description?: string | undefined; tools?: string[] | undefined; needsTools?: boolean | undefined; model?: ModelConstraints | undefined; parameters?: ParametersInput | undefined; outputSchema?: Json | undefined; isActive?: boolean | undefined }, Role>;
+      /** The role, changed; fields that `changes` leaves out stay. Executions that have started keep to the content they started with. NOT_FOUND, CONFLICT and BAD_REQUEST as `role.get` and `role.create`. Needs roles.write. */
+      update: Mutation<{ role: string; changes: RoleChanges }, Role>;
+      /** The role, which is gone now. NOT_FOUND when there is none; CONFLICT while a step of an orchestration uses it. Needs roles.write. */
+      delete: Mutation<{ role: string }, Role>;
+    };
+    orchestration: {
+      /** Orchestrations by name, without their documents; `tag` and `isActive` narrow, `after` goes on behind a name. Needs orchestrations.read. */
+      list: Query<{ tag?: string | null | undefined; isActive?: boolean | null | undefined; limit?: number | undefined; after?: string | null | undefined } | undefined, OrchestrationSummary[]>;
+      /** The orchestration of that name or id, with the document of its active version. NOT_FOUND when there is none; CONFLICT when no version of it is active. Needs orchestrations.read. */
+      get: Query<{ orchestration: string }, Orchestration>;
+      /** A new orchestration from a document, published as version 1 and active at once. BAD_REQUEST with every one of its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. Needs orchestrations.write. */
+      create: Mutation<{ document: Json }, Orchestration>;
+      /** The orchestration, changed: `changes` replaces whole fields of its document, which makes a new version, active at once; `isActive` lets executions start or not. What runs keeps to its version. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.write. */
+      update: Mutation<{ orchestration: string; changes?: { [key: string]: Json } | null | undefined; isActive?: boolean | null | undefined }, Orchestration>;
+      /** The orchestration, which is gone now with its versions. NOT_FOUND when there is none; CONFLICT when it was ever executed. Needs orchestrations.write. */
+      delete: Mutation<{ orchestration: string }, OrchestrationSummary>;
+      /** Every problem of a document, each with its place and what may stand there; when there are none, its digest and the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read. */
+      validate: Query<{ document: Json }, Validation>;
+      /** What would change if this document replaced the active version: steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read. */
+      diff: Query<{ orchestration: string; document: Json }, Change[]>;
+      /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
+      schema: Query<void, { [key: string]: Json }>;
+    };
+    execution: {
+      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Execution>;
+      /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
+      get: Query<{ execution: string }, ExecutionDetail>;
+      /** Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; role?: string | null | undefined; tool?: string | null | undefined; startedBy?: string | null | undefined; startedBefore?: string | null | undefined; startedAfter?: string | null | undefined; parent?: string | null | undefined; restartOf?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
+      steps: Query<{ execution: string }, StepLog[]>;
+      /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
+      cancel: Mutation<{ execution: string; reason?: string | undefined }, Execution>;
+      /** The execution, asked to begin nothing new: attempts under way finish, then it is `paused` until it is resumed. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
+      pause: Mutation<{ execution: string }, Execution>;
+      /** The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
+      resume: Mutation<{ execution: string }, Execution>;
+      /** A new execution that goes on with the history of a finished one from the step at `from` on; without it, all is done anew. `input` takes the place of its input, `context` that of the values under these keys. BAD_REQUEST with `problems` when that step's turn never came, or the input or the context does not fit; NOT_FOUND when there is no such execution; CONFLICT when it has not finished, or its version cannot be run any more. Needs executions.run. */
+      restart: Mutation<{ execution: string; from?: string | null | undefined; input?: Json | undefined; context?: { [key: string]: Json } | null | undefined; idempotencyKey?: string | null | undefined }, Execution>;
+      /** A new execution that goes on with the history of one that failed, timed out or was cancelled, from the step that failed or was stopped. NOT_FOUND when there is none; CONFLICT when it has not finished, is completed, has no step left to do, or its version cannot be run any more. Needs executions.run. */
+      retry: Mutation<{ execution: string; idempotencyKey?: string | null | undefined }, Execution>;
+      /** The execution, asked to take `output` for that of an open step; what is under way there is stopped. Nothing happens when the step is settled meanwhile. BAD_REQUEST with `problems` when the output does not fit; NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is not open. Needs executions.run. */
+      completeStep: Mutation<{ execution: string; path: string; output?: Json | undefined; reason?: string | undefined }, Execution>;
+      /** The execution, asked to skip an open step; what is under way there is stopped. Nothing happens when the step is settled meanwhile. NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is not open. Needs executions.run. */
+      skipStep: Mutation<{ execution: string; path: string; reason?: string | undefined }, Execution>;
+      /** Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter says nothing (`all: true` means every one) or contradicts itself; NOT_FOUND when it names what there is not. Needs executions.run. */
+      cancelMany: Mutation<{ filter: ExecutionFilter; reason?: string | undefined; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and has not finished, asked to begin nothing new as by `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      pauseMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
+      /** Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`, the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
+      retryMany: Mutation<{ filter: ExecutionFilter; again?: boolean | undefined; dryRun?: boolean | undefined }, Retried>;
+    };
+    system: {
+      /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */
+      health: Query<void, Health>;
+      /** The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token. */
+      whoami: Query<void, Principal>;
+    };
+  }
+>;
