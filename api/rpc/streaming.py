@@ -81,11 +81,11 @@ async def unless_gone(work: Coroutine[Any, Any, None], incoming: Incoming) -> No
     """Do the work in the task at hand; it is cancelled when the client goes before its end."""
     worker = asyncio.current_task()
     assert worker is not None, "a coroutine runs in a task"
-    has_gone = False
+    is_over = has_gone = False
 
     def cancel(_: "asyncio.Task[None]") -> None:
         nonlocal has_gone
-        has_gone = worker.cancel()
+        has_gone = not is_over and worker.cancel()
 
     gone = asyncio.create_task(incoming.gone())
     gone.add_done_callback(cancel)
@@ -95,7 +95,7 @@ async def unless_gone(work: Coroutine[Any, Any, None], incoming: Incoming) -> No
         if not has_gone or worker.uncancel():
             raise  # others cancel it as well
     finally:
-        gone.remove_done_callback(cancel)
+        is_over = True
         gone.cancel()
 
 
