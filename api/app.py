@@ -1,5 +1,6 @@
 """The application: the RPC endpoint, what load balancers and people ask first, and a clear no to everything else."""
 
+import logging
 from functools import partial
 from typing import Any
 
@@ -8,13 +9,16 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from api import generate
-from api.auth import caller_of
+from api import generate, session
+from api.auth import Authentication
 from api.context import context_of
 from api.errors import refusal
-from api.policy import checked, guard
+from api.gate import gate
+from api.limits import Limits
+from api.policy import checked
+from api.request_ids import give_back, request_id_of
 from api.root import router
-from api.rpc import RpcApp
+from api.rpc import RpcApp, RpcError
 from services import health
 from services.engine.worker import Worker
 from services.health import VERSION, Health
@@ -27,28 +31,42 @@ INDEX = {
     "rpc": "/trpc/<procedure>, e.g. /trpc/system.health; all but that one need `Authorization: Bearer <token>`",
     "procedures": "/openapi.json",
     "types": "/router.ts, with a token: the type `AppRouter` of this server, its orchestrations included",
+    "session": '/session; a browser that POSTs {"token": "<token>"} there needs no header',
     "health": "/health",
 }
 
-PLACES = ("/", "/health", "/openapi.json", "/router.ts", "/trpc/<procedure>")
+PLACES = ("/", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>")
+
+_logger = logging.getLogger(__name__)
 
 
 def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
     """The application over an open runtime, which the caller opens, works with `worker` and closes."""
+    authentication = Authentication(runtime.settings)
     rpc = RpcApp(
         checked(router),
         create_context=partial(
             context_of,
+            authentication=authentication,
             models=runtime.models,
             worker=worker,
             run_wait_seconds=runtime.settings.run_wait_seconds,
         ),
-        guard=guard,
+        guard=gate(Limits(runtime.settings)),
         on_error=refusal,
+        allowed_origins=runtime.settings.allowed_origins,
     )
     return Litestar(
-        route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi(), _router_ts()],
-        exception_handlers={HTTPException: _refused},
+        route_handlers=[
+            _mounted(rpc),
+            _health(runtime, worker),
+            _index(),
+            _openapi(),
+            _router_ts(authentication),
+            *session.handlers(authentication),
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+        before_send=[give_back],
         openapi_config=None,
         logging_config=None,
     )
@@ -91,11 +109,12 @@ def _openapi() -> HTTPRouteHandler:
     return answer
 
 
-def _router_ts() -> HTTPRouteHandler:
+def _router_ts(authentication: Authentication) -> HTTPRouteHandler:
     @get("/router.ts")
     async def answer(request: Request[Any, Any, Any]) -> Response[Any]:
         try:
-            caller = await caller_of(request.headers.get("authorization"))
+            client = request.client.host if request.client else None
+            caller = await authentication.bearer(request.headers.get("authorization"), client)
             return Response(await generate.served_router_ts(caller), media_type="text/plain; charset=utf-8")
         except Exception as error:
             if (refused := refusal(error)) is None:
@@ -111,3 +130,16 @@ def _refused(request: Request[Any, Any, Any], error: HTTPException) -> Response[
     message = f"{error.detail}: {request.method} {request.url.path}"
     body = {"error": {"message": message, "status": error.status_code, "places": PLACES}}
     return Response(body, status_code=error.status_code, headers=error.headers)
+
+
+def _failed(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
+    """What a service or the database has refused, as a procedure would tell it; anything else is our mistake."""
+    known = error if isinstance(error, RpcError) else refusal(error)
+    if known is None:
+        id = request_id_of(request.scope)
+        _logger.error("request %s: %s %s failed", id, request.method, request.url.path, exc_info=error)
+        message = "something went wrong on our side; the request id finds it in our log"
+        known = RpcError("INTERNAL_SERVER_ERROR", message, data={"requestId": id})
+    status = known.numbers.http
+    told = {"code": known.code, "message": known.message, "status": status, **known.data}
+    return Response({"error": told}, status_code=status, headers=known.headers)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from api.auth import caller_of
+from api.auth import Authentication
 from api.policy import Public, policy_of
 from api.rpc import RequestInfo
 from services.caller import Caller
@@ -27,24 +27,35 @@ class Context:
         """Who calls.
 
         Raises:
-            Unauthenticated: no valid token came with the request; says what is wrong with it.
+            Unauthenticated: no valid token and no session came with the request; says what is wrong.
+            Forbidden, LimitExceeded, Unavailable: as `Authentication.caller_of` says.
         """
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
 
 
-async def context_of(request: RequestInfo, models: Models, worker: Worker | None, run_wait_seconds: float) -> Context:
+async def context_of(
+    request: RequestInfo,
+    authentication: Authentication,
+    models: Models,
+    worker: Worker | None,
+    run_wait_seconds: float,
+) -> Context:
     """The context of a request. Not to know the caller is no error here: public procedures do not ask."""
     key = request.headers.get("idempotency-key")
-    return Context(request.request_id, models, worker, run_wait_seconds, key, await _found(request))
+    found = await _found(request, authentication)
+    return Context(request.request_id, models, worker, run_wait_seconds, key, found)
 
 
-async def _found(request: RequestInfo) -> Caller | Exception:
-    # `system.health` must not wait for a database that does not answer, whatever headers come with it.
-    if all(call.procedure is None or isinstance(policy_of(call.procedure), Public) for call in request.calls):
+async def _found(request: RequestInfo, authentication: Authentication) -> Caller | Exception:
+    # `system.health` must not wait for a database that does not answer, whatever headers come with it. The calls of a
+    # socket come later.
+    if request.calls and all(
+        call.procedure is None or isinstance(policy_of(call.procedure), Public) for call in request.calls
+    ):
         return Unauthenticated("nobody was asked who calls: these procedures are public")
     try:
-        return await caller_of(request.headers.get("authorization"))
+        return await authentication.caller_of(request)
     except Exception as error:  # also that of a database that is away: a public procedure in the same batch answers
         return error

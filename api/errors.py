@@ -62,7 +62,7 @@ def _of_service(error: ServiceError) -> RpcError | None:
         case Conflict():
             return RpcError("CONFLICT", message)
         case LimitExceeded(retry_after_seconds=seconds):
-            return RpcError("TOO_MANY_REQUESTS", message, headers=_retry_after(seconds))
+            return RpcError("TOO_MANY_REQUESTS", message, data=_retry_after_ms(seconds), headers=_retry_after(seconds))
         case Unavailable():
             return RpcError("SERVICE_UNAVAILABLE", message, headers=_RETRY)
         case NotCompleted(execution=execution, failure=failure, step=step):
@@ -126,6 +126,10 @@ def _of_rules(error: Exception) -> RpcError | None:
 def _away(error: Exception) -> RpcError:
     _logger.warning("a call was refused because of the database: %r", error)
     return RpcError("SERVICE_UNAVAILABLE", _DATABASE_AWAY, headers=_RETRY)
+
+
+def _retry_after_ms(seconds: float | None) -> dict[str, int]:
+    return {} if seconds is None else {"retryAfterMs": -int(-seconds * 1000 // 1)}
 
 
 def _retry_after(seconds: float | None) -> dict[str, str]:

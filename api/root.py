@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, runs, system
+from api.procedures import executions, orchestrations, roles, runs, system, tokens
 from api.rpc import Family, Router
 
 router = Router(
@@ -39,6 +39,11 @@ router = Router(
         retry_many=executions.retry_many,
     ),
     run=Family(runs.member),
+    token=Router(
+        list=tokens.list_,
+        create=tokens.create,
+        revoke=tokens.revoke,
+    ),
     system=Router(
         health=system.health,
         whoami=system.whoami,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.errors import Forbidden
-from services.principal import SCOPES, Principal, Scope
+from services.principal import NOT_FOR_AGENTS, SCOPES, Principal, Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,10 @@ class Caller:
         """Nothing, when the caller holds `scope`.
 
         Raises:
-            Forbidden: it does not; says which scopes it holds.
+            Forbidden: it does not, says which scopes it holds; or it is an agent and the scope is not for agents.
         """
+        if self.principal.kind == "agent" and scope in NOT_FOR_AGENTS:
+            raise Forbidden(f"agent {self.name!r} may not do this; {scope} is for people and services")
         if scope not in self.principal.scopes:
             held = ", ".join(self.principal.scopes) or "no scope"
             raise Forbidden(f"{self.principal.kind} {self.name!r} holds {held}; this needs {scope}")

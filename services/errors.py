@@ -71,10 +71,7 @@ class Conflict(ServiceError):
 
 
 class LimitExceeded(ServiceError):
-    """Too much, or too fast.
-
-    Nothing is limited yet; it stands here because the nine are what clients are promised, and each has its code.
-    """
+    """Too much, or too fast; the same request may work once `retry_after_seconds` are over, where that is known."""
 
     code = "LIMIT_EXCEEDED"
 

@@ -1,5 +1,6 @@
 """Who acts, and what for."""
 
+from collections.abc import Collection
 from typing import Literal, get_args
 
 import msgspec
@@ -11,9 +12,22 @@ Scope = Literal[
     "orchestrations.write",
     "executions.read",
     "executions.run",
+    "tokens.manage",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 Kind = Literal["human", "agent", "service"]
+
+# What an agent writes may come from whoever talks to it, so it never hands out rights.
+NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"tokens.manage"})
+
+
+def may_hold(kind: Kind, scopes: Collection[str]) -> tuple[Scope, ...]:
+    """Those of `scopes` that there are and that a principal of this kind may hold, each once.
+
+    >>> may_hold("agent", ["tokens.manage", "roles.read", "roles.reed"])
+    ('roles.read',)
+    """
+    return tuple(scope for scope in SCOPES if scope in scopes and not (kind == "agent" and scope in NOT_FOR_AGENTS))
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from services import connections
+from services import connections, sessions
 
 _log = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400.0
@@ -20,12 +20,14 @@ async def prune(*, older_than: timedelta, batch: int = 1000) -> int:
     """Delete the executions that finished longer ago than `older_than`, with their history; how many they were.
 
     Each `batch` of them is a transaction of its own, so nothing is locked for long, and what was done is done when this
-    is stopped in the middle. Months of the journal in which nothing is left are dropped whole.
+    is stopped in the middle. Months of the journal in which nothing is left are dropped whole. Sessions that have ended
+    are deleted, too.
     """
     pruned = 0
     while gone := await connections.pool().fetchval("SELECT execution_prune($1, $2)", older_than, batch):
         pruned += gone
     await connections.pool().execute("SELECT journal_drop_partitions()")
+    await sessions.delete_ended()
     return pruned
 
 

@@ -12,17 +12,18 @@ from uuid import UUID
 
 import msgspec
 from asyncpg import UniqueViolationError
+from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
 from db import tables
-from services import connections
+from services import connections, usage
 from services.caller import Caller
 from services.definitions.document import Name
 from services.definitions.structure import read_fields
-from services.errors import Conflict, Invalid, NotFound, Unauthenticated
+from services.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from services.expressions.errors import suggestion
-from services.listing import called
-from services.principal import SCOPES, Kind, Principal, Scope
+from services.listing import Limit, called
+from services.principal import NOT_FOR_AGENTS, SCOPES, Kind, Principal, Scope, may_hold
 from services.problem import Problem
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=3_650)]
@@ -30,13 +31,23 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=3_650)]
 _PREFIX_LETTERS = string.ascii_letters + string.digits
 _PREFIX_LENGTH = 8
 _SECRET_BYTES = 32
+_LOOK_UP = """
+SELECT id, name, kind, scopes, hash, revoked_at IS NULL AND coalesce(expires_at > now(), true) AS is_valid,
+  coalesce(last_used_at < now() - interval '1 minute', true) AS is_to_be_noted
+FROM token WHERE prefix = $1
+"""
+# What a prefix that nobody has is compared with, so that it takes as long as one that somebody has.
+_NOBODYS_HASH = secrets.token_bytes(32)
 _FORMAT = re.compile(r"rc_([A-Za-z0-9]{8})_([A-Za-z0-9_-]{43})")
 # One sentence for every reason: a guesser learns nothing from which it was.
-_REFUSED = "the token is unknown, revoked or expired; `rolecall token create` makes a new one"
+REFUSED = "the token is unknown, revoked or expired; `rolecall token create` makes a new one"
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A token without its secret. `name` is the principal's; `prefix` stands in the token and may be shown."""
+    """A token without its secret. `name` is the principal's; `prefix` stands in the token and may be shown.
+
+    `lastUsedAt` may be a minute old.
+    """
 
     id: UUID
     prefix: str
@@ -46,12 +57,20 @@ class Token(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: datetime
     expires_at: datetime | None
     revoked_at: datetime | None
+    last_used_at: datetime | None
 
 
 class NewToken(Token, frozen=True, kw_only=True, rename="camel"):
     """A token with its text, which is shown this once and never again."""
 
     token: str
+
+
+class Identified(msgspec.Struct, frozen=True, kw_only=True):
+    """A token that is valid now, by its id, and the principal that it stands for."""
+
+    id: UUID
+    principal: Principal
 
 
 async def create(
@@ -65,14 +84,20 @@ async def create(
     """A new token for a principal of that name; without `expires_in_days` it holds until it is revoked.
 
     Raises:
-        Forbidden: the caller lacks a scope that the token would hold.
-        Invalid: a scope does not exist, or the name is none.
+        Forbidden: the caller lacks `tokens.manage` or a scope that the token would hold, or is no person and wants a
+            token for one.
+        Invalid: a scope does not exist or is not for agents, or the name is none.
         Conflict: the name is taken.
     """
+    caller.require("tokens.manage")
     wanted = _checked(name=name, scopes=list(scopes), kind=kind, expiresInDays=expires_in_days)
-    granted = _known(wanted.scopes)
+    granted = may_hold(wanted.kind, wanted.scopes)
     for scope in granted:
         caller.require(scope)
+    if wanted.kind == "human" and caller.principal.kind != "human":
+        raise Forbidden(
+            f"{caller.principal.kind} {caller.name!r} may make tokens for agents and services, not for people"
+        )
     prefix = "".join(secrets.choice(_PREFIX_LETTERS) for _ in range(_PREFIX_LENGTH))
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     row = tables.Token(
@@ -99,25 +124,44 @@ async def authenticate(token: str) -> Principal:
     Raises:
         Unauthenticated: the text is no token, or the token is unknown, revoked or expired.
     """
+    return (await identify(token)).principal
+
+
+async def identify(token: str) -> Identified:
+    """The token that this is the text of, as `authenticate` finds it. That it is used is noted beside the call.
+
+    Raises:
+        Unauthenticated: as of `authenticate`.
+    """
     parts = _FORMAT.fullmatch(token)
     if parts is None:
         raise Unauthenticated("this is no token; one reads rc_<8 characters>_<43 characters>")
     prefix, secret = parts.groups()
-    row = await connections.pool().fetchrow(
-        "SELECT name, kind, scopes, hash, revoked_at IS NULL AND coalesce(expires_at > now(), true) AS is_valid"
-        " FROM token WHERE prefix = $1",
-        prefix,
-    )
-    if row is None or not hmac.compare_digest(row["hash"], _hash(secret)) or not row["is_valid"]:
-        raise Unauthenticated(_REFUSED)
-    return Principal(kind=row["kind"], name=row["name"], scopes=_known(row["scopes"]))
+    row = await connections.pool().fetchrow(_LOOK_UP, prefix)
+    is_secret = hmac.compare_digest(_NOBODYS_HASH if row is None else row["hash"], _hash(secret))
+    if row is None or not is_secret or not row["is_valid"]:
+        raise Unauthenticated(REFUSED)
+    if row["is_to_be_noted"]:
+        usage.note("token", row["id"])
+    scopes = may_hold(row["kind"], row["scopes"])
+    return Identified(id=row["id"], principal=Principal(kind=row["kind"], name=row["name"], scopes=scopes))
 
 
-async def list_(caller: Caller) -> list[Token]:
-    """The tokens that the caller could have made, revoked and expired ones too, by name."""
-    rows = await tables.Token.select().order_by(tables.Token.name)
-    held = set(caller.principal.scopes)
-    return [token for token in map(_token, rows) if held.issuperset(token.scopes)]
+async def list_(caller: Caller, *, limit: Limit | None = None, after: str | None = None) -> list[Token]:
+    """The tokens that the caller could have made, revoked and expired ones too, by name; those behind `after`.
+
+    Raises:
+        Forbidden: the caller lacks `tokens.manage`.
+    """
+    caller.require("tokens.manage")
+    table = tables.Token
+    beyond = [scope for scope in SCOPES if scope not in caller.principal.scopes]
+    query = table.select().where(WhereRaw("NOT scopes && {}::varchar[]", beyond)).order_by(table.name)
+    if after is not None:
+        query = query.where(table.name > after)
+    if limit is not None:
+        query = query.limit(limit)
+    return [_token(row) for row in await query]
 
 
 async def revoke(caller: Caller, *, token: str) -> Token:
@@ -125,8 +169,9 @@ async def revoke(caller: Caller, *, token: str) -> Token:
 
     Raises:
         NotFound: there is none.
-        Forbidden: the caller lacks a scope that the token holds.
+        Forbidden: the caller lacks `tokens.manage` or a scope that the token holds.
     """
+    caller.require("tokens.manage")
     found = await _get(token)
     for scope in found.scopes:
         caller.require(scope)
@@ -156,6 +201,17 @@ def _checked(**raw: Any) -> _Wanted:
         for index, scope in enumerate(values.get("scopes", ()))
         if scope not in SCOPES
     ]
+    if values.get("kind") == "agent":
+        problems += [
+            Problem(
+                code="SCOPE_NOT_FOR_AGENTS",
+                path=f"/scopes/{index}",
+                message=f"an agent's token cannot hold {scope}",
+                allowed=tuple(scope for scope in SCOPES if scope not in NOT_FOR_AGENTS),
+            )
+            for index, scope in enumerate(values.get("scopes", ()))
+            if scope in NOT_FOR_AGENTS
+        ]
     if problems:
         raise Invalid("the token cannot be made", problems)
     return _Wanted(**values)
@@ -170,12 +226,7 @@ async def _get(token: str) -> Token:
 
 def _token(row: dict[str, Any]) -> Token:
     values = {field: row[field] for field in Token.__struct_fields__}
-    return Token(**{**values, "scopes": _known(row["scopes"])})
-
-
-def _known(scopes: Sequence[str]) -> tuple[Scope, ...]:
-    """The scopes there are, each once: what an admin mistyped grants nothing."""
-    return tuple(scope for scope in SCOPES if scope in scopes)
+    return Token(**{**values, "scopes": may_hold(row["kind"], row["scopes"])})
 
 
 def _hash(secret: str) -> bytes:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import signal
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
 
 from api.cli.filters import filtered
+
+if TYPE_CHECKING:
+    from services.principal import Kind
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -160,12 +163,13 @@ def token() -> None:
 @token.command("create")
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, help="A right the token holds; may be repeated.")
+@click.option("--kind", type=click.Choice(("human", "agent", "service")), default="service", show_default=True)
 @click.option("--expires-in-days", type=click.IntRange(1, 3650), help="Never, when left out.")
-def create_token(name: str, scopes: tuple[str, ...], expires_in_days: int | None) -> None:
+def create_token(name: str, scopes: tuple[str, ...], kind: Kind, expires_in_days: int | None) -> None:
     """Make a token and print its secret, which is shown this once."""
     from api.cli import tokens
 
-    sys.exit(tokens.create(name, scopes, expires_in_days))
+    sys.exit(tokens.create(name, scopes, kind, expires_in_days))
 
 
 @token.command("list")

@@ -13,7 +13,7 @@ from api.cli.process import with_runtime
 from services import connections, tokens
 from services.caller import OPERATOR
 from services.errors import Conflict
-from services.principal import SCOPES, Scope
+from services.principal import SCOPES, Kind, Scope
 from services.settings import Settings
 from services.tokens import Token
 
@@ -21,10 +21,12 @@ ADMIN = "admin"
 FILE = "admin-token"
 
 
-def create(name: str, scopes: Sequence[str], expires_in_days: int | None) -> int:
+def create(name: str, scopes: Sequence[str], kind: Kind, expires_in_days: int | None) -> int:
     """Make a token and print it: the text alone to stdout, so that a script can take it."""
     wanted = cast(Sequence[Scope], scopes)  # the service looks at each
-    made = with_runtime(lambda _: tokens.create(OPERATOR, name=name, scopes=wanted, expires_in_days=expires_in_days))
+    made = with_runtime(
+        lambda _: tokens.create(OPERATOR, name=name, scopes=wanted, kind=kind, expires_in_days=expires_in_days)
+    )
     click.echo(f"{made.name} may {', '.join(made.scopes)}, {_validity(made)}; the token is shown this once:", err=True)
     click.echo(made.token)
     return 0

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -12,6 +13,7 @@ from api.rpc.wire import Call
 
 T = TypeVar("T")
 ReadInput: TypeAlias = Callable[[], Input]
+ReadAnyInput: TypeAlias = Callable[[], Input | Awaitable[Input]]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +34,7 @@ class RequestInfo:
 
 
 CreateContext: TypeAlias = Callable[[RequestInfo], Awaitable[Any]]
-Guard: TypeAlias = Callable[[Any, Procedure[..., Any]], None]
+Guard: TypeAlias = Callable[[Any, Procedure[..., Any]], AbstractContextManager[None] | None]
 OnError: TypeAlias = Callable[[Exception], RpcError | None]
 
 
@@ -41,7 +43,8 @@ class Calls:
     """How calls of one application are run.
 
     `create_context` is awaited once per request; `guard` sees each procedure before its input is read and may
-    raise; `on_error` translates exceptions of these two and of procedures. What it does not know becomes
+    raise, and what it gives back is held while the call is under way; `on_error` translates exceptions of these two
+    and of procedures. What it does not know becomes
     INTERNAL_SERVER_ERROR with a request id, and its traceback goes to the log only.
     """
 
@@ -56,25 +59,17 @@ class Calls:
         except Exception as error:
             return self.translated(error, info.request_id, "the context")
 
-    def admit(self, procedure: Procedure[..., Any], context: Any, request_id: str) -> None:
-        """Nothing, when the procedure may be called; `answer` and `stream` ask the same before they read the input.
-
-        Raises:
-            RpcError: why the call was refused.
-        """
-        try:
-            self._admit(procedure, context)
-        except Exception as error:
-            raise self.translated(error, request_id, procedure.name) from None
-
-    async def answer(self, procedure: Procedure[..., Any], context: Any, read: ReadInput, request_id: str) -> Any:
-        """What a procedure that does not stream answers to the input that `read` gives.
+    async def answer(self, procedure: Procedure[..., Any], context: Any, read: ReadAnyInput, request_id: str) -> Any:
+        """What a procedure that does not stream answers to the input that `read` gives, at once or by and by.
 
         Raises:
             RpcError: why the call was refused, or that it failed.
         """
         try:
-            return await settled(procedure.call(context, self._admitted(procedure, context, read)))
+            with self._admitted(procedure, context):
+                given = read() if procedure.takes_input else None
+                input = await given if isinstance(given, Awaitable) else given
+                return await settled(procedure.call(context, input))
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
 
@@ -87,10 +82,11 @@ class Calls:
             RpcError: why the call was refused; while iterating: that it failed, or what it was refused by then.
         """
         try:
-            items = procedure.stream(context, self._admitted(procedure, context, read))
+            admission = self._admitted(procedure, context)
+            items = procedure.stream(context, read() if procedure.takes_input else None)
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
-        return self._translating(items, procedure, request_id)
+        return self._translating(items, admission, procedure, request_id)
 
     def translated(self, error: Exception, request_id: str, where: str) -> RpcError:
         """What the client is told of an exception."""
@@ -99,25 +95,28 @@ class Calls:
         known = self.on_error(error) if self.on_error is not None else None
         return known or unexpected(error, request_id, where)
 
-    def _admitted(self, procedure: Procedure[..., Any], context: Any, read: ReadInput) -> Input:
-        self._admit(procedure, context)
-        return read() if procedure.takes_input else None
-
-    def _admit(self, procedure: Procedure[..., Any], context: Any) -> None:
+    def _admitted(self, procedure: Procedure[..., Any], context: Any) -> AbstractContextManager[None]:
+        """What is to be held while the call is under way."""
         if isinstance(context, RpcError):
             raise context
-        if self.guard is not None:
-            self.guard(context, procedure)
+        held = None if self.guard is None else self.guard(context, procedure)
+        return nullcontext() if held is None else held
 
     async def _translating(
-        self, items: AsyncIterator[Any], procedure: Procedure[..., Any], request_id: str
+        self,
+        items: AsyncIterator[Any],
+        admission: AbstractContextManager[None],
+        procedure: Procedure[..., Any],
+        request_id: str,
     ) -> AsyncIterator[Any]:
         try:
-            while True:
-                try:
-                    yield await settled(anext(items))
-                except StopAsyncIteration:
-                    return
+            # Entered here and not before: what is never iterated would never leave it.
+            with admission:
+                while True:
+                    try:
+                        yield await settled(anext(items))
+                    except StopAsyncIteration:
+                        return
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
         finally:

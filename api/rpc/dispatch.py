@@ -83,13 +83,9 @@ class Dispatch:
         if procedure.streams:
             self.items(call, given)  # whoever may not call it is told that first
             raise wire.stream_in_a_whole()
-        if procedure.upload is None:
-            return await self.calls.answer(
-                procedure, given.context, lambda: self._read(procedure, call, given), request_id
-            )
-        self.calls.admit(procedure, given.context, request_id)
-        upload = await self._uploaded(procedure)
-        return await self.calls.answer(procedure, given.context, lambda: upload, request_id)
+        if procedure.upload is not None:
+            return await self.calls.answer(procedure, given.context, lambda: self._uploaded(procedure), request_id)
+        return await self.calls.answer(procedure, given.context, lambda: self._read(procedure, call, given), request_id)
 
     def _error(self, call: Call, error: Exception) -> RpcError:
         return self.calls.translated(error, self.info.request_id, call.path)

@@ -5,6 +5,7 @@ from db.tables.inbox import Inbox
 from db.tables.journal import Journal
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
 from db.tables.role import Role, RoleVersion
+from db.tables.session import Session
 from db.tables.token import Token
 from db.tables.worker import Worker
 
@@ -19,6 +20,7 @@ TABLES = (
     Journal,
     Inbox,
     Token,
+    Session,
 )
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "OrchestrationVersion",
     "Role",
     "RoleVersion",
+    "Session",
     "Token",
     "Worker",
 ]

@@ -27,3 +27,4 @@ class Token(Table, tablename="token"):
     created_at = Timestamptz(null=False)
     expires_at = Timestamptz(null=True, default=None)
     revoked_at = Timestamptz(null=True, default=None)
+    last_used_at = Timestamptz(null=True, default=None, help_text="To the minute.")

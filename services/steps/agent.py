@@ -15,7 +15,7 @@ from services.failure import failed
 from services.json import Json
 from services.models.catalog import Models
 from services.models.messages import AssistantMessage, Message, ToolCall, ToolMessage, ToolSpec
-from services.principal import Principal
+from services.principal import Principal, may_hold
 from services.roles import RoleContent
 from services.steps.conversation import ask, opening, request, result
 from services.tools import registry
@@ -106,9 +106,8 @@ def _context(role: RoleContent, attempt: Attempt, messages: list[Message], place
 
 def _caller(role: RoleContent, attempt: Attempt) -> Caller:
     """The agent acts with what the execution's initiator holds, never with more."""
-    return Caller(
-        Principal(kind="agent", name=f"{role.name} for {attempt.initiator.name}", scopes=attempt.initiator.scopes)
-    )
+    scopes = may_hold("agent", attempt.initiator.scopes)
+    return Caller(Principal(kind="agent", name=f"{role.name} for {attempt.initiator.name}", scopes=scopes))
 
 
 def _refusal(name: str, role: RoleContent, tools: dict[str, Tool]) -> str:

@@ -33,10 +33,10 @@ async def api(copy_of: CopyOf, template: str) -> AsyncIterator[Api]:
 
 
 @asynccontextmanager
-async def serving(url: str, *, with_worker: bool = True) -> AsyncIterator[Api]:
+async def serving(url: str, *, with_worker: bool = True, settings: Settings = Settings()) -> AsyncIterator[Api]:  # noqa: B008
     """The API over the migrated database at `url`, with a worker beside it or nobody to do the work."""
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(opened(Settings(), url, _offline()))
+        runtime = await stack.enter_async_context(opened(settings, url, _offline()))
         token = await tokens.create(OPERATOR, name="tester", scopes=SCOPES, kind="human")
         worker = await stack.enter_async_context(_working(runtime.worker())) if with_worker else None
         port = await stack.enter_async_context(_served(create_app(runtime, worker=worker)))

@@ -28,6 +28,8 @@ def _value(shape: inspect.Type) -> Any:
             return "Something"
         case inspect.UUIDType():
             return SOME_UUID
+        case inspect.VarTupleType():
+            return []
         case inspect.AnyType():
             return {}
         case _:

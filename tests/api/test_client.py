@@ -31,6 +31,7 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
     await check_roles(told, f"Reader {link}")
     await check_orchestrations(told, f"Reading {link}")
     await check_executions(told, f"Reading {link}", link)
+    check_tokens(told, f"visitor {link}")
     assert refused == {
         "role in use": {
             "message": f"role 'Reader {link}' is used by steps of orchestrations; this needs no version to use it;"
@@ -139,6 +140,16 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
         "firstRefused": [],
     }
     check_restarts(told)
+
+
+def check_tokens(told: dict[str, Any], name: str) -> None:
+    made = told["token.create"]
+    shown = {field: value for field, value in made.items() if field != "token"}
+    assert (made["name"], made["kind"], made["scopes"]) == (name, "service", ["roles.read"])
+    assert made["token"].startswith(f"rc_{made['prefix']}_")
+    assert shown in told["token.list"]
+    assert told["token.revoke"] == {**shown, "revokedAt": told["token.revoke"]["revokedAt"]}
+    assert told["token.revoke"]["revokedAt"] is not None
 
 
 def check_restarts(told: dict[str, Any]) -> None:

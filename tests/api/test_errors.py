@@ -1,6 +1,9 @@
 """The table from refusals to codes, with errors as PostgreSQL really raises them."""
 
+from uuid import UUID
+
 import asyncpg
+import msgspec
 import pytest
 
 from api.errors import refusal
@@ -10,15 +13,20 @@ from services.errors import (
     Forbidden,
     Invalid,
     LimitExceeded,
+    NotCompleted,
     NotFound,
     ServiceError,
+    StillRunning,
     Unauthenticated,
     Unavailable,
 )
+from services.failure import Failure
 from services.problem import Problem
 from tests.api.client import Api
 
 PROBLEM = Problem(code="REQUIRED", path="/steps", message="there are none", allowed=("steps",))
+EXECUTION = UUID("01932b7e-0000-7000-8000-000000000001")
+FAILURE = Failure(code="TOOL_FAILED", message="no such file", retryable=False)
 AWAY = "the database does not answer right now; nothing is known to be wrong with the call, try it again"
 
 
@@ -46,9 +54,19 @@ def written(error: RpcError | None) -> tuple[object, ...]:
         ),
         (
             LimitExceeded("slower", retry_after_seconds=2.5),
-            ("TOO_MANY_REQUESTS", "slower", {}, {"retry-after": "3"}),
+            ("TOO_MANY_REQUESTS", "slower", {"retryAfterMs": 2500}, {"retry-after": "3"}),
         ),
         (LimitExceeded("too large"), ("TOO_MANY_REQUESTS", "too large", {}, {})),
+        (
+            NotCompleted("it failed", execution=EXECUTION, failure=FAILURE, step="Read"),
+            (
+                "UNPROCESSABLE_CONTENT",
+                "it failed",
+                {"executionId": str(EXECUTION), "failure": msgspec.to_builtins(FAILURE), "step": "Read"},
+                {},
+            ),
+        ),
+        (StillRunning("wait", execution=EXECUTION), ("TIMEOUT", "wait", {"executionId": str(EXECUTION)}, {})),
         (Unavailable("closed"), ("SERVICE_UNAVAILABLE", "closed", {}, {"retry-after": "1"})),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, ServiceError) else "",
@@ -66,6 +84,8 @@ def test_every_service_error_is_in_the_table() -> None:
         Conflict: Conflict("", "", state="", allowed=""),
         LimitExceeded: LimitExceeded(""),
         Unavailable: Unavailable(""),
+        NotCompleted: NotCompleted("", execution=EXECUTION, failure=None, step=None),
+        StillRunning: StillRunning("", execution=EXECUTION),
     }
 
     assert set(ServiceError.__subclasses__()) == set(made)

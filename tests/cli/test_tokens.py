@@ -18,7 +18,9 @@ def test_tokens_are_made_listed_and_revoked(rolecall: Rolecall, database_url: st
     given = {"ROLECALL_DATABASE_URL": database_url}
     none = rolecall.run("token", "list", **given)
     made = rolecall.run("token", "create", "ci", "--scope", "executions.run", "--scope", "roles.read", **given)
-    rolecall.run("token", "create", "visitor", "--scope", "roles.read", "--expires-in-days", "7", **given)
+    rolecall.run(
+        *("token", "create", "visitor", "--scope", "roles.read", "--kind", "human", "--expires-in-days", "7"), **given
+    )
 
     revoked = rolecall.run("token", "revoke", "ci", **given)
     listed = rolecall.run("token", "list", **given)
@@ -27,7 +29,7 @@ def test_tokens_are_made_listed_and_revoked(rolecall: Rolecall, database_url: st
     assert (revoked.returncode, said(revoked.stdout)) == (0, ["ci: revoked <time>"])
     assert said(listed.stdout) == [
         "ci       service  revoked <time>  <prefix>  roles.read, executions.run",
-        "visitor  service  until <time>    <prefix>  roles.read",
+        "visitor  human    until <time>    <prefix>  roles.read",
     ]
     assert made.stdout.strip()[12:] not in listed.stdout
 

@@ -51,6 +51,9 @@ APPEND = (
 )
 # What execution_prune does to be let through, by somebody else.
 PRETEND = "SELECT set_config('rolecall.pruning', pg_current_xact_id()::text, true);"
+NEW_SESSION = (
+    "INSERT INTO session (hash, expires_at, {}) SELECT decode(repeat('{}', {}), 'hex'), now(), {} FROM token LIMIT 1"
+)
 NEW_TOKEN = "INSERT INTO token (prefix, name, hash, kind) VALUES ('{}', '{}', decode(repeat('00', {}), 'hex'), '{}')"
 
 
@@ -396,6 +399,17 @@ ATTACKS = (
     ("token__hash_has_32_bytes", NEW_TOKEN.format("rc_2", "eve", 31, "human")),
     ("token__kind", NEW_TOKEN.format("rc_2", "eve", 32, "root")),
     ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY['read', NULL]"),
+    ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
+    ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),
+    ("session__hash", NEW_SESSION.format("token_id", "00", 32, "id")),
+    ("session__hash_has_32_bytes", NEW_SESSION.format("token_id", "11", 31, "id")),
+    ("session__stands_for_one", NEW_SESSION.format("token_id, name", "11", 32, "id, 'eve'")),
+    ("session__stands_for_one", NEW_SESSION.format("token_id, scopes", "11", 32, "id, '{}'")),
+    ("session__stands_for_one", NEW_SESSION.format("name", "11", 32, "'eve'")),
+    ("session__stands_for_one", NEW_SESSION.format("scopes", "11", 32, "'{}'")),
+    ("session__stands_for_one", NEW_SESSION.format("token_id", "11", 32, "NULL")),
+    ("session__scopes_are_named", NEW_SESSION.format("name, scopes", "11", 32, "'eve', ARRAY['read', NULL]")),
+    ("session__scopes_are_named", NEW_SESSION.format("name, scopes", "11", 32, "'eve', ARRAY['']")),
 )
 
 

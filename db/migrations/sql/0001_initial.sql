@@ -925,17 +925,38 @@ COMMENT ON FUNCTION journal_drop_partitions IS
 -- Access --------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE token (
-  id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
-  prefix     varchar(16) NOT NULL CONSTRAINT token__prefix UNIQUE,
-  hash       bytea NOT NULL,
-  name       varchar NOT NULL CONSTRAINT token__name UNIQUE,
-  kind       varchar NOT NULL,
-  scopes     varchar[] NOT NULL DEFAULT '{}',
-  created_at timestamptz NOT NULL DEFAULT now(),
-  expires_at timestamptz,
-  revoked_at timestamptz,
+  id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  prefix       varchar(16) NOT NULL CONSTRAINT token__prefix UNIQUE,
+  hash         bytea NOT NULL,
+  name         varchar NOT NULL CONSTRAINT token__name UNIQUE,
+  kind         varchar NOT NULL,
+  scopes       varchar[] NOT NULL DEFAULT '{}',
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  expires_at   timestamptz,
+  revoked_at   timestamptz,
+  last_used_at timestamptz,
   CONSTRAINT token__hash_has_32_bytes CHECK (octet_length(hash) = 32),
   CONSTRAINT token__kind CHECK (kind IN ('human', 'agent', 'service')),
-  CONSTRAINT token__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL)
+  CONSTRAINT token__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL),
+  CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes))
 );
 COMMENT ON TABLE token IS 'Who may call: found by prefix, compared by hash. The secret itself is never stored.';
+
+CREATE TABLE session (
+  id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  hash         bytea NOT NULL CONSTRAINT session__hash UNIQUE,
+  token_id     uuid REFERENCES token ON DELETE CASCADE,
+  name         varchar,
+  scopes       varchar[],
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  last_used_at timestamptz NOT NULL DEFAULT now(),
+  expires_at   timestamptz NOT NULL,
+  revoked_at   timestamptz,
+  CONSTRAINT session__hash_has_32_bytes CHECK (octet_length(hash) = 32),
+  CONSTRAINT session__stands_for_one CHECK (
+    (token_id IS NULL) = (name IS NOT NULL) AND (token_id IS NULL) = (scopes IS NOT NULL)),
+  CONSTRAINT session__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL)
+);
+CREATE INDEX session__by_token ON session (token_id);
+COMMENT ON TABLE session IS
+  'Browsers that have signed in: with a token, whose rights the session has as long as that holds, or as a person by name.';

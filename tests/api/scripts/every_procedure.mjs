@@ -110,6 +110,11 @@ await tell('execution.cancelMany', client.execution.cancelMany.mutate({ filter, 
 await untilFinished(another);
 await tell('execution.retryMany', client.execution.retryMany.mutate({ filter }));
 
+const visitor = `visitor ${link}`;
+await tell('token.create', client.token.create.mutate({ name: visitor, scopes: ['roles.read'], expiresInDays: 1 }));
+await tell('token.list', client.token.list.query({ after: 'visitor ' }));
+await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
+
 await tell('role in use', client.role.delete.mutate({ role }));
 await client.role.create.mutate({ name: `Spare ${link}`, basePrompt: '' });
 await tell('role.delete', client.role.delete.mutate({ role: `Spare ${link}` }));

@@ -1,0 +1,89 @@
+"""Sessions: browsers that have signed in. Each shows a secret, of which only a hash is stored.
+
+A session that was begun with a token has the token's rights as they are now, and ends with it. One of a person whom an
+OIDC issuer has named keeps the scopes that it began with.
+"""
+
+import hashlib
+import re
+import secrets
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from services import connections, usage
+from services.errors import Forbidden, Unauthenticated
+from services.principal import Principal, may_hold
+
+_SECRET_BYTES = 32
+_FORMAT = re.compile(r"[A-Za-z0-9_-]{43}")
+_REFUSED = "the session has ended; sign in again"
+_BEGIN = """
+INSERT INTO session (hash, token_id, name, scopes, expires_at)
+VALUES ($1, $2, $3, $4, now() + make_interval(days => $5)) RETURNING expires_at
+"""
+# Nobody can choose a hash, so finding it by an index tells nothing of others.
+_LOOK_UP = """
+SELECT session.id, coalesce(token.kind, 'human') AS kind, coalesce(token.name, session.name) AS name,
+  coalesce(token.scopes, session.scopes) AS scopes,
+  session.revoked_at IS NULL AND session.expires_at > now()
+    AND session.last_used_at > now() - make_interval(hours => $2)
+    AND token.revoked_at IS NULL AND coalesce(token.expires_at > now(), true) AS is_valid,
+  session.last_used_at < now() - interval '1 minute' AS is_to_be_noted
+FROM session LEFT JOIN token ON token.id = session.token_id WHERE session.hash = $1
+"""
+
+
+class NewSession(msgspec.Struct, frozen=True, kw_only=True):
+    """A session with its secret, which goes to the browser and is never shown again."""
+
+    secret: str
+    principal: Principal
+    expires_at: datetime
+
+
+async def begin(principal: Principal, *, token_id: UUID | None, days: int) -> NewSession:
+    """A session of the principal for up to so many days; `token_id` is of the token that was shown, if one was.
+
+    Raises:
+        Forbidden: the principal is an agent, which has no browser.
+    """
+    if principal.kind == "agent":
+        raise Forbidden(f"agent {principal.name!r} cannot sign in; sessions are for people and services")
+    secret = secrets.token_urlsafe(_SECRET_BYTES)
+    own = (None, None) if token_id is not None else (principal.name, list(principal.scopes))
+    expires_at = await connections.pool().fetchval(_BEGIN, _hash(secret), token_id, *own, days)
+    return NewSession(secret=secret, principal=principal, expires_at=expires_at)
+
+
+async def authenticate(secret: str, *, idle_hours: int) -> Principal:
+    """The principal whose session this is; it ends when it was not used for so many hours.
+
+    Raises:
+        Unauthenticated: there is no such session, or it has ended.
+    """
+    if not _FORMAT.fullmatch(secret):
+        raise Unauthenticated(_REFUSED)
+    row = await connections.pool().fetchrow(_LOOK_UP, _hash(secret), idle_hours)
+    if row is None or not row["is_valid"]:
+        raise Unauthenticated(_REFUSED)
+    if row["is_to_be_noted"]:
+        usage.note("session", row["id"])
+    return Principal(kind=row["kind"], name=row["name"], scopes=may_hold(row["kind"], row["scopes"]))
+
+
+async def end(secret: str) -> None:
+    """End the session with this secret now, if there is one."""
+    await connections.pool().execute(
+        "UPDATE session SET revoked_at = now() WHERE hash = $1 AND revoked_at IS NULL", _hash(secret)
+    )
+
+
+async def delete_ended() -> None:
+    """Delete the sessions that were revoked, or whose time is over."""
+    await connections.pool().execute("DELETE FROM session WHERE least(expires_at, revoked_at) < now()")
+
+
+def _hash(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
