@@ -40,6 +40,9 @@ async def ours(url: str, directory: Path) -> AsyncIterator[Served]:
         "ROLECALL_DATA_DIR": str(directory),
         "ROLECALL_PORT": "0",
         "ROLECALL_MODEL": "offline",
+        # One principal makes all calls. The peers let it; ours counts them as well, but refuses none.
+        "ROLECALL_CALLS_PER_SECOND": "1000000",
+        "ROLECALL_CALLS_BURST": "1000000",
     }
     async with _served([sys.executable, "-m", "api.cli", "serve"], _ROOT, environment) as served:
         yield served
