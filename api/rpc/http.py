@@ -14,7 +14,15 @@ from api.rpc.limits import Limits, Pace
 from api.rpc.request_id import request_id_of
 from api.rpc.router import Router
 from api.rpc.socket import SocketLimits
-from api.rpc.streaming import Streams, end_events, until_done, write_events, write_lines, write_whole
+from api.rpc.streaming import (
+    Streams,
+    end_events,
+    unless_gone,
+    until_done,
+    write_events,
+    write_lines,
+    write_whole,
+)
 from api.rpc.ws import Sockets
 
 _LIMITS = Limits()
@@ -103,7 +111,7 @@ class RpcApp:
         ping_seconds = self._pace.ping_seconds
         match dispatch.plan.manner:
             case "whole":
-                await until_done(create_task(write_whole(dispatch, response)), dispatch.incoming, response)
+                await unless_gone(write_whole(dispatch, response), dispatch.incoming)
             case "lines":
                 work = create_task(write_lines(dispatch, response, self._streams))
                 if await until_done(work, dispatch.incoming, response, ping=jsonl.PING, ping_seconds=ping_seconds):

@@ -16,7 +16,7 @@ from api.rpc.codes import RpcError
 from api.rpc.dispatch import Dispatch, Given
 from api.rpc.limits import Pace
 from api.rpc.tracked import Tracked
-from api.rpc.wire import Call
+from api.rpc.wire import Call, Outcome
 
 _SHUTTING_DOWN = "the server is shutting down; make the call again, it will reach another or the next"
 
@@ -77,12 +77,32 @@ async def until_done(
         await asyncio.gather(work, gone, return_exceptions=True)
 
 
+async def unless_gone(work: Coroutine[Any, Any, None], incoming: Incoming) -> None:
+    """Do the work in the task at hand; it is cancelled when the client goes before its end."""
+    worker = asyncio.current_task()
+    assert worker is not None, "a coroutine runs in a task"
+    is_over = has_gone = False
+
+    def cancel(_: "asyncio.Task[None]") -> None:
+        nonlocal has_gone
+        has_gone = not is_over and worker.cancel()
+
+    gone = asyncio.create_task(incoming.gone())
+    gone.add_done_callback(cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not has_gone or worker.uncancel():
+            raise  # others cancel it as well
+    finally:
+        is_over = True
+        gone.cancel()
+
+
 async def write_whole(dispatch: Dispatch, response: Response) -> None:
     """Answer the calls together, once each has its answer."""
     given = await dispatch.given()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(dispatch.outcome(call, given)) for call in dispatch.plan.calls]
-    outcomes = [task.result() for task in tasks]
+    outcomes = await _together([dispatch.outcome(call, given) for call in dispatch.plan.calls])
     await response.whole(wire.answer(outcomes, batch=dispatch.plan.batch))
 
 
@@ -120,6 +140,14 @@ async def end_events(response: Response) -> None:
     if not response.has_begun:
         await response.begin(200, wire.EVENT_HEADERS)
     await response.end()
+
+
+async def _together(works: list[Coroutine[Any, Any, Outcome]]) -> list[Outcome]:
+    if len(works) == 1:
+        return [await works[0]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in works]
+    return [task.result() for task in tasks]
 
 
 def _event(items: sse.Items, item: Any) -> bytes:
