@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from litestar import HttpMethod, Litestar, MediaType, Request, Response, asgi, get, route
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -13,7 +14,7 @@ from api.context import context_of
 from api.errors import refusal
 from api.policy import checked, guard
 from api.root import router
-from api.rpc import RpcApp
+from api.rpc import RpcApp, Streams
 from services import health
 from services.engine.worker import Worker
 from services.health import VERSION, Health
@@ -38,13 +39,20 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
         create_context=partial(context_of, models=runtime.models, worker=worker),
         guard=guard,
         on_error=refusal,
+        allowed_origins=runtime.settings.allowed_origins,
     )
     return Litestar(
         route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi()],
+        state=State({"streams": rpc.streams}),
         exception_handlers={HTTPException: _refused},
         openapi_config=None,
         logging_config=None,
     )
+
+
+def streams_of(app: Litestar) -> Streams:
+    """The streams that are open at an application; who ends it ends them first, so that clients go on elsewhere."""
+    return app.state.streams
 
 
 def _mounted(rpc: RpcApp) -> ASGIRouteHandler:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from api.auth import caller_of
+from api.auth import authorization_of, caller_of
 from api.policy import Public, policy_of
 from api.rpc import RequestInfo
 from services.caller import Caller
@@ -42,6 +42,6 @@ async def _found(request: RequestInfo) -> Caller | Exception:
     if all(call.procedure is None or isinstance(policy_of(call.procedure), Public) for call in request.calls):
         return Unauthenticated("nobody was asked who calls: these procedures are public")
     try:
-        return await caller_of(request.headers.get("authorization"))
+        return await caller_of(authorization_of(request.headers, request.connection_params))
     except Exception as error:  # also that of a database that is away: a public procedure in the same batch answers
         return error

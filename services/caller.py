@@ -1,6 +1,7 @@
 """On whose behalf a service is asked to do something."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from services.errors import Forbidden
 from services.principal import SCOPES, Principal, Scope
@@ -11,10 +12,11 @@ class Caller:
     """The principal behind a call; a service function that somebody calls takes one first.
 
     It asks for the scope that it needs. Only where tokens are concerned no scope is enough: nobody makes, sees or
-    revokes one that holds more than the caller.
+    revokes one that holds more than the caller. `token` is the id of the one that it has shown, if it has.
     """
 
     principal: Principal
+    token: UUID | None = None
 
     @property
     def name(self) -> str:

@@ -10,10 +10,15 @@ from services.errors import Invalid
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\s]+)$")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator sets. Each field is the environment variable `ROLECALL_` and its name in capitals."""
+    """What an operator sets. Each field is the environment variable `ROLECALL_` and its name in capitals.
+
+    `allowed_origins`, separated by commas, are those of the pages in other places whose scripts may read what the API
+    answers, such as `https://app.example`; `*` is any, without the browser's credentials.
+    """
 
     database_url: str | None = None
     data_dir: str = ".rolecall"
@@ -25,6 +30,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executions: AtLeastOne = 200
     attempts: AtLeastOne = 100
     retention_days: AtLeastOne = 30
+    allowed_origins: tuple[Origin, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -41,8 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for field in msgspec.structs.fields(cls):
             variable = f"ROLECALL_{field.name.upper()}"
             if text := environ.get(variable):
+                value = [part.strip() for part in text.split(",")] if field.name == "allowed_origins" else text
                 try:
-                    values[field.name] = msgspec.convert(text, field.type, strict=False)
+                    values[field.name] = msgspec.convert(value, field.type, strict=False)
                 except msgspec.ValidationError as error:
                     raise Invalid(f"{variable} is {text!r}: {error}") from None
         settings = cls(**values)  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -31,6 +31,7 @@ _PREFIX_LETTERS = string.ascii_letters + string.digits
 _PREFIX_LENGTH = 8
 _SECRET_BYTES = 32
 _FORMAT = re.compile(r"rc_([A-Za-z0-9]{8})_([A-Za-z0-9_-]{43})")
+_IS_VALID = "revoked_at IS NULL AND coalesce(expires_at > now(), true)"
 # One sentence for every reason: a guesser learns nothing from which it was.
 _REFUSED = "the token is unknown, revoked or expired; `rolecall token create` makes a new one"
 
@@ -93,8 +94,8 @@ async def create(
     return NewToken(**msgspec.structs.asdict(made), token=f"rc_{prefix}_{secret}")
 
 
-async def authenticate(token: str) -> Principal:
-    """The principal whose token this is. Revoking takes effect with the next call.
+async def authenticate(token: str) -> Caller:
+    """The caller whose token this is. Revoking takes effect with the next call.
 
     Raises:
         Unauthenticated: the text is no token, or the token is unknown, revoked or expired.
@@ -104,13 +105,21 @@ async def authenticate(token: str) -> Principal:
         raise Unauthenticated("this is no token; one reads rc_<8 characters>_<43 characters>")
     prefix, secret = parts.groups()
     row = await connections.pool().fetchrow(
-        "SELECT name, kind, scopes, hash, revoked_at IS NULL AND coalesce(expires_at > now(), true) AS is_valid"
-        " FROM token WHERE prefix = $1",
+        f"SELECT id, name, kind, scopes, hash, {_IS_VALID} AS is_valid FROM token WHERE prefix = $1",  # noqa: S608
         prefix,
     )
     if row is None or not hmac.compare_digest(row["hash"], _hash(secret)) or not row["is_valid"]:
         raise Unauthenticated(_REFUSED)
-    return Principal(kind=row["kind"], name=row["name"], scopes=_known(row["scopes"]))
+    return Caller(_principal(row), row["id"])
+
+
+async def still_valid(tokens: Collection[UUID]) -> Mapping[UUID, Principal]:
+    """The principals of those of these tokens that have not been revoked or deleted and have not expired."""
+    rows = await connections.pool().fetch(
+        f"SELECT id, name, kind, scopes FROM token WHERE id = ANY($1) AND {_IS_VALID}",  # noqa: S608
+        list(tokens),
+    )
+    return {row["id"]: _principal(row) for row in rows}
 
 
 async def list_(caller: Caller) -> list[Token]:
@@ -166,6 +175,10 @@ async def _get(token: str) -> Token:
     if row is None:
         raise NotFound("token", token)
     return _token(row)
+
+
+def _principal(row: Mapping[str, Any]) -> Principal:
+    return Principal(kind=row["kind"], name=row["name"], scopes=_known(row["scopes"]))
 
 
 def _token(row: dict[str, Any]) -> Token:

@@ -9,11 +9,13 @@ from contextlib import closing, contextmanager
 
 import click
 import uvicorn
+from litestar import Litestar
 
-from api.app import create_app
+from api.app import create_app, streams_of
 from api.cli import tokens
 from api.cli.mendable import Unusable
 from api.cli.process import on_stop_signals, settings, with_runtime, working
+from api.rpc import Streams
 from services.engine.worker import Worker
 from services.health import VERSION
 from services.runtime import Runtime
@@ -61,7 +63,8 @@ async def _served(
         click.echo(f"  model  {runtime.models.default}")
         click.echo(f"  token  {token}")
 
-    server = _Server(_config(runtime, worker), announce)
+    app = create_app(runtime, worker=worker)
+    server = _Server(_config(app), streams_of(app), announce)
 
     def stop() -> None:
         server.should_exit = True
@@ -91,8 +94,9 @@ async def _work(runtime: Runtime) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, which leaves the signals to us and says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, streams: Streams, announce: Callable[[], None]) -> None:
         super().__init__(config)
+        self._streams = streams
         self._announce = announce
 
     @contextmanager
@@ -105,10 +109,15 @@ class _Server(uvicorn.Server):
         if self.started:
             self._announce()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # They break off before anything else has its turn, and by then nobody listens here any more.
+        self._streams.end()
+        await super().shutdown(sockets)
 
-def _config(runtime: Runtime, worker: Worker | None) -> uvicorn.Config:
+
+def _config(app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(runtime, worker=worker),
+        app,
         http="httptools",
         lifespan="on",
         log_config=None,

@@ -12,6 +12,7 @@ from api.rpc.openapi import openapi
 from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
 from api.rpc.router import Router
+from api.rpc.streaming import Streams
 from api.rpc.tracked import Tracked
 from api.rpc.typescript import typescript
 from api.rpc.uploads import File, Form, Octets
@@ -30,6 +31,7 @@ __all__ = [
     "Router",
     "RpcApp",
     "RpcError",
+    "Streams",
     "Tracked",
     "mutation",
     "openapi",

@@ -27,7 +27,7 @@ class Pace:
 
     `ping_seconds` is how long a stream may be silent. Where `reconnect_after_seconds` is given, clients of
     subscriptions are told to connect anew after that much silence. After `max_seconds` a subscription is broken off;
-    the client comes back, perhaps to another process.
+    the client comes back, perhaps to another process. `retry_seconds` is how long it waits before, else it decides.
 
     Raises:
         ValueError: clients would leave before they could hear a ping.
@@ -41,6 +41,7 @@ class Pace:
     ping_seconds: float = 10.0
     reconnect_after_seconds: float | None = 30.0
     max_seconds: float | None = None
+    retry_seconds: float | None = 2.0
 
     def __post_init__(self) -> None:
         if self.reconnect_after_seconds is not None and self.ping_seconds >= self.reconnect_after_seconds:

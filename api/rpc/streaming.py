@@ -22,7 +22,11 @@ _SHUTTING_DOWN = "the server is shutting down; make the call again, it will reac
 
 
 class Streams:
-    """The open streams of an application: they may have no end of their own, so a process that ends has to end them."""
+    """The open streams of an application: they may have no end of their own, so a process that ends has to end them.
+
+    A subscription is broken off then, and its client connects anew, to whoever listens then; a stream of a batch is
+    refused with SERVICE_UNAVAILABLE, for its client would not.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -35,7 +39,7 @@ class Streams:
         return task
 
     def end(self) -> None:
-        """Break off those that are open."""
+        """Break off those that are open; whoever is still let in may open others."""
         for task in self._tasks:
             task.cancel()
 
@@ -103,7 +107,7 @@ async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> No
     (call,) = dispatch.plan.calls
     given = await dispatch.given()
     await response.begin(200, wire.EVENT_HEADERS)
-    await response.write(sse.connected(pace.reconnect_after_seconds))
+    await response.write(sse.connected(pace.reconnect_after_seconds, pace.retry_seconds))
     items = sse.Items(dispatch.plan.last_event_id)
     try:
         async with _closing(dispatch.items(call, given)) as stream:

@@ -10,6 +10,7 @@ from api.rpc.problems import Problem
 from api.rpc.procedure import Procedure
 from api.rpc.router import Router
 from api.rpc.typescript_types import Types, comment, key
+from api.rpc.uploads import Form
 
 Tree: TypeAlias = "dict[str, Procedure[..., Any] | Tree]"
 
@@ -22,10 +23,19 @@ import type {
   TRPCErrorShape,
   TRPCMutationProcedure,
   TRPCQueryProcedure,
+  TRPCSubscriptionProcedure,
 } from "@trpc/server";
 
 export type Query<I, O> = TRPCQueryProcedure<{ input: I; output: O; meta: object }>;
 export type Mutation<I, O> = TRPCMutationProcedure<{ input: I; output: O; meta: object }>;
+export type Subscription<I, Y> = TRPCSubscriptionProcedure<{
+  input: I;
+  output: AsyncIterable<Y, void, any>;
+  meta: object;
+}>;
+
+/** An item that a client can go on behind after an interruption. */
+export type Tracked<T> = { id: string; data: T };
 
 /** Whatever JSON can hold. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -69,7 +79,7 @@ def _shapes(router: Router, *, inputs: bool) -> list[shapes.Type]:
     procedures = [procedure for _, procedure in router]
     if inputs:
         return [shapes.type_info(procedure.input_type) for procedure in procedures if procedure.input_type]
-    outputs = (procedure.output_type for procedure in procedures)
+    outputs = (procedure.item_type for procedure in procedures)
     return [shapes.type_info(output) for output in outputs if output is not msgspec.UnsetType]
 
 
@@ -98,11 +108,15 @@ def _record(tree: Mapping[str, "Procedure[..., Any] | Tree"], types: Types, inde
 
 
 def _signature(procedure: Procedure[..., Any], types: Types) -> str:
-    word = "Query" if procedure.kind == "query" else "Mutation"
-    return f"{word}<{_input(procedure, types)}, {_output(procedure, types)}>"
+    output = _output(procedure, types)
+    if procedure.streams and procedure.kind != "subscription":
+        output = f"AsyncIterable<{output}, void, any>"
+    return f"{procedure.kind.capitalize()}<{_input(procedure, types)}, {output}>"
 
 
 def _input(procedure: Procedure[..., Any], types: Types) -> str:
+    if procedure.upload is not None:
+        return "FormData" if procedure.upload.type is Form else "Blob | Uint8Array<ArrayBuffer>"
     if procedure.input_type is None:
         return "void"
     written = types.inline(shapes.type_info(procedure.input_type), "input")
@@ -113,4 +127,9 @@ def _output(procedure: Procedure[..., Any], types: Types) -> str:
     # tRPC's own serialisation type turns `void` into `never`.
     if procedure.output_type is msgspec.UnsetType:
         return "undefined"
-    return types.expression(shapes.type_info(procedure.output_type), "output")
+    output = types.expression(shapes.type_info(procedure.output_type), "output")
+    if not procedure.is_tracked:
+        return output
+    if procedure.untracked_type is None:
+        return f"Tracked<{output}>"
+    return f"Tracked<{output}> | {types.expression(shapes.type_info(procedure.untracked_type), 'output')}"

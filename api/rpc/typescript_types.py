@@ -12,7 +12,7 @@ Use: TypeAlias = Literal["input", "output"]
 Record: TypeAlias = shapes.StructType | shapes.DataclassType | shapes.TypedDictType | shapes.NamedTupleType
 
 # Names the generated module has given away already.
-_TAKEN = frozenset({"AppRouter", "ErrorData", "Json", "Mutation", "Query"})
+_TAKEN = frozenset({"AppRouter", "ErrorData", "Json", "Mutation", "Query", "Subscription", "Tracked"})
 _IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 
 _PLAIN: dict[type[shapes.Type], str] = {

@@ -27,7 +27,7 @@ def caller_with(*scopes: str) -> Caller:
 async def test_a_token_stands_for_its_principal() -> None:
     made = await tokens.create(OPERATOR, name="deployer", scopes=("executions.run", "roles.read"), expires_in_days=30)
 
-    principal = await tokens.authenticate(made.token)
+    principal = (await tokens.authenticate(made.token)).principal
 
     assert principal == Principal(kind="service", name="deployer", scopes=("roles.read", "executions.run"))
 
@@ -155,6 +155,6 @@ async def test_a_scope_an_admin_mistyped_grants_nothing(api: Api) -> None:
         "UPDATE token SET scopes = '{roles.read,roles.wright}' WHERE name = 'mistyped'"
     )
 
-    principal = await tokens.authenticate(made.token)
+    principal = (await tokens.authenticate(made.token)).principal
 
     assert principal.scopes == ("roles.read",)
