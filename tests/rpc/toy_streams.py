@@ -164,6 +164,13 @@ async def flood(ctx: Context, *, name: Name) -> AsyncIterator[str]:
 
 
 @query
+async def floods(ctx: Context, *, name: Name) -> AsyncIterator[str]:
+    """More than anybody reads."""
+    async for item in flood(ctx, name=name):
+        yield item
+
+
+@query
 async def counted(ctx: Context, *, to: int) -> AsyncIterator[int]:
     """The numbers up to one."""
     for number in range(1, to + 1):
@@ -236,6 +243,17 @@ async def sipped(ctx: Context, *, body: Octets) -> int:
 
 
 @mutation
+async def waited(ctx: Context, *, body: Octets) -> int:
+    """How many bytes there were; whoever watches sees when it is over."""
+    try:
+        async for _ in body:
+            watch("waited").started.set()
+    finally:
+        watch("waited").closed.set()
+    return 0
+
+
+@mutation
 async def kept(ctx: Context, *, body: Octets) -> int:
     """All the bytes at once."""
     return len(await body.read())
@@ -267,6 +285,8 @@ router = Router(
     octets=octets,
     sipped=sipped,
     kept=kept,
+    waited=waited,
+    floods=floods,
 )
 
 
@@ -300,6 +320,7 @@ APPS = {
     "/quick": app("/quick", Pace(ping_seconds=0.02, reconnect_after_seconds=0.25)),
     "/brief": app("/brief", Pace(ping_seconds=60, reconnect_after_seconds=None, max_seconds=0.05, retry_seconds=0.02)),
     "/strict": app("/strict", Pace(), allow_method_override=False),
+    "/ending": app("/ending", Pace()),
     "/small": app("/small", Pace(), limits=Limits(max_batch=2, max_body_bytes=100, max_depth=3, max_url_bytes=200)),
 }
 
@@ -314,6 +335,8 @@ async def apps(scope: Any, receive: Any, send: Any) -> None:
     match first:
         case "open":
             watched.open()
+        case "end":
+            APPS["/ending"].streams.end()
         case "started" | "closed":
             event: threading.Event = getattr(watched, first)
             await asyncio.to_thread(event.wait, 10)
