@@ -10,7 +10,7 @@ from services.errors import Invalid
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
 AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
-Origin = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\s]+)$")]
+Origin = Annotated[str, msgspec.Meta(pattern=r"^(\*|[a-z][a-z0-9+.-]*://[^/\sA-Z]+)$")]
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,10 @@ from services.settings import Settings
         ("ROLECALL_ATTEMPTS", "-1", ">= 1"),
         ("ROLECALL_LEASE_SECONDS", "0", ">= 1"),
         ("ROLECALL_HEARTBEAT_SECONDS", "nan", "> 0.0"),
+        ("ROLECALL_ALLOWED_ORIGINS", "app.example", "matching regex"),
+        ("ROLECALL_ALLOWED_ORIGINS", "https://app.example/", "matching regex"),
+        ("ROLECALL_ALLOWED_ORIGINS", "https://App.example", "matching regex"),
+        ("ROLECALL_ALLOWED_ORIGINS", "https://app.example,", "matching regex"),
         ("ROLECALL_HEARTBEAT_SECONDS", "15", "less than ROLECALL_LEASE_SECONDS, 15"),
     ],
 )
@@ -23,3 +27,9 @@ def test_a_setting_out_of_its_bounds_is_refused_by_its_name(variable: str, value
 
     assert str(refusal.value).startswith(f"{variable} is ")
     assert bound in str(refusal.value)
+
+
+def test_origins_are_separated_by_commas() -> None:
+    settings = Settings.from_environment({"ROLECALL_ALLOWED_ORIGINS": "https://app.example, http://localhost:5173,*"})
+
+    assert settings.allowed_origins == ("https://app.example", "http://localhost:5173", "*")
