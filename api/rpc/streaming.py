@@ -4,11 +4,11 @@ Whoever answers is asked for the next item once the client has taken the last.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from api.rpc import jsonl, sse, wire
 from api.rpc.asgi import Incoming, Response
@@ -17,6 +17,8 @@ from api.rpc.dispatch import Dispatch, Given
 from api.rpc.limits import Pace
 from api.rpc.tracked import Tracked
 from api.rpc.wire import Call
+
+T = TypeVar("T")
 
 _SHUTTING_DOWN = "the server is shutting down; make the call again, it will reach another or the next"
 
@@ -84,9 +86,7 @@ async def until_done(
 async def write_whole(dispatch: Dispatch, response: Response) -> None:
     """Answer the calls together, once each has its answer."""
     given = await dispatch.given()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(dispatch.outcome(call, given)) for call in dispatch.plan.calls]
-    outcomes = [task.result() for task in tasks]
+    outcomes = await _together([dispatch.outcome(call, given) for call in dispatch.plan.calls])
     await response.whole(wire.answer(outcomes, batch=dispatch.plan.batch))
 
 
@@ -97,9 +97,7 @@ async def write_lines(dispatch: Dispatch, response: Response, streams: Streams) 
     await response.write(jsonl.head(len(calls)))
     given = await dispatch.given()
     ids = count(len(calls))
-    async with asyncio.TaskGroup() as group:
-        for call in calls:
-            group.create_task(_write_call(dispatch, call, given, ids, response, streams))
+    await _together([_write_call(dispatch, call, given, ids, response, streams) for call in calls])
 
 
 async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> None:
@@ -124,6 +122,16 @@ async def end_events(response: Response) -> None:
     if not response.has_begun:
         await response.begin(200, wire.EVENT_HEADERS)
     await response.end()
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What comes of works that go on at the same time."""
+    if len(works) == 1:
+        # A group is for several: it costs a task, and leaves garbage in circles when it is cancelled.
+        return [await works[0]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in works]
+    return [task.result() for task in tasks]
 
 
 def _event(items: sse.Items, item: Any) -> bytes:
