@@ -67,10 +67,7 @@ class Conflict(ServiceError):
 
 
 class LimitExceeded(ServiceError):
-    """Too much, or too fast.
-
-    Nothing is limited yet; it stands here because the seven are what clients are promised, and each has its code.
-    """
+    """Too much, or too fast."""
 
     code = "LIMIT_EXCEEDED"
 

@@ -5,6 +5,7 @@ from db.tables.inbox import Inbox
 from db.tables.journal import Journal
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
 from db.tables.role import Role, RoleVersion
+from db.tables.signal_key import SignalKey
 from db.tables.token import Token
 from db.tables.worker import Worker
 
@@ -18,6 +19,7 @@ TABLES = (
     Execution,
     Journal,
     Inbox,
+    SignalKey,
     Token,
 )
 
@@ -31,6 +33,7 @@ __all__ = [
     "OrchestrationVersion",
     "Role",
     "RoleVersion",
+    "SignalKey",
     "Token",
     "Worker",
 ]

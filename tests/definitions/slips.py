@@ -646,9 +646,6 @@ _CATALOG: dict[str, Slip] = {
     "a kind that nobody performs": Slip(
         steps({"name": "A", "kind": "code", "language": "python", "source": "1"}), "NO_PERFORMER", "/steps/0/kind", []
     ),
-    "an event that nobody waits for": Slip(
-        steps(loop({"name": "A", "kind": "wait", "event": "paid"})), "NO_PERFORMER", "/steps/0/steps/0/event", []
-    ),
     "a misspelt orchestration": Slip(
         steps({"name": "A", "kind": "orchestration", "orchestration": "archve"}),
         "UNKNOWN_ORCHESTRATION",
