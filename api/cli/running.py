@@ -105,6 +105,9 @@ async def _go_on(runtime: Runtime, starting: Awaitable[Execution]) -> int:
     plan, _ = await history_of(execution.id)
     if plan.role_names:
         console.print(_model_line(runtime.models), style="dim")
+    if plan.events:
+        events = " | ".join(sorted(plan.events))
+        console.print(f"it waits to be told: rolecall signal {execution.id} {events}", style="dim", soft_wrap=True)
     finished = await _followed(runtime, execution.id, console)
     if finished is None:
         return _INTERRUPTED

@@ -48,6 +48,28 @@ def test_a_signal_is_sent_once_and_ends_the_wait(rolecall: Rolecall, unpaid: str
     ]
 
 
+def test_who_runs_what_waits_is_told_how_to_go_on(rolecall: Rolecall, tmp_path: Path, database_url: str) -> None:
+    rolecall.settings["ROLECALL_DATABASE_URL"] = database_url
+    file = tmp_path / "order.json"
+    waits = [{"name": name, "kind": "wait", "event": name.lower()} for name in ("Paid", "Packed")]
+    file.write_text(json.dumps({"name": "order", "steps": waits}))
+    with rolecall.started("run", str(file)) as run:
+        assert run.stdout is not None
+        title, told = run.stdout.readline(), run.stdout.readline()
+        found = re.fullmatch(r"it waits to be told: rolecall signal ([0-9a-f-]{36}) packed \| paid\n", told)
+        assert found is not None, told
+        for event in ("packed", "paid"):
+            assert rolecall.run("signal", found[1], event, "--data", f'"{event}"').returncode == 0
+        rest = run.stdout.read()
+
+    assert title == "order, version 1\n"
+    assert json.loads(re.findall(r"^\{.*^\}", rest, re.DOTALL | re.MULTILINE)[0]) == {
+        "input": {},
+        "Paid": "paid",
+        "Packed": "packed",
+    }
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
