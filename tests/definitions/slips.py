@@ -781,6 +781,14 @@ _READINGS: dict[str, Slip] = {
         "/steps/0/collect",
         [replace("/steps/0/collect", "<<item.a?>>")],
     ),
+    "a misspelt key in what an event has to be like": Slip(
+        steps(
+            {"name": "Plan"}, {"name": "B", "kind": "wait", "event": "paid", "match": "output.id == context.Plna.id"}
+        ),
+        "UNKNOWN_REFERENCE",
+        "/steps/1/match",
+        [replace("/steps/1/match", "output.id == context.Plan.id")],
+    ),
     "an error where none is": Slip(
         steps({"name": "A"}, **{"finally": listed({"name": "B", "inputMapping": {"e": "<<error.code>>"}})}),
         "UNKNOWN_REFERENCE",
