@@ -31,6 +31,7 @@ router = Router(
         cancel=executions.cancel,
         pause=executions.pause,
         resume=executions.resume,
+        signal=executions.signal,
         restart=executions.restart,
         retry=executions.retry,
         complete_step=executions.complete_step,

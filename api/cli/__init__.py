@@ -1,5 +1,5 @@
-"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `prune`,
-`check`, `token`, `generate`.
+"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `signal`,
+`prune`, `check`, `token`, `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
@@ -143,6 +143,21 @@ def cancel(reason: str, dry_run: bool, **meant: Any) -> None:
     from api.cli import steering
 
     sys.exit(steering.cancel(reason, is_dry=dry_run, **meant))
+
+
+@root.command("signal")
+@click.argument("execution", type=click.UUID)
+@click.argument("event")
+@click.option("--data", metavar="JSON|@FILE", help="What is to be known of it; null when left out.")
+@click.option("--key", help="An idempotency key: sent again with the same one, nothing happens.")
+def send_signal(execution: UUID, event: str, data: str | None, key: str | None) -> None:
+    """Tell an execution that an EVENT has come which one of its steps waits for, or will.
+
+    A worker that runs goes on with it.
+    """
+    from api.cli import signalling
+
+    sys.exit(signalling.send(execution, event, data, key))
 
 
 @root.command()

@@ -8,10 +8,10 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-import msgspec
 from rich.console import Console
 
 from api import progress
+from api.cli.given import content_of, json_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
 from api.cli.times import duration_of
@@ -41,15 +41,15 @@ def run(what: str, given: str | None, priority: int, delay: str | None) -> int:
     With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
     """
     source = _bundle_in(Path(what)) if _is_file(what) else what
-    data = {} if given is None else _json("--input", given)
+    data = {} if given is None else json_of("--input", given)
     later = None if delay is None else duration_of("--delay", delay)
     return with_runtime(lambda runtime: _run(runtime, source, data, priority, later))
 
 
 def restart(execution: UUID, from_: str | None, input: str | None, context: str | None) -> int:
     """Restart an execution; the exit code is 0 when the new one completed."""
-    data = None if input is None else _json("--input", input)
-    changes = None if context is None else _json("--context", context)
+    data = None if input is None else json_of("--input", input)
+    changes = None if context is None else json_of("--context", context)
     if changes is not None and not isinstance(changes, dict):
         raise Unusable("--context is to be an object: for each key of the context its new value")
     return with_runtime(
@@ -105,6 +105,9 @@ async def _go_on(runtime: Runtime, starting: Awaitable[Execution]) -> int:
     plan, _ = await history_of(execution.id)
     if plan.role_names:
         console.print(_model_line(runtime.models), style="dim")
+    if plan.events:
+        events = " | ".join(sorted(plan.events))
+        console.print(f"it waits to be told: rolecall signal {execution.id} {events}", style="dim", soft_wrap=True)
     finished = await _followed(runtime, execution.id, console)
     if finished is None:
         return _INTERRUPTED
@@ -145,23 +148,7 @@ def _is_file(what: str) -> bool:
 
 
 def _bundle_in(file: Path) -> Bundle:
-    return bundles.read(_content(file))
-
-
-def _json(option: str, given: str) -> Json:
-    text = _content(Path(given[1:])) if given.startswith("@") else given
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        source = given if given.startswith("@") else option
-        raise Unusable(f"{source} is not JSON: {error}") from None
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Unusable(f"cannot read {file}: {error.strerror}") from None
+    return bundles.read(content_of(file))
 
 
 async def _loaded(bundle: Bundle) -> str:

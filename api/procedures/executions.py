@@ -1,4 +1,4 @@
-"""execution.*: start, watch, steer and restart the runs of orchestrations."""
+"""execution.*: start, watch, steer, signal and restart the runs of orchestrations."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -12,6 +12,7 @@ from api.policy import Needs
 from api.procedures.orchestrations import OrchestrationReference
 from api.rpc import Tracked, mutation, query, subscription
 from services import executions
+from services.definitions.document import Name
 from services.executions import (
     AttemptStarted,
     DelayMs,
@@ -44,6 +45,8 @@ Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The nam
 Reason = Annotated[str, Meta(max_length=1_000)]
 After = Annotated[int, Meta(ge=0, description="The `seq` of the last event that you have.")]
 LastEventId = Annotated[str, Meta(pattern="^[0-9]{1,15}$", description="The id of the last event that you have.")]
+EventName = Annotated[Name, Meta(description="The `event` that a step of the kind `wait` names.")]
+SignalKey = Annotated[IdempotencyKey, Meta(description="The same key sends the execution one signal.")]
 Path = Annotated[str, Meta(min_length=1, max_length=2_000, description="A step's instance path: `Duel[2]/Critic`.")]
 
 
@@ -199,6 +202,26 @@ async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
     Needs executions.run.
     """
     return await executions.resume(ctx.caller, execution=execution)
+
+
+@mutation(meta=Needs("executions.run"))
+async def signal(
+    ctx: Context,
+    *,
+    execution: ExecutionId,
+    event: EventName,
+    data: Json = None,
+    idempotency_key: SignalKey | None = None,
+) -> Execution:
+    """The execution, told that an event has come: the step that has waited for it longest takes it and has `data` for
+    its output; while none waits, it is kept for the first that will. The same `idempotencyKey` sends nothing again.
+    BAD_REQUEST with `problems` when no step of it waits for such an event, or none could use the data; NOT_FOUND when
+    there is no such execution; CONFLICT when it has finished, or the key was used with another signal;
+    TOO_MANY_REQUESTS when it has been sent 10,000. Needs executions.run.
+    """
+    return await executions.signal(
+        ctx.caller, execution=execution, event=event, data=data, idempotency_key=idempotency_key
+    )
 
 
 @mutation(meta=Needs("executions.run"))

@@ -6,6 +6,7 @@ from db.tables.journal import Journal
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
 from db.tables.role import Role, RoleVersion
 from db.tables.session import Session
+from db.tables.signal_key import SignalKey
 from db.tables.token import Token
 from db.tables.worker import Worker
 
@@ -19,6 +20,7 @@ TABLES = (
     Execution,
     Journal,
     Inbox,
+    SignalKey,
     Token,
     Session,
 )
@@ -34,6 +36,7 @@ __all__ = [
     "Role",
     "RoleVersion",
     "Session",
+    "SignalKey",
     "Token",
     "Worker",
 ]

@@ -1,4 +1,4 @@
-"""Executions: start, watch, steer and restart the runs of orchestrations, and settle their steps by hand."""
+"""Executions: start, watch, steer, signal and restart the runs of orchestrations, and settle their steps by hand."""
 
 from services.executions.following import AttemptStarted, Delta, Followed, Recorded, follow
 from services.executions.overriding import complete_step, skip_step
@@ -27,6 +27,7 @@ from services.executions.restarting import restart, retry
 from services.executions.retrying import retry_many
 from services.executions.running import run
 from services.executions.selecting import ExecutionFilter
+from services.executions.signalling import signal
 from services.executions.starting import start
 from services.executions.steering import cancel, cancel_many, pause, pause_many, resume, resume_many
 
@@ -69,6 +70,7 @@ __all__ = [
     "retry",
     "retry_many",
     "run",
+    "signal",
     "skip_step",
     "start",
     "steps",

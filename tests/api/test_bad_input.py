@@ -126,6 +126,9 @@ CASES = {
         "NOT_FOUND",
         "there is no role 'Nobody'; `role.list` shows those there are",
     ),
+    "a signal to nothing": Case(
+        "execution.signal", {"execution": SOME_UUID, "event": "paid"}, 404, "NOT_FOUND", "there is no execution"
+    ),
     "an orchestration that is not there": Case(
         "execution.start", {"orchestration": "Nothing"}, 404, "NOT_FOUND", "there is no orchestration 'Nothing'"
     ),

@@ -40,6 +40,28 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
             "httpStatus": 409,
             "path": "role.delete",
         },
+        "no such event": {
+            "message": "the execution cannot be sent this signal; /event: no step waits for the event 'paiment'",
+            "code": "BAD_REQUEST",
+            "httpStatus": 400,
+            "path": "execution.signal",
+            "problems": [
+                {
+                    "code": "UNKNOWN_EVENT",
+                    "path": "/event",
+                    "message": "no step waits for the event 'paiment'",
+                    "allowed": ["payment"],
+                    "suggestion": "payment",
+                }
+            ],
+        },
+        "another payment": {
+            "message": "idempotency key 'payment-1' was used for another signal to this execution;"
+            " this needs a new key",
+            "code": "CONFLICT",
+            "httpStatus": 409,
+            "path": "execution.signal",
+        },
         "together: nobody": {
             "message": "there is no role 'Nobody'; `role.list` shows those there are",
             "code": "NOT_FOUND",
@@ -124,6 +146,9 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
     assert told["execution.pause"]["id"] == told["execution.resume"]["id"] == told["execution.cancel"]["id"]
     cancelled = told["cancelled"]
     assert (cancelled["id"], cancelled["status"]) == (told["execution.cancel"]["id"], "cancelled")
+    signalled = told["signalled again"]
+    assert (signalled["id"], signalled["status"]) == (told["execution.signal"]["id"], "completed")
+    assert signalled["output"]["Paid"] == {"amount": 35}
     (another,) = told["execution.cancelMany"]["firstIds"]
     counts = {"dryRun": False, "matched": 1, "asked": 1, "finishedMeanwhile": 0, "firstIds": [another]}
     assert told["execution.pauseMany"] == told["execution.cancelMany"] == counts

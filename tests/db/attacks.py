@@ -54,6 +54,9 @@ PRETEND = "SELECT set_config('rolecall.pruning', pg_current_xact_id()::text, tru
 NEW_SESSION = (
     "INSERT INTO session (hash, expires_at, {}) SELECT decode(repeat('{}', {}), 'hex'), now(), {} FROM token LIMIT 1"
 )
+# What else would be emptied with the executions refuses to be.
+UNGUARDED = "ALTER TABLE inbox DISABLE TRIGGER USER; ALTER TABLE signal_key DISABLE TRIGGER USER;"
+SEND = "INSERT INTO signal_key (execution_id, key, request_digest) SELECT {}, 'paid', 'another'"
 NEW_TOKEN = "INSERT INTO token (prefix, name, hash, kind) VALUES ('{}', '{}', decode(repeat('00', {}), 'hex'), '{}')"
 
 
@@ -162,7 +165,7 @@ ATTACKS = (
     (
         "orchestration_version__is_read_only",
         "ALTER TABLE orchestration_step DISABLE TRIGGER USER; ALTER TABLE execution DISABLE TRIGGER USER; "
-        "ALTER TABLE inbox DISABLE TRIGGER USER; TRUNCATE orchestration_version CASCADE",
+        f"{UNGUARDED} TRUNCATE orchestration_version CASCADE",
     ),
     (
         "orchestration_step__is_read_only",
@@ -352,7 +355,10 @@ ATTACKS = (
     ("execution__history_is_kept", "DELETE FROM execution WHERE idempotency_key = 'completed'"),
     ("execution__history_is_kept", f"{PRETEND} DELETE FROM execution WHERE idempotency_key = 'waiting'"),
     ("execution__history_is_kept", "TRUNCATE execution CASCADE"),
-    ("execution__history_is_kept", "ALTER TABLE inbox DISABLE TRIGGER USER; TRUNCATE execution CASCADE"),
+    (
+        "execution__history_is_kept",
+        f"{UNGUARDED} TRUNCATE execution CASCADE",
+    ),
     ("journal__is_append_only", "UPDATE journal SET payload = '{}'"),
     ("journal__is_append_only", "DELETE FROM journal"),
     ("journal__is_append_only", f"{PRETEND} DELETE FROM journal"),
@@ -394,6 +400,11 @@ ATTACKS = (
     ("inbox__is_not_edited", "UPDATE inbox SET kind = 'signal'"),
     ("inbox__is_not_edited", "TRUNCATE inbox"),
     ("inbox__cancel_is_kept", "DELETE FROM inbox"),
+    ("signal_key_pkey", SEND.format(KEYED.format("waiting"))),
+    ("signal_key_execution_id_fkey", SEND.format("gen_random_uuid()")),
+    ("signal_key__is_not_edited", "UPDATE signal_key SET request_digest = 'another'"),
+    ("signal_key__is_not_edited", "TRUNCATE signal_key"),
+    ("signal_key__is_kept", "DELETE FROM signal_key"),
     ("token__prefix", NEW_TOKEN.format("rc_1", "eve", 32, "human")),
     ("token__name", NEW_TOKEN.format("rc_2", "anna", 32, "human")),
     ("token__hash_has_32_bytes", NEW_TOKEN.format("rc_2", "eve", 31, "human")),

@@ -322,6 +322,13 @@ EDITS = (
         0,
     ),
     (
+        "signals to two executions may have the same key",
+        "INSERT INTO signal_key (execution_id, key, request_digest) "
+        "SELECT id, 'paid', 'another' FROM execution WHERE idempotency_key = 'running'",
+        "SELECT count(*) FROM signal_key WHERE key = 'paid'",
+        3,
+    ),
+    (
         "two starters may use the same key",
         "INSERT INTO execution (id, version_id, input, started_by, idempotency_key, request_digest) "
         "SELECT gen_random_uuid(), version_id, '1', '{\"kind\": \"agent\", \"name\": \"bob\"}', 'queued', 'digest' "
@@ -351,6 +358,12 @@ EDITS = (
         "SELECT (SELECT count(*) FROM execution WHERE finished_at IS NOT NULL) || ' of ' "
         "|| count(*) FILTER (WHERE seq = 4) FROM journal",
         "1 of 1",
+    ),
+    (
+        "the keys of the signals to an execution go with it",
+        "SELECT execution_prune('23 hours', 100)",
+        "SELECT array_agg(status) FROM signal_key JOIN execution ON execution.id = execution_id",
+        ["waiting"],
     ),
     (
         "what has finished lately stays",

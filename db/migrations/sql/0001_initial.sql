@@ -856,6 +856,31 @@ END $$;
 CREATE TRIGGER inbox__cancel_is_kept AFTER DELETE ON inbox
   FOR EACH ROW WHEN (OLD.kind = 'cancel') EXECUTE FUNCTION inbox_cancel_guard();
 
+CREATE TABLE signal_key (
+  -- CASCADE, so that the keys go with their execution; the guard below refuses to delete them in any other way.
+  execution_id   uuid NOT NULL REFERENCES execution ON DELETE CASCADE,
+  key            varchar(200) NOT NULL,
+  request_digest varchar NOT NULL,
+  created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (execution_id, key)
+);
+COMMENT ON TABLE signal_key IS
+  'The idempotency keys of signals. The message leaves the inbox when it is read; by this a repetition is known later too.';
+
+CREATE TRIGGER signal_key__is_not_edited BEFORE UPDATE OR TRUNCATE ON signal_key EXECUTE FUNCTION
+  refuse('signal_key__is_not_edited', 'a key stands for the signal that was sent with it', 'Send with another key.');
+
+CREATE FUNCTION signal_key_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM execution WHERE id = OLD.execution_id) THEN
+    RAISE EXCEPTION 'key "%" of a signal to execution % cannot be deleted', OLD.key, OLD.execution_id
+      USING ERRCODE = '55000', TABLE = 'signal_key', CONSTRAINT = 'signal_key__is_kept',
+        HINT = 'Send with another key. Keys go with their execution.';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER signal_key__is_kept BEFORE DELETE ON signal_key FOR EACH ROW EXECUTE FUNCTION signal_key_guard();
+
 
 -- Retention -----------------------------------------------------------------------------------------------------------
 

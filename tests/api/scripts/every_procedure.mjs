@@ -89,6 +89,7 @@ const waiting = {
   name: slow,
   steps: [{ name: 'Fetch', kind: 'tool', tool: 'files.read', inputMapping: { path: 'a' }, maxRetries: 1, retryDelay: 3600000 }],
 };
+const delivery = { name: `Delivery ${link}`, steps: [{ name: 'Paid', kind: 'wait', event: 'payment' }] };
 
 await tell('system.health', client.system.health.query());
 await tell('system.whoami', client.system.whoami.query());
@@ -141,6 +142,15 @@ for (const [call, settled] of [
   await tell(`after ${call}`, client.execution.get.query({ execution: retried }));
   await tell(`steps after ${call}`, client.execution.steps.query({ execution: retried }));
 }
+
+await client.orchestration.create.mutate({ document: delivery });
+const { id: unpaid } = await client.execution.start.mutate({ orchestration: delivery.name });
+const payment = { execution: unpaid, event: 'payment', data: { amount: 35 }, idempotencyKey: 'payment-1' };
+await tell('no such event', client.execution.signal.mutate({ execution: unpaid, event: 'paiment' }));
+await tell('execution.signal', client.execution.signal.mutate(payment));
+await untilFinished(unpaid);
+await tell('signalled again', client.execution.signal.mutate(payment));
+await tell('another payment', client.execution.signal.mutate({ ...payment, data: { amount: 36 } }));
 
 const { id: another } = await client.execution.start.mutate({ orchestration: slow, delayMs: 3600000, priority: 9 });
 const filter = { orchestration: slow, startedAfter: new Date(0).toISOString() };
