@@ -24,11 +24,11 @@ INDEX = {
     "version": VERSION,
     "about": "AI roles and multi-step orchestrations, run durably, called over tRPC.",
     "rpc": "/trpc/<procedure>, e.g. /trpc/system.health; all but that one need `Authorization: Bearer <token>`",
-    "procedures": "/openapi.json",
+    "procedures": "/docs for people, /openapi.json for programs",
     "health": "/health",
 }
 
-PLACES = ("/", "/health", "/openapi.json", "/trpc/<procedure>")
+PLACES = ("/", "/docs", "/health", "/openapi.json", "/trpc/<procedure>")
 
 
 def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
@@ -40,7 +40,7 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
         on_error=refusal,
     )
     return Litestar(
-        route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _openapi()],
+        route_handlers=[_mounted(rpc), _health(runtime, worker), _index(), _docs(), _openapi()],
         exception_handlers={HTTPException: _refused},
         openapi_config=None,
         logging_config=None,
@@ -70,6 +70,21 @@ def _index() -> HTTPRouteHandler:
     @get("/")
     async def answer() -> dict[str, str]:
         return INDEX
+
+    return answer
+
+
+def _docs() -> HTTPRouteHandler:
+    page = generate.reference_page()
+    headers = {
+        "content-security-policy": page.content_security_policy,
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+
+    @get("/docs", media_type=MediaType.HTML, response_headers=headers)
+    async def answer() -> str:
+        return page.html
 
     return answer
 

@@ -30,6 +30,7 @@ class RpcApp:
         guard: Guard | None = None,
         on_error: OnError | None = None,
         max_body_bytes: int = 1024 * 1024,
+        max_body_seconds: float = 30.0,
         max_batch: int = 20,
         allow_method_override: bool = True,
         prefix: str = "/trpc",
@@ -39,6 +40,7 @@ class RpcApp:
         self.prefix = prefix.rstrip("/")
         self._calls = Calls(create_context, guard, on_error)
         self._max_body_bytes = max_body_bytes
+        self._max_body_seconds = max_body_seconds
         self._max_batch = max_batch
         self._allow_method_override = allow_method_override
         self._allowed_origins = frozenset(allowed_origins)
@@ -79,6 +81,13 @@ class RpcApp:
         declared = headers.get("content-length", "")
         if declared.isdecimal() and int(declared) > self._max_body_bytes:
             return _too_large(self._max_body_bytes)
+        try:
+            async with asyncio.timeout(self._max_body_seconds):
+                return await self._received(receive)
+        except TimeoutError:
+            return _too_slow(self._max_body_seconds)
+
+    async def _received(self, receive: Receive) -> bytes | RpcError:
         chunks = bytearray()
         while True:
             message = await receive()
@@ -160,7 +169,13 @@ def _headers(scope: Scope) -> Mapping[str, str]:
 
 def _request(scope: Scope, headers: Mapping[str, str], prefix: str) -> wire.Request:
     path = wire.path_below(prefix, scope.get("raw_path"), scope["path"], scope.get("root_path", ""))
-    return wire.Request(scope["method"], path, scope.get("query_string", b""), headers.get("content-type"))
+    return wire.Request(
+        scope["method"],
+        path,
+        scope.get("query_string", b""),
+        headers.get("content-type"),
+        headers.get("content-encoding"),
+    )
 
 
 def _request_info(scope: Scope, headers: Mapping[str, str], plan: wire.Plan, request_id: str) -> RequestInfo:
@@ -177,6 +192,12 @@ def _request_info(scope: Scope, headers: Mapping[str, str], plan: wire.Plan, req
 
 def _too_large(limit: int) -> RpcError:
     return RpcError("PAYLOAD_TOO_LARGE", data={"maxBytes": limit})
+
+
+def _too_slow(limit: float) -> RpcError:
+    # Whatever else it sends is not waited for.
+    message = f"the body did not arrive within {limit:g} seconds"
+    return RpcError("TIMEOUT", message, headers={"connection": "close"})
 
 
 async def _send(send: Send, answer: wire.Answer) -> None:

@@ -35,6 +35,7 @@ class Request:
     path: bytes
     query: bytes = b""
     content_type: str | None = None
+    content_encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,10 @@ def _decoded_path(raw: bytes) -> str:
 def _check_content_type(request: Request) -> None:
     declared = request.content_type
     media_type = (declared or "").partition(";")[0].strip().lower()
+    if request.method == "POST" and (request.content_encoding or "identity").strip().lower() != "identity":
+        # Unpacked it could be of any size.
+        message = f'Unsupported content-encoding "{request.content_encoding}"; send the body as it is'
+        raise RpcError("UNSUPPORTED_MEDIA_TYPE", message)
     if media_type == "application/json":
         return
     if media_type in _UNREAD_MEDIA_TYPES and request.method != "POST":
