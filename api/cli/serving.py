@@ -14,6 +14,7 @@ from api.app import create_app
 from api.cli import tokens
 from api.cli.mendable import Unusable
 from api.cli.process import on_stop_signals, settings, with_runtime, working
+from api.cli.protocol import BoundedHttp
 from services.engine.worker import Worker
 from services.health import VERSION
 from services.runtime import Runtime
@@ -109,7 +110,7 @@ class _Server(uvicorn.Server):
 def _config(runtime: Runtime, worker: Worker | None) -> uvicorn.Config:
     return uvicorn.Config(
         create_app(runtime, worker=worker),
-        http="httptools",
+        http=BoundedHttp,
         lifespan="on",
         log_config=None,
         log_level="warning",

@@ -69,9 +69,9 @@ class RpcApp:
     async def _answer(self, scope: Scope, headers: Mapping[str, str], request_id: str, receive: Receive) -> wire.Answer:
         try:
             plan = wire.plan(self.router, _request(scope, headers, self.prefix), max_batch=self._max_batch)
+            text = plan.query_input if plan.method == "GET" else await self._body(headers, receive)
         except RpcError as error:
             return wire.answer([wire.failed(error)], batch=False)
-        text = plan.query_input if plan.method == "GET" else await self._body(headers, receive)
         inputs = Inputs(text, batch=plan.batch)
         info = _request_info(scope, headers, plan, request_id)
         outcomes = await _unless_client_goes(self._outcomes(info, inputs), receive)
@@ -85,7 +85,7 @@ class RpcApp:
             async with asyncio.timeout(self._max_body_seconds):
                 return await self._received(receive)
         except TimeoutError:
-            return _too_slow(self._max_body_seconds)
+            raise _too_slow(self._max_body_seconds) from None
 
     async def _received(self, receive: Receive) -> bytes | RpcError:
         chunks = bytearray()
