@@ -22,9 +22,9 @@ def main(cases: int, seed: int) -> None:
         with tempfile.TemporaryDirectory() as directory:
             Path(directory).chmod(0o755)  # the embedded server's account, when that is not ours, has to enter
             found = round_of(Rolecall(Path(directory) / "data", {"ROLECALL_MODEL": "offline"}), seed=seed)
-        played, failures = played + found.cases, failures + len(found.failures)
-        for failure in found.failures:
-            click.echo(failure)
+        played, failures = played + found.cases, failures + found.failures
+        if found.failures:
+            click.echo(found.said)
         click.echo(
             f"seed {seed}: {found.cases} calls, {played} so far, {failures} not as promised; next: --seed {seed + 1}"
         )
