@@ -88,12 +88,18 @@ def _of_type(schema: Schema) -> str:
 
 
 def _row(name: str, schema: Schema, is_required: bool) -> str:
-    meaning = [prose(text) for text in (schema.get("description", ""), _limits(schema), _default(schema)) if text]
+    meaning = [prose(text) for text in (_description(schema), _limits(schema), _default(schema)) if text]
     optional = "" if is_required else "?"
     return (
         f"<tr><th scope=row><code>{escape(name)}{optional}</code></th>"
         f"<td><code>{expression(schema)}</code></td><td>{' '.join(meaning)}</td></tr>"
     )
+
+
+def _description(schema: Schema) -> str:
+    # What may be null is described where it is not.
+    arms: list[Schema] = [schema, *schema.get("anyOf", ())]
+    return next((arm["description"] for arm in arms if "description" in arm), "")
 
 
 def _limits(schema: Schema) -> str:
