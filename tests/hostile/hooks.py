@@ -8,8 +8,8 @@ from zlib import crc32
 
 import schemathesis
 
-# By the field that names it: what there is.
-THERE: dict[str, list[str]] = json.loads(os.environ["ROLECALL_THERE"])
+# By the field that names it: what there is; nothing for who only looks at this file.
+THERE: dict[str, list[str]] = json.loads(os.environ.get("ROLECALL_THERE", "{}"))
 
 
 @schemathesis.hook
