@@ -15,6 +15,7 @@ from api.app import create_app, sockets_of, streams_of
 from api.cli import tokens
 from api.cli.mendable import Unusable
 from api.cli.process import on_stop_signals, settings, with_runtime, working
+from api.cli.protocol import BoundedHttp
 from api.rpc import MAX_MESSAGE_BYTES, Sockets, Streams
 from services.engine.worker import Worker
 from services.health import VERSION
@@ -126,7 +127,7 @@ class _Server(uvicorn.Server):
 def _config(app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         # Ours go to the page itself; a browser whose page is frozen would go on answering these.

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from api.context import Context
 from api.policy import Needs
-from api.rpc import mutation, query
+from api.rpc import Example, mutation, query
 from services import roles
 from services.definitions.document import Name, Text
 from services.json import Json
@@ -17,7 +17,7 @@ from services.roles import Parameters, Role, RoleChanges, ToolName
 RoleName = Annotated[str, Meta(max_length=100)]
 
 
-@query(meta=Needs("roles.read"))
+@query(meta=Needs("roles.read"), examples=[Example(summary="The first ten.", input={"limit": 10})])
 async def list_(
     ctx: Context, *, tool: ToolName | None = None, limit: Limit = 100, after: RoleName | None = None
 ) -> list[Role]:
@@ -25,13 +25,21 @@ async def list_(
     return await roles.list_(ctx.caller, tool=tool, limit=limit, after=after)
 
 
-@query(meta=Needs("roles.read"))
+@query(meta=Needs("roles.read"), examples=[Example(summary="By its name.", input={"role": "Critic"})])
 async def get(ctx: Context, *, role: RoleReference) -> Role:
     """The role of that name or id. NOT_FOUND when there is none. Needs roles.read."""
     return await roles.get(ctx.caller, role=role)
 
 
-@mutation(meta=Needs("roles.write"))
+@mutation(
+    meta=Needs("roles.write"),
+    examples=[
+        Example(
+            summary="A name and a prompt are enough.",
+            input={"name": "Haiku Poet", "basePrompt": "Answer with a haiku."},
+        )
+    ],
+)
 async def create(
     ctx: Context,
     *,
@@ -60,7 +68,15 @@ async def create(
     return await roles.create(ctx.caller, name=name, base_prompt=base_prompt, changes=changes)
 
 
-@mutation(meta=Needs("roles.write"))
+@mutation(
+    meta=Needs("roles.write"),
+    examples=[
+        Example(
+            summary="Another prompt; the rest stays.",
+            input={"role": "Critic", "changes": {"basePrompt": "You score drafts strictly, and kindly."}},
+        )
+    ],
+)
 async def update(ctx: Context, *, role: RoleReference, changes: RoleChanges) -> Role:
     """The role, changed; fields that `changes` leaves out stay. Executions that have started keep to the content they
     started with. NOT_FOUND, CONFLICT and BAD_REQUEST as `role.get` and `role.create`. Needs roles.write.
@@ -68,7 +84,7 @@ async def update(ctx: Context, *, role: RoleReference, changes: RoleChanges) -> 
     return await roles.update(ctx.caller, role=role, changes=changes)
 
 
-@mutation(meta=Needs("roles.write"))
+@mutation(meta=Needs("roles.write"), examples=[Example(summary="By its name.", input={"role": "Critic"})])
 async def delete(ctx: Context, *, role: RoleReference) -> Role:
     """The role, which is gone now. NOT_FOUND when there is none; CONFLICT while a step of an orchestration uses it.
     Needs roles.write.
