@@ -22,7 +22,7 @@ from services.runtime import Runtime
 from services.settings import Settings
 
 # What is under way may finish: requests for a moment, attempts at steps for as long as the worker's own grace.
-_REQUEST_PATIENCE_SECONDS = 5
+REQUEST_PATIENCE_SECONDS = 5
 _WORKER_PATIENCE_SECONDS = 25.0
 
 
@@ -115,7 +115,7 @@ class _Server(uvicorn.Server):
             server.close()
         for listening in sockets or ():
             listening.close()
-        await self._open_sockets.leave(patience_seconds=_REQUEST_PATIENCE_SECONDS)
+        await self._open_sockets.leave(patience_seconds=REQUEST_PATIENCE_SECONDS)
         await super().shutdown(sockets)
 
 
@@ -134,7 +134,7 @@ def _config(app: Litestar) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_REQUEST_PATIENCE_SECONDS,
+        timeout_graceful_shutdown=REQUEST_PATIENCE_SECONDS,
     )
 
 
