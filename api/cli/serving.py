@@ -23,7 +23,7 @@ from services.runtime import Runtime
 from services.settings import Settings
 
 # What is under way may finish: requests for a moment, attempts at steps for as long as the worker's own grace.
-_REQUEST_PATIENCE_SECONDS = 5
+REQUEST_PATIENCE_SECONDS = 5
 _WORKER_PATIENCE_SECONDS = 25.0
 
 
@@ -120,7 +120,9 @@ class _Server(uvicorn.Server):
         for listening in sockets or ():
             listening.close()
         self._streams.end()
-        await self._open_sockets.leave(patience_seconds=_REQUEST_PATIENCE_SECONDS)
+        await self._open_sockets.leave(patience_seconds=REQUEST_PATIENCE_SECONDS)
+        # Those that have begun meanwhile, on connections that were open.
+        self._streams.end()
         await super().shutdown(sockets)
 
 
@@ -139,7 +141,7 @@ def _config(app: Litestar) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_REQUEST_PATIENCE_SECONDS,
+        timeout_graceful_shutdown=REQUEST_PATIENCE_SECONDS,
     )
 
 
