@@ -63,6 +63,7 @@ class Form:
     method: str
     headers: Headers = field(default_factory=lambda: JSON)
     is_batch: bool = False
+    is_broken: bool = False
 
     def ask(self, connection: HTTPConnection, path: str, input: bytes | None, headers: Headers) -> Any:
         """What is answered: status and body."""
@@ -73,7 +74,7 @@ class Form:
         if self.method == "GET":
             target += f"&input={quote(input)}" if input is not None else ""
         else:
-            body = input or b""
+            body = b"{broken" if self.is_broken else input or b""
         connection.request(self.method, target, body, {**self.headers, **headers})
         response = connection.getresponse()
         return response.status, msgspec.json.decode(response.read())
@@ -85,6 +86,7 @@ FORMS = (
     Form("GET that says POST", "GET", {**JSON, "x-http-method-override": "POST"}),
     Form("batch by GET", "GET", is_batch=True),
     Form("batch by POST", "POST", is_batch=True),
+    Form("POST of what is no JSON", "POST", is_broken=True),  # whoever is refused is so before it is read
     Form("POST of text", "POST", {"content-type": "text/plain"}),
     Form("POST of nothing said", "POST", {}),
     Form("PUT", "PUT"),
