@@ -99,6 +99,13 @@ class Database:
         """What is done with tables inside `async with` happens together or not at all. Start no tasks in there."""
         return self.engine.transaction()
 
+    async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """The rows of a statement of our own, as part of the `transaction` that it is called in, if it is in one."""
+        transaction = self.engine.current_transaction.get()
+        if transaction is None:
+            return await self.pool.fetch(statement, *values)
+        return await transaction.connection.fetch(statement, *values)
+
     async def close(self) -> None:
         """Close every connection but those from `connect`; statements still running after five seconds are cut off."""
         for table in TABLES:

@@ -8,6 +8,7 @@ import msgspec
 from asyncpg import (
     ForeignKeyViolationError,
     ObjectNotInPrerequisiteStateError,
+    Record,
     RestrictViolationError,
     UniqueViolationError,
 )
@@ -30,7 +31,6 @@ from services.definitions.rows import document_of, document_row, step_rows
 from services.errors import Conflict, Invalid, NotFound
 from services.json import Json, JsonObject
 from services.listing import Limit, id_in
-from services.listing import called as named
 from services.problem import Problem
 
 
@@ -73,6 +73,12 @@ class Validation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     max_step_runs: int | None = None
 
 
+_SELECT = """
+SELECT orchestration.id, name, description, tags, is_active, active_version_id, version.number AS version,
+  orchestration.created_by, orchestration.created_at, updated_at
+FROM orchestration LEFT JOIN orchestration_version AS version ON version.id = active_version_id"""
+
+
 async def create(caller: Caller, *, document: Json) -> Orchestration:
     """A new orchestration, published as version 1 and active.
 
@@ -107,15 +113,15 @@ async def list_(
 ) -> list[OrchestrationSummary]:
     """Orchestrations by name, those after the name `after`; all, or those with a tag or a state."""
     caller.require("orchestrations.read")
-    table = tables.Orchestration
-    found = table.select(*table.all_columns(), table.active_version_id.number.as_alias("number")).order_by(table.name)
-    if tag is not None:
-        found = found.where(table.tags.any(tag))
-    if is_active is not None:
-        found = found.where(table.is_active.eq(is_active))
-    if after is not None:
-        found = found.where(table.name > after)
-    return [_summary(row) for row in await found.limit(limit)]
+    rows = await connections.database().fetch(
+        f"{_SELECT} WHERE name > $1 AND ($2::text IS NULL OR $2 = ANY (tags))"
+        " AND ($3::boolean IS NULL OR is_active = $3) ORDER BY name LIMIT $4",
+        after or "",  # no name is empty, so that every one comes behind it
+        tag,
+        is_active,
+        limit,
+    )
+    return [_summary(row) for row in rows]
 
 
 async def get(caller: Caller, *, orchestration: str) -> Orchestration:
@@ -342,13 +348,13 @@ async def _find(orchestration: str) -> Orchestration:
     )
 
 
-async def _row(orchestration: str) -> dict[str, Any]:
-    table = tables.Orchestration
-    number = table.active_version_id.number.as_alias("number")
-    row = await table.select(*table.all_columns(), number).where(named(tables.Orchestration, orchestration)).first()
-    if row is None:
+async def _row(orchestration: str) -> Record:
+    id = id_in(orchestration)
+    column, value = ("name", orchestration) if id is None else ("orchestration.id", id)
+    rows = await connections.database().fetch(f"{_SELECT} WHERE {column} = $1", value)
+    if not rows:
         raise _not_found(orchestration)
-    return row
+    return rows[0]
 
 
 def _not_found(orchestration: str) -> NotFound:
@@ -363,6 +369,15 @@ async def _version(version: UUID) -> dict[str, Any]:
     return row
 
 
-def _summary(row: dict[str, Any]) -> OrchestrationSummary:
-    values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
-    return OrchestrationSummary(**{**values, "tags": tuple(row["tags"]), "version": row["number"]})
+def _summary(row: Record) -> OrchestrationSummary:
+    return OrchestrationSummary(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        tags=tuple(row["tags"]),
+        is_active=row["is_active"],
+        version=row["version"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )

@@ -6,7 +6,8 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from asyncpg import ForeignKeyViolationError, RestrictViolationError, UniqueViolationError
+from asyncpg import ForeignKeyViolationError, Record, RestrictViolationError, UniqueViolationError
+from uuid_utils.compat import uuid7
 
 from db import tables
 from services import connections
@@ -14,7 +15,7 @@ from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
 from services.json import Json
-from services.listing import Limit, called
+from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
 from services.schema import problems_of_schema
 from services.tools import registry
@@ -75,6 +76,13 @@ class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     is_active: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+_COLUMNS = ", ".join(Role.__struct_fields__)
+_SELECT = f"SELECT {_COLUMNS} FROM role"  # noqa: S608 names of ours
+
+_model = msgspec.json.Decoder(ModelConstraints)
+_parameters = msgspec.json.Decoder(Parameters)
+
+
 async def create(caller: Caller, *, name: Name, base_prompt: Text, changes: RoleChanges = RoleChanges()) -> Role:  # noqa: B008
     """A new role.
 
@@ -83,24 +91,26 @@ async def create(caller: Caller, *, name: Name, base_prompt: Text, changes: Role
         Conflict: the name is taken.
     """
     caller.require("roles.write")
-    columns = {"name": name, "base_prompt": base_prompt, **_columns(changes)}
-    row = tables.Role(**columns, created_by=caller.name)
+    columns = {"id": uuid7(), "name": name, "base_prompt": base_prompt, **_columns(changes), "created_by": caller.name}
+    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+    insert = f"INSERT INTO role ({', '.join(columns)}) VALUES ({places}) RETURNING {_COLUMNS}"  # noqa: S608 names of ours
     try:
-        await row.save()
+        (row,) = await connections.database().fetch(insert, *columns.values())
     except UniqueViolationError:
         raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
-    return await _get(name)
+    return _role(row)
 
 
 async def list_(caller: Caller, *, tool: str | None = None, limit: Limit = 100, after: str | None = None) -> list[Role]:
     """Roles by name, those after the name `after`; with `tool`, only those that list it."""
     caller.require("roles.read")
-    found = tables.Role.select().order_by(tables.Role.name).limit(limit)
-    if after is not None:
-        found = found.where(tables.Role.name > after)
-    if tool is not None:
-        found = found.where(tables.Role.tools.any(tool))
-    return [_role(row) for row in await found.output(load_json=True)]
+    rows = await connections.database().fetch(
+        f"{_SELECT} WHERE name > $1 AND ($2::text IS NULL OR $2 = ANY (tools)) ORDER BY name LIMIT $3",
+        after or "",  # no name is empty, so that every one comes behind it
+        tool,
+        limit,
+    )
+    return [_role(row) for row in rows]
 
 
 async def get(caller: Caller, *, role: str) -> Role:
@@ -189,17 +199,32 @@ async def content(version: UUID) -> RoleContent:
 
 
 async def _get(role: str) -> Role:
-    row = await tables.Role.select().where(called(tables.Role, role)).first().output(load_json=True)
-    if row is None:
+    id = id_in(role)
+    column, value = ("name", role) if id is None else ("id", id)
+    rows = await connections.database().fetch(f"{_SELECT} WHERE {column} = $1", value)
+    if not rows:
         raise NotFound("role", role, hint="`role.list` shows those there are")
-    return _role(row)
+    return _role(rows[0])
 
 
-def _role(row: dict[str, Any]) -> Role:
-    values = {field: row[field] for field in Role.__struct_fields__}
-    values["model"] = msgspec.convert(row["model"], ModelConstraints)
-    values["parameters"] = msgspec.convert(row["parameters"], Parameters)
-    return Role(**{**values, "tools": tuple(row["tools"])})
+def _role(row: Record) -> Role:
+    schema = row["output_schema"]
+    return Role(
+        id=row["id"],
+        name=row["name"],
+        description=row["description"],
+        base_prompt=row["base_prompt"],
+        tools=tuple(row["tools"]),
+        needs_tools=row["needs_tools"],
+        model=_model.decode(row["model"]),
+        parameters=_parameters.decode(row["parameters"]),
+        output_schema=None if schema is None else msgspec.json.decode(schema),
+        is_active=row["is_active"],
+        version=row["version"],
+        created_by=row["created_by"],
+        created_at=row["created_at"],
+        updated_at=row["updated_at"],
+    )
 
 
 def _columns(changes: RoleChanges) -> dict[str, Any]:

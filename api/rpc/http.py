@@ -14,7 +14,15 @@ from api.rpc.limits import Limits, Pace
 from api.rpc.request_id import request_id_of
 from api.rpc.router import Router
 from api.rpc.socket import SocketLimits
-from api.rpc.streaming import Streams, end_events, until_done, write_events, write_lines, write_whole
+from api.rpc.streaming import (
+    Streams,
+    end_events,
+    unless_gone,
+    until_done,
+    write_events,
+    write_lines,
+    write_whole,
+)
 from api.rpc.ws import Sockets
 
 _LIMITS = Limits()
@@ -49,12 +57,8 @@ class RpcApp:
         self._pace = pace
         self._allow_method_override = allow_method_override
         self._allowed_origins = frozenset(allowed_origins)
-        self._streams = Streams()
+        self.streams = Streams()
         self.sockets = Sockets(router, self._calls, socket_limits or SocketLimits(), self._allowed_origins)
-
-    def end_streams(self) -> None:
-        """Break off what is open without end, so that its clients connect anew, to whoever listens then."""
-        self._streams.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -103,13 +107,13 @@ class RpcApp:
         ping_seconds = self._pace.ping_seconds
         match dispatch.plan.manner:
             case "whole":
-                await until_done(create_task(write_whole(dispatch, response)), dispatch.incoming, response)
+                await unless_gone(write_whole(dispatch, response), dispatch.incoming)
             case "lines":
-                work = create_task(write_lines(dispatch, response, self._streams))
+                work = create_task(write_lines(dispatch, response, self.streams))
                 if await until_done(work, dispatch.incoming, response, ping=jsonl.PING, ping_seconds=ping_seconds):
                     await response.end()
             case "events":
-                work = self._streams.start(write_events(dispatch, response, self._pace))
+                work = self.streams.start(write_events(dispatch, response, self._pace))
                 if await until_done(
                     work, dispatch.incoming, response,
                     ping=sse.PING, ping_seconds=ping_seconds, max_seconds=self._pace.max_seconds or inf,

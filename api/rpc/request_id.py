@@ -1,7 +1,7 @@
 """The id of a request: on its response, in our log, and in what a client is told of a mistake of ours."""
 
 import re
-import uuid
+import secrets
 
 _SANE = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
@@ -12,4 +12,4 @@ def request_id_of(sent: str | None) -> str:
     >>> request_id_of("a-proxy.1"), len(request_id_of("two words")), len(request_id_of(None))
     ('a-proxy.1', 32, 32)
     """
-    return sent if sent is not None and _SANE.fullmatch(sent) else uuid.uuid4().hex
+    return sent if sent is not None and _SANE.fullmatch(sent) else secrets.token_hex(16)

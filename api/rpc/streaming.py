@@ -4,11 +4,11 @@ Whoever answers is asked for the next item once the client has taken the last.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from api.rpc import jsonl, sse, wire
 from api.rpc.asgi import Incoming, Response
@@ -18,11 +18,17 @@ from api.rpc.limits import Pace
 from api.rpc.tracked import Tracked
 from api.rpc.wire import Call
 
+T = TypeVar("T")
+
 _SHUTTING_DOWN = "the server is shutting down; make the call again, it will reach another or the next"
 
 
 class Streams:
-    """The open streams of an application: they may have no end of their own, so a process that ends has to end them."""
+    """The open streams of an application: they may have no end of their own, so a process that ends has to end them.
+
+    A subscription is broken off then, and its client connects anew, to whoever listens then; a stream of a batch is
+    refused with SERVICE_UNAVAILABLE, for its client would not.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -35,7 +41,7 @@ class Streams:
         return task
 
     def end(self) -> None:
-        """Break off those that are open."""
+        """Break off those that are open; whoever is still let in may open others."""
         for task in self._tasks:
             task.cancel()
 
@@ -77,12 +83,32 @@ async def until_done(
         await asyncio.gather(work, gone, return_exceptions=True)
 
 
+async def unless_gone(work: Coroutine[Any, Any, None], incoming: Incoming) -> None:
+    """Do the work in the task at hand; it is cancelled when the client goes before its end."""
+    worker = asyncio.current_task()
+    assert worker is not None, "a coroutine runs in a task"
+    is_over = has_gone = False
+
+    def cancel(_: "asyncio.Task[None]") -> None:
+        nonlocal has_gone
+        has_gone = not is_over and worker.cancel()
+
+    gone = asyncio.create_task(incoming.gone())
+    gone.add_done_callback(cancel)
+    try:
+        await work
+    except asyncio.CancelledError:
+        if not has_gone or worker.uncancel():
+            raise  # others cancel it as well
+    finally:
+        is_over = True
+        gone.cancel()
+
+
 async def write_whole(dispatch: Dispatch, response: Response) -> None:
     """Answer the calls together, once each has its answer."""
     given = await dispatch.given()
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(dispatch.outcome(call, given)) for call in dispatch.plan.calls]
-    outcomes = [task.result() for task in tasks]
+    outcomes = await _together([dispatch.outcome(call, given) for call in dispatch.plan.calls])
     await response.whole(wire.answer(outcomes, batch=dispatch.plan.batch))
 
 
@@ -93,9 +119,7 @@ async def write_lines(dispatch: Dispatch, response: Response, streams: Streams) 
     await response.write(jsonl.head(len(calls)))
     given = await dispatch.given()
     ids = count(len(calls))
-    async with asyncio.TaskGroup() as group:
-        for call in calls:
-            group.create_task(_write_call(dispatch, call, given, ids, response, streams))
+    await _together([_write_call(dispatch, call, given, ids, response, streams) for call in calls])
 
 
 async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> None:
@@ -103,7 +127,7 @@ async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> No
     (call,) = dispatch.plan.calls
     given = await dispatch.given()
     await response.begin(200, wire.EVENT_HEADERS)
-    await response.write(sse.connected(pace.reconnect_after_seconds))
+    await response.write(sse.connected(pace.reconnect_after_seconds, pace.retry_seconds))
     items = sse.Items(dispatch.plan.last_event_id)
     try:
         async with _closing(dispatch.items(call, given)) as stream:
@@ -120,6 +144,16 @@ async def end_events(response: Response) -> None:
     if not response.has_begun:
         await response.begin(200, wire.EVENT_HEADERS)
     await response.end()
+
+
+async def _together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What comes of works that go on at the same time."""
+    if len(works) == 1:
+        # A group is for several: it costs a task, and leaves garbage in circles when it is cancelled.
+        return [await works[0]]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(work) for work in works]
+    return [task.result() for task in tasks]
 
 
 def _event(items: sse.Items, item: Any) -> bytes:

@@ -10,6 +10,7 @@ from pathlib import Path
 import asyncpg
 
 _PROC = Path("/proc")
+_ESTABLISHED, _CLOSE_WAIT = "01", "08"
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -56,6 +57,12 @@ def resident_bytes(process: int) -> int:
     """How much memory a process holds at this moment."""
     pages = (_PROC / str(process) / "statm").read_text().split()[1]
     return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def connections(port: int) -> int:
+    """How many connections to a port of this machine's IPv4 addresses the process behind it has not closed yet."""
+    sockets = [line.split() for line in (_PROC / "net" / "tcp").read_text().splitlines()[1:]]
+    return sum(socket[1].endswith(f":{port:04X}") and socket[3] in (_ESTABLISHED, _CLOSE_WAIT) for socket in sockets)
 
 
 def _server_seconds(data_dir: Path, *, without: int) -> float:
