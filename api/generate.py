@@ -1,5 +1,6 @@
 """What is generated: the OpenAPI document and the TypeScript types of the router, the JSON Schema of definitions."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,9 @@ def router_ts() -> str:
 
 async def served_router_ts(caller: Caller) -> str:
     """The text of `router.ts` with what this database adds: a procedure `run.*` for each active orchestration."""
-    return typescript(router, [_described(each) for each in await runs.runnable(caller)], error_data=ErrorData)
+    described = [_described(each) for each in await runs.runnable(caller)]
+    # A thousand orchestrations take a quarter of a second, for which nobody else should wait.
+    return await asyncio.to_thread(typescript, router, described, error_data=ErrorData)
 
 
 def definition_schema_json() -> str:
