@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from api.context import Context
 from api.policy import Needs
-from api.procedures.orchestrations import OrchestrationReference
+from api.procedures.parameters import Cursor, Forward, Number
 from api.rpc import mutation, query
 from services import executions
 from services.executions import (
@@ -15,7 +15,8 @@ from services.executions import (
     Execution,
     ExecutionDetail,
     ExecutionFilter,
-    IdempotencyKey,
+    ExecutionPage,
+    ExecutionSort,
     Instant,
     Priority,
     Retried,
@@ -24,8 +25,9 @@ from services.executions import (
     Steered,
     StepLog,
 )
+from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
-from services.listing import Limit, RoleReference
+from services.listing import Limit, OrchestrationReference, RoleReference
 from services.roles import ToolName
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
@@ -35,6 +37,7 @@ Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is ta
 StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
 Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
+Statuses = Annotated[tuple[Status, ...], Meta(min_length=1, max_length=9, description="Any of these.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 Path = Annotated[str, Meta(min_length=1, max_length=2_000, description="A step's instance path: `Duel[2]/Critic`.")]
 
@@ -82,7 +85,8 @@ async def list_(
     ctx: Context,
     *,
     orchestration: OrchestrationReference | None = None,
-    status: Status | None = None,
+    version: Number | None = None,
+    status: Status | Statuses | None = None,
     role: RoleReference | None = None,
     tool: ToolName | None = None,
     started_by: Starter | None = None,
@@ -90,17 +94,21 @@ async def list_(
     started_after: Instant | None = None,
     parent: ExecutionId | None = None,
     restart_of: ExecutionId | None = None,
+    sort: ExecutionSort = ExecutionSort(),  # noqa: B008
+    cursor: Cursor | None = None,
+    direction: Forward = "forward",
     limit: Limit = 50,
-    before: ExecutionId | None = None,
-) -> list[Execution]:
-    """Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started,
-    `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give
-    `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at.
-    NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read.
+) -> ExecutionPage:
+    """Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page.
+    `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and
+    the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a
+    tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such
+    orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read.
     """
     return await executions.list_(
         ctx.caller,
         orchestration=orchestration,
+        version=version,
         status=status,
         role=role,
         tool=tool,
@@ -109,8 +117,9 @@ async def list_(
         started_after=started_after,
         parent=parent,
         restart_of=restart_of,
+        sort=sort,
+        cursor=cursor,
         limit=limit,
-        before=before,
     )
 
 

@@ -68,6 +68,8 @@ WITH finished AS (
 ) INSERT INTO journal (execution_id, seq, epoch, kind, payload)
   SELECT id, 4, epoch, 'execution_' || replace(idempotency_key, 'timed_out', 'failed'), '{}' FROM finished;
 INSERT INTO token (prefix, hash, name, kind) VALUES ('rc_1', decode(repeat('00', 32), 'hex'), 'anna', 'human');
+INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer)
+  VALUES ('human anna', 'mine', 'role.create', 'digest', '{"name": "Coder"}');
 """
 
 

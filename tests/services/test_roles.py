@@ -55,9 +55,9 @@ async def test_versions_keep_what_a_role_was(opened: Database) -> None:
 
 
 async def test_lists_go_by_name_and_page_by_name() -> None:
-    assert [role.name for role in await roles.list_(OPERATOR)] == ["Reader", "Writer"]
-    assert [role.name for role in await roles.list_(OPERATOR, after="Reader")] == ["Writer"]
-    assert await roles.list_(OPERATOR, tool="files.read") == []
+    assert [role.name for role in (await roles.list_(OPERATOR)).items] == ["Reader", "Writer"]
+    assert [role.name for role in (await roles.list_(OPERATOR, after="Reader")).items] == ["Writer"]
+    assert (await roles.list_(OPERATOR, tool="files.read")).items == []
 
 
 async def test_a_taken_name_is_a_conflict() -> None:
