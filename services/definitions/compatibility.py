@@ -54,7 +54,7 @@ def input_gaps(before: Json, after: Json) -> list[Gap]:
     required: Any = after.get("required", [])
     missing = [name for name in required if name in old and name not in new]
     unfit = [name for name, value in new.items() if not _fits(after, name, value)]
-    asked = {**after, "required": [name for name in required if name not in new]}
+    asked = {**after, "required": [name for name in required if name not in new and name not in old]}
     return [
         *gaps(before, asked),
         *(Gap("/required", f"`{name}` is not filled in any more") for name in missing),

@@ -24,7 +24,7 @@ from services.orchestrations.records import (
     VersionSummary,
 )
 from services.orchestrations.rows import document, id_of
-from services.orchestrations.versions import activate, archive, discard, draft, propose, publish, reject, rollback
+from services.orchestrations.versioning import activate, archive, discard, draft, propose, publish, reject, rollback
 from services.orchestrations.writing import create, delete, update
 
 __all__ = [

@@ -69,7 +69,7 @@ CASES = {
         "role.create",
         role(colour="red"),
         "/colour: there is no field `colour` here",
-        problem("UNKNOWN_FIELD", "/colour", "there is no field `colour` here", *FIRST, *OTHERS),
+        problem("UNKNOWN_FIELD", "/colour", "there is no field `colour` here", *FIRST, *OTHERS, "idempotencyKey"),
     ),
     "a mistyped field": bad_request(
         "role.update",
