@@ -135,9 +135,10 @@ async def page_of(
     """
     place = listing.place_at(cursor)
     behind = () if place is None else (listing.order.behind(place),)
-    text, values = where([*conditions, *behind], first=2)
-    query = f"{select} WHERE {text} ORDER BY {listing.order} LIMIT $1"
-    rows = await connections.pool().fetch(query, limit + 1, *values)
+    text, values = where([*conditions, *behind])
+    # The limit stands in the text: a plan that is kept for any limit would sort the whole table.
+    query = f"{select} WHERE {text} ORDER BY {listing.order} LIMIT {limit + 1:d}"
+    rows = await connections.pool().fetch(query, *values)
     return [read(row) for row in rows[:limit]], listing.cursor_behind(rows, limit)
 
 

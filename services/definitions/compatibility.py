@@ -30,7 +30,7 @@ def breaking_changes(before: JsonObject, after: JsonObject) -> list[Problem]:
 
     >>> before, after = {"input": {"type": "object"}}, {"input": {"type": "object", "required": ["topic"]}}
     >>> [str(problem) for problem in breaking_changes(before, after)]
-    ['/input/required: `topic` was not required; an input that was taken would be refused']
+    ['/input/required: `topic` may be missing; an input that was taken would be refused']
     """
     of_input = [
         _problem(after, "/input", gap, "an input that was taken would be refused")
@@ -57,8 +57,8 @@ def input_gaps(before: Json, after: Json) -> list[Gap]:
     asked = {**after, "required": [name for name in required if name not in new and name not in old]}
     return [
         *gaps(before, asked),
-        *(Gap("/required", f"`{name}` is not filled in any more") for name in missing),
-        *(Gap(f"/properties/{name}/default", "it does not fit what it is the default of") for name in unfit),
+        *(Gap("/required", f"`{name}` may be missing, and is not filled in any more") for name in missing),
+        *(Gap(f"/properties/{name}/default", "the default does not fit") for name in unfit),
     ]
 
 

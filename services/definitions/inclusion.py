@@ -82,7 +82,7 @@ class _Comparison:
         if facts is None or wide is True:
             return []
         if not isinstance(wide, dict):
-            return [Gap(place, "nothing is allowed here any more")] if types(facts) else []
+            return [Gap(place, "something may stand here, and nothing fits")] if types(facts) else []
         self.left -= 1
         self.nested += 1
         if self.left < 0 or self.nested > _MAX_NESTED:
@@ -119,7 +119,7 @@ class _Comparison:
         closed = [fact for fact in facts if self.narrow.is_closed(fact)]
         for value in known:
             if problems_of_value(wide, value) and not any(problems_of_value(fact, value) for fact in closed):
-                return [Gap(place, f"{_shown(value)} is not allowed any more")]
+                return [Gap(place, f"{_shown(value)} may stand here, and does not fit")]
         return []
 
     def _of_keyword(self, facts: Facts, wide: Node, keyword: str, at: str) -> list[Gap]:
@@ -140,10 +140,10 @@ class _Comparison:
                 return self._of_items(facts, wide, keyword, at)
             case "type":
                 more = types(facts) - types_of(value)
-                return [Gap(at, f"{_said(more)} was allowed, and is not any more")] if more else []
+                return [Gap(at, f"{_said(more)} may stand here, and does not fit")] if more else []
             case "required":
                 missing = [name for name in value if name not in required(facts)]
-                return [Gap(at, f"`{name}` was not required") for name in missing]
+                return [Gap(at, f"`{name}` may be missing") for name in missing]
             case _:
                 return [] if follows(facts, keyword, value) else self._unless_known(facts, wide, keyword, at)
 
@@ -156,7 +156,7 @@ class _Comparison:
                     _encoded(said)
                 ):
                     return []
-        return [Gap(at, f"`{keyword}` refuses what was allowed, or it cannot be told that it does not")]
+        return [Gap(at, f"it is not sure that `{keyword}` holds")]
 
     def _of_applicator(self, facts: Facts, wide: Node, keyword: str, at: str) -> list[Gap]:
         value = wide[keyword]
@@ -168,11 +168,11 @@ class _Comparison:
             case "anyOf":
                 if any(not self.compare(facts, option, at) for option in value):
                     return []
-                return [Gap(at, "none of these allows all that was allowed")]
+                return [Gap(at, "it is not sure that one of these holds")]
             case "oneOf":
                 if any(self._is_the_only_one(facts, value, i) for i in range(len(value))):
                     return []
-                return [Gap(at, "it cannot be told that exactly one of these allows what was allowed")]
+                return [Gap(at, "it is not sure that exactly one of these holds")]
             case "not":
                 is_apart = self._are_apart(facts, self.wide.facts(value))
                 return [] if is_apart else self._unless_known(facts, wide, keyword, at)

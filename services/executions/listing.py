@@ -24,8 +24,8 @@ _OF_EACH = """
     SELECT execution.id FROM execution
     WHERE (execution.{column}, execution.id) >= (wanted.value, $2)
       AND (execution.{column}, execution.id) <= (wanted.value, $3) AND {where}
-    ORDER BY execution.{column} {way}, execution.id {way} LIMIT $4
-  ) AS found ORDER BY found.id {way} LIMIT $4
+    ORDER BY execution.{column} {way}, execution.id {way} LIMIT {limit:d}
+  ) AS found ORDER BY found.id {way} LIMIT {limit:d}
 ) AS page ON page.id = execution.id ORDER BY execution.id {way}"""
 
 
@@ -112,11 +112,11 @@ async def _of_each(
         "execution.version_id = ANY({}::uuid[])": versions if by_status else None,
         "execution.status = ANY({}::text[])": None if by_status else statuses or None,
     }
-    text, values = where([*conditions, *those_given(other)], first=5)
+    text, values = where([*conditions, *those_given(other)], first=4)
     way = "DESC" if listing.order.descending else "ASC"
-    query = _OF_EACH.format(select=SELECT, type=type_, column=column, way=way, where=text)
+    query = _OF_EACH.format(select=SELECT, type=type_, column=column, way=way, where=text, limit=limit + 1)
     ids = _ids_behind(listing.place_at(cursor), descending=listing.order.descending)
-    rows = await connections.pool().fetch(query, sorted(set(wanted)), *ids, limit + 1, *values)
+    rows = await connections.pool().fetch(query, sorted(set(wanted)), *ids, *values)
     items = [execution_of(row) for row in rows[:limit]]
     return ExecutionPage(items=items, next_cursor=listing.cursor_behind(rows, limit))
 

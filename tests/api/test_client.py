@@ -41,7 +41,7 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
         },
         "breaking": {
             "message": f"this would break those who rely on version 1 of 'Reading {link}'; if it may, say `breaking`,"
-            " and it is published as major 2; /input/required: `tone` was not required; an input that was taken would"
+            " and it is published as major 2; /input/required: `tone` may be missing; an input that was taken would"
             " be refused",
             "code": "BAD_REQUEST",
             "httpStatus": 400,
@@ -50,7 +50,7 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
                 {
                     "code": "BREAKING_CHANGE",
                     "path": "/input/required",
-                    "message": "`tone` was not required; an input that was taken would be refused",
+                    "message": "`tone` may be missing; an input that was taken would be refused",
                 }
             ],
         },
