@@ -29,7 +29,8 @@ from services.definitions.structure import pointer
 from services.json import Json
 from services.schema import problems_of_value
 
-_MAX_COMPARED = 5_000
+# About half a second at most: a fact of a value, looked at once.
+_MAX_LOOKED_AT = 15_000
 _MAX_NESTED = 60
 _MAX_APART = 6
 _SHOWN = 80
@@ -72,7 +73,7 @@ class _Comparison:
 
     narrow: Schemas
     wide: Schemas
-    left: int = _MAX_COMPARED
+    left: int = _MAX_LOOKED_AT
     nested: int = 0
     depth: int = 0
     under_way: dict[_Pair, int] = field(default_factory=dict[_Pair, int])
@@ -83,9 +84,9 @@ class _Comparison:
             return []
         if not isinstance(wide, dict):
             return [Gap(place, "something may stand here, and nothing fits")] if types(facts) else []
-        self.left -= 1
+        self._spend(1 + len(facts))
         self.nested += 1
-        if self.left < 0 or self.nested > _MAX_NESTED:
+        if self.nested > _MAX_NESTED:
             raise _TooMuch
         try:
             if self.wide.is_closed(wide) and self._is_known(facts, wide):
@@ -102,6 +103,15 @@ class _Comparison:
         finally:
             self.depth -= 1
 
+    def _spend(self, facts: int) -> None:
+        self.left -= facts
+        if self.left < 0:
+            raise _TooMuch
+
+    def _property(self, facts: Facts, name: str) -> Facts | None:
+        self._spend(len(facts))
+        return self.narrow.property(facts, name)
+
     def _is_known(self, facts: Facts, wide: Node) -> bool:
         return any(self.narrow.text(fact) == self.wide.text(wide) for fact in facts)
 
@@ -115,7 +125,7 @@ class _Comparison:
         return next((found for case in cases if (found := self.compare(case, wide, place))), [])
 
     def _of_values(self, known: Sequence[Json], facts: Facts, wide: Node, place: str) -> list[Gap]:
-        self.left -= len(known)
+        self._spend(len(known))
         closed = [fact for fact in facts if self.narrow.is_closed(fact)]
         for value in known:
             if problems_of_value(wide, value) and not any(problems_of_value(fact, value) for fact in closed):
@@ -149,14 +159,16 @@ class _Comparison:
 
     def _unless_known(self, facts: Facts, wide: Node, keyword: str, at: str) -> list[Gap]:
         """Nothing when one of the facts says the same, word by word."""
-        said = {name: wide[name] for name in (keyword, *TOGETHER.get(keyword, ())) if name in wide}
-        if keyword in ALONE and self.wide.is_closed(said):
-            for fact in facts:
-                if _encoded({name: fact[name] for name in (keyword, *TOGETHER.get(keyword, ())) if name in fact}) == (
-                    _encoded(said)
-                ):
-                    return []
+        names = (keyword, *TOGETHER.get(keyword, ()))
+        is_closed = keyword in ALONE and all(self.wide.is_closed(wide.get(name)) for name in names)
+        if is_closed and any(all(self._is_same(fact, wide, name) for name in names) for fact in facts):
+            return []
         return [Gap(at, f"it is not sure that `{keyword}` holds")]
+
+    def _is_same(self, fact: Node, wide: Node, keyword: str) -> bool:
+        if keyword not in fact or keyword not in wide:
+            return (keyword in fact) == (keyword in wide)
+        return self.narrow.text(fact[keyword]) == self.wide.text(wide[keyword])
 
     def _of_applicator(self, facts: Facts, wide: Node, keyword: str, at: str) -> list[Gap]:
         value = wide[keyword]
@@ -212,7 +224,7 @@ class _Comparison:
         if types(facts) != {"object"} or deep == _MAX_APART:
             return False
         return any(
-            self._are_apart(self.narrow.property(facts, name), self.wide.property(other, name), deep + 1)
+            self._are_apart(self._property(facts, name), self.wide.property(other, name), deep + 1)
             for name in required(facts)
         )
 
@@ -226,7 +238,7 @@ class _Comparison:
         for name, part in value.items():
             match keyword:
                 case "properties":
-                    found += self.inside(self.narrow.property(facts, name), part, at + pointer(name))
+                    found += self.inside(self._property(facts, name), part, at + pointer(name))
                 case "dependentSchemas":
                     found += self.compare(facts, part, at + pointer(name))
                 case _:
@@ -246,7 +258,7 @@ class _Comparison:
     ) -> list[Gap]:
         """The gaps of the properties that are none of the named; of those that no pattern names."""
         for name in self.narrow.named(facts):
-            if name not in named and (found := self.inside(self.narrow.property(facts, name), wide, at)):
+            if name not in named and (found := self.inside(self._property(facts, name), wide, at)):
                 return [Gap(at, f"`{name}`: {found[0].message}")]
         return self.inside(self.narrow.other_property(facts, patterns), wide, at)
 

@@ -16,6 +16,7 @@ TOPIC = {"type": "object", "required": ["topic"], "properties": {"topic": {"type
 CLOSED = {**TOPIC, "additionalProperties": False}
 CATS = {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "cat"}, "lives": {"type": "integer"}}}
 DOGS = {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "dog"}}}
+MANY = {f"p{number}": {"type": "string"} for number in range(8_000)}
 BIRDS = {"type": "object", "required": ["kind"], "properties": {"kind": {"const": "bird"}}}
 
 
@@ -106,7 +107,7 @@ UNTOLD = {
     "the whole again, without its defaults": (
         {"properties": {"a": {}}}, {"properties": {"a": {"$ref": "#"}, "b": {"default": 1}}, "required": ["b"]},
     ),
-    "too much": ({"not": {}}, {"allOf": [{"anyOf": [{"minimum": i}, {"maxLength": i}]} for i in range(3_000)]}),
+    "too much": ({"properties": MANY}, {"properties": MANY, "title": "the same"}),
 }  # fmt: skip
 
 
@@ -126,7 +127,7 @@ def test_what_refuses_something_is_breaking_where_it_does(case: str) -> None:
 def test_what_cannot_be_told_counts_as_breaking(case: str) -> None:
     before, after = UNTOLD[case]
 
-    assert input_gaps(before, after) != [] or problems_of_schema(before) or before == {"not": {}}
+    assert input_gaps(before, after) != []
 
 
 def test_a_schema_is_compatible_with_itself_whatever_it_says() -> None:
