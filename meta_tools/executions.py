@@ -14,14 +14,13 @@ from services.executions import (
     DelayMs,
     Execution,
     ExecutionDetail,
-    Instant,
     Priority,
     Status,
     StepLog,
 )
 from services.idempotency import MAX_KEY, IdempotencyKey
 from services.json import Json
-from services.listing import Limit, OrchestrationReference
+from services.listing import Instant, Limit, OrchestrationReference
 from services.tools.tool import ToolContext
 
 ExecutionId = Annotated[UUID, Meta(description="What `system.execute_orchestration` gave back as `executionId`.")]

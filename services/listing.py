@@ -10,7 +10,7 @@ from piccolo.columns.combination import Where
 from db import tables
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="How many at most.")]
-Instant = Annotated[datetime, msgspec.Meta(tz=True, description="RFC 3339 with an offset.")]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 RoleReference = Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="A role's name or id.")]
 OrchestrationReference = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, description="An orchestration's name or id.")

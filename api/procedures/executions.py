@@ -17,7 +17,6 @@ from services.executions import (
     ExecutionFilter,
     ExecutionPage,
     ExecutionSort,
-    Instant,
     Priority,
     Retried,
     RoleAssignments,
@@ -27,7 +26,7 @@ from services.executions import (
 )
 from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
-from services.listing import Limit, OrchestrationReference, RoleReference
+from services.listing import Instant, Limit, OrchestrationReference, RoleReference
 from services.roles import ToolName
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]

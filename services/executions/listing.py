@@ -7,10 +7,10 @@ from uuid import UUID
 
 from services import connections
 from services.caller import Caller
-from services.executions.records import OPEN, ExecutionPage, ExecutionSort, Instant, Status
+from services.executions.records import OPEN, ExecutionPage, ExecutionSort, Status
 from services.executions.rows import SELECT, execution_of
 from services.executions.selecting import ExecutionFilter, conditions_of, versions_of
-from services.listing import Limit
+from services.listing import Instant, Limit
 from services.paging import Condition, Listing, Order, Place, page_of, those_given, where
 
 _BY_CREATION = ExecutionSort()

@@ -19,7 +19,6 @@ Status = Literal[
 RoleAssignments: TypeAlias = dict[Name, Name]
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 Priority = Annotated[int, msgspec.Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 MAX_DELAY_MS = 365 * 24 * 3600 * 1000
 DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})

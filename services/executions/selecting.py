@@ -10,8 +10,8 @@ import msgspec
 
 from services import connections, orchestrations, roles
 from services.errors import Invalid, NotFound
-from services.executions.records import Instant, Status
-from services.listing import OrchestrationReference, RoleReference
+from services.executions.records import Status
+from services.listing import Instant, OrchestrationReference, RoleReference
 from services.paging import Condition, those_given, where
 from services.roles import ToolName
 from services.tools import registry

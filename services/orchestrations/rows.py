@@ -82,7 +82,7 @@ async def found(orchestration: str) -> Orchestration:
         version_id=row["active_version_id"],
         digest=version["digest"],
         max_step_runs=version["max_step_runs"],
-        document=await document(row["active_version_id"]),
+        document=await _document_of(version),
     )
 
 
@@ -121,14 +121,7 @@ async def document(version: UUID) -> Document:
         NotFound: there is no such version.
         Conflict: somebody has written rows that no document can be read from.
     """
-    row = await _version_row(version)
-    step = tables.OrchestrationStep
-    steps = await step.select().where(step.version_id == version).output(load_json=True)
-    try:
-        return document_of(row["document"], steps)
-    except (ValueError, msgspec.ValidationError) as error:
-        state = f"has rows that no document can be read from ({error})"
-        raise Conflict("version", row["number"], state=state, allowed="rows as documents are written to") from None
+    return await _document_of(await _version_row(version))
 
 
 def summary_of(row: Any) -> OrchestrationSummary:
@@ -150,6 +143,16 @@ def not_found(orchestration: str) -> NotFound:
 def without_active_version(name: str) -> Conflict:
     """That nothing of the orchestration is active."""
     return Conflict("orchestration", name, state="has no active version", allowed="a published version")
+
+
+async def _document_of(row: dict[str, Any]) -> Document:
+    step = tables.OrchestrationStep
+    steps = await step.select().where(step.version_id == row["id"]).output(load_json=True)
+    try:
+        return document_of(row["document"], steps)
+    except (ValueError, msgspec.ValidationError) as error:
+        state = f"has rows that no document can be read from ({error})"
+        raise Conflict("version", row["number"], state=state, allowed="rows as documents are written to") from None
 
 
 async def _version_row(version: UUID) -> dict[str, Any]:
