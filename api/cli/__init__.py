@@ -33,7 +33,8 @@ def root() -> None:
 @click.option("--input", "given", metavar="JSON|@FILE", help="What the orchestration takes; {} when left out.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Of what is due, the higher goes first.")
 @click.option("--delay", metavar="TIME", help="Leave it to the workers of then: in 30s, 10m, 12h or 2d.")
-def run(what: str, given: str | None, priority: int, delay: str | None) -> None:
+@click.option("--breaking", is_flag=True, help="The file may break those who rely on what it takes the place of.")
+def run(what: str, given: str | None, priority: int, delay: str | None, breaking: bool) -> None:
     """Run an orchestration here and show its progress.
 
     A file is loaded first: its roles and orchestrations are created or updated, and its last orchestration is run. A
@@ -41,7 +42,7 @@ def run(what: str, given: str | None, priority: int, delay: str | None) -> None:
     """
     from api.cli import running
 
-    sys.exit(running.run(what, given, priority, delay))
+    sys.exit(running.run(what, given, priority, delay, breaking=breaking))
 
 
 @root.command()

@@ -35,7 +35,7 @@ _PATIENCE_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
-def run(what: str, given: str | None, priority: int, delay: str | None) -> int:
+def run(what: str, given: str | None, priority: int, delay: str | None, *, breaking: bool) -> int:
     """Run the orchestration that `what` names or holds; the exit code is 0 when it completed.
 
     With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
@@ -43,7 +43,7 @@ def run(what: str, given: str | None, priority: int, delay: str | None) -> int:
     source = _bundle_in(Path(what)) if _is_file(what) else what
     data = {} if given is None else json_of("--input", given)
     later = None if delay is None else duration_of("--delay", delay)
-    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later))
+    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later, breaking=breaking))
 
 
 def restart(execution: UUID, from_: str | None, input: str | None, context: str | None) -> int:
@@ -78,11 +78,13 @@ def check(file: str) -> int:
     return 0
 
 
-async def _run(runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None) -> int:
+async def _run(
+    runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None, *, breaking: bool
+) -> int:
     delay_ms = 0 if later is None else later // timedelta(milliseconds=1)
     if delay_ms > MAX_DELAY_MS:
         raise Unusable("--delay is longer than a year; start the execution within 365d")
-    name = await _known(source) if isinstance(source, str) else await _loaded(source)
+    name = await _known(source) if isinstance(source, str) else await _loaded(source, breaking=breaking)
     starting = executions.start(OPERATOR, orchestration=name, input=data, priority=priority, delay_ms=delay_ms)
     if later is None:
         return await _go_on(runtime, starting)
@@ -151,8 +153,8 @@ def _bundle_in(file: Path) -> Bundle:
     return bundles.read(content_of(file))
 
 
-async def _loaded(bundle: Bundle) -> str:
-    loaded = await bundles.load(OPERATOR, bundle)
+async def _loaded(bundle: Bundle, *, breaking: bool) -> str:
+    loaded = await bundles.load(OPERATOR, bundle, breaking=breaking)
     if not loaded.orchestrations:
         raise Unusable("the file holds no orchestration, so there is nothing to run")
     return loaded.orchestrations[-1].name
@@ -162,7 +164,7 @@ async def _known(name: str) -> str:
     try:
         return (await orchestrations.get(OPERATOR, orchestration=name)).name
     except NotFound:
-        names = [found.name for found in await orchestrations.list_(OPERATOR)]
+        names = [found.name for found in (await orchestrations.list_(OPERATOR)).items]
         there_are = f"there are: {', '.join(names)}" if names else "there are none yet; run a file to load one"
         raise Unusable(f"there is no orchestration {name!r}; {there_are}") from None
 

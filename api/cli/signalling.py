@@ -9,7 +9,7 @@ from api.cli.mendable import Unusable
 from api.cli.process import with_runtime
 from services import executions
 from services.caller import OPERATOR
-from services.executions import MAX_KEY
+from services.idempotency import MAX_KEY
 
 
 def send(execution: UUID, event: str, given: str | None, key: str | None) -> int:

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from api.context import Context
 from api.policy import Needs
-from api.procedures.orchestrations import OrchestrationReference
+from api.procedures.parameters import Cursor, Forward, Number
 from api.rpc import Example, Tracked, mutation, query, subscription
 from services import executions
 from services.definitions.document import Name
@@ -20,9 +20,9 @@ from services.executions import (
     Execution,
     ExecutionDetail,
     ExecutionFilter,
+    ExecutionPage,
+    ExecutionSort,
     Followed,
-    IdempotencyKey,
-    Instant,
     Priority,
     Recorded,
     Retried,
@@ -31,8 +31,9 @@ from services.executions import (
     Steered,
     StepLog,
 )
+from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
-from services.listing import Limit, RoleReference
+from services.listing import Instant, Limit, OrchestrationReference, RoleReference
 from services.roles import ToolName
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
@@ -42,6 +43,7 @@ Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is ta
 StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
 Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
+Statuses = Annotated[tuple[Status, ...], Meta(min_length=1, max_length=9, description="Any of these.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 After = Annotated[int, Meta(ge=0, description="The `seq` of the last event that you have.")]
 LastEventId = Annotated[str, Meta(pattern="^[0-9]{1,15}$", description="The id of the last event that you have.")]
@@ -165,7 +167,8 @@ async def list_(
     ctx: Context,
     *,
     orchestration: OrchestrationReference | None = None,
-    status: Status | None = None,
+    version: Number | None = None,
+    status: Status | Statuses | None = None,
     role: RoleReference | None = None,
     tool: ToolName | None = None,
     started_by: Starter | None = None,
@@ -173,17 +176,21 @@ async def list_(
     started_after: Instant | None = None,
     parent: ExecutionId | None = None,
     restart_of: ExecutionId | None = None,
+    sort: ExecutionSort = ExecutionSort(),  # noqa: B008
+    cursor: Cursor | None = None,
+    direction: Forward = "forward",
     limit: Limit = 50,
-    before: ExecutionId | None = None,
-) -> list[Execution]:
-    """Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started,
-    `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give
-    `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at.
-    NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read.
+) -> ExecutionPage:
+    """Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page.
+    `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and
+    the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a
+    tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such
+    orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read.
     """
     return await executions.list_(
         ctx.caller,
         orchestration=orchestration,
+        version=version,
         status=status,
         role=role,
         tool=tool,
@@ -192,8 +199,9 @@ async def list_(
         started_after=started_after,
         parent=parent,
         restart_of=restart_of,
+        sort=sort,
+        cursor=cursor,
         limit=limit,
-        before=before,
     )
 
 

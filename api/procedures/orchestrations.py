@@ -6,15 +6,25 @@ from msgspec import Meta
 
 from api.context import Context
 from api.policy import Needs
+from api.procedures.parameters import Author, Breaking, Cursor, ExpectedVersion, Forward, Key, Number, Search
 from api.rpc import Example, mutation, query
 from services import bundles, orchestrations
 from services.definitions.diff import Change
 from services.definitions.document import Name
 from services.json import Json, JsonObject
-from services.listing import Limit, OrchestrationReference
-from services.orchestrations import Orchestration, OrchestrationSummary, Validation
+from services.listing import Instant, Limit, OrchestrationReference
+from services.orchestrations import (
+    Orchestration,
+    OrchestrationPage,
+    OrchestrationSort,
+    OrchestrationSummary,
+    Validation,
+)
 
-OrchestrationName = Annotated[str, Meta(max_length=100)]
+Tags = Annotated[tuple[Name, ...], Meta(max_length=20, description="Every one of these tags.")]
+ExpectedDigest = Annotated[
+    str, Meta(max_length=100, description="The digest that was read; when it is another now, nothing is done.")
+]
 
 _ECHO = {"name": "echo", "steps": [{"name": "Echo", "kind": "transform", "inputMapping": {"said": "<<input.topic>>"}}]}
 
@@ -26,15 +36,33 @@ _ECHO = {"name": "echo", "steps": [{"name": "Echo", "kind": "transform", "inputM
 async def list_(
     ctx: Context,
     *,
-    tag: Name | None = None,
+    q: Search | None = None,
+    tags: Tags = (),
     is_active: bool | None = None,
+    created_by: Author | None = None,
+    created_after: Instant | None = None,
+    created_before: Instant | None = None,
+    sort: OrchestrationSort = OrchestrationSort(),  # noqa: B008
+    cursor: Cursor | None = None,
+    direction: Forward = "forward",
     limit: Limit = 100,
-    after: OrchestrationName | None = None,
-) -> list[OrchestrationSummary]:
-    """Orchestrations by name, without their documents; `tag` and `isActive` narrow, `after` goes on behind a name.
-    Needs orchestrations.read.
+) -> OrchestrationPage:
+    """Orchestrations without their documents, by name unless `sort` says otherwise: all, or those that have every one
+    of `tags` or `q` in name or description, are active or not, or were made by somebody or within a time. `nextCursor`
+    is the `cursor` of the next page. BAD_REQUEST when the cursor is of another list. Needs orchestrations.read.
     """
-    return await orchestrations.list_(ctx.caller, tag=tag, is_active=is_active, limit=limit, after=after)
+    return await orchestrations.list_(
+        ctx.caller,
+        q=q,
+        tags=tags,
+        is_active=is_active,
+        created_by=created_by,
+        created_after=created_after,
+        created_before=created_before,
+        sort=sort,
+        cursor=cursor,
+        limit=limit,
+    )
 
 
 @query(meta=Needs("orchestrations.read"), examples=[Example(summary="By its name.", input={"orchestration": "review"})])
@@ -48,12 +76,13 @@ async def get(ctx: Context, *, orchestration: OrchestrationReference) -> Orchest
 @mutation(
     meta=Needs("orchestrations.write"), examples=[Example(summary="One step, no model.", input={"document": _ECHO})]
 )
-async def create(ctx: Context, *, document: Json) -> Orchestration:
-    """A new orchestration from a document, published as version 1 and active at once. BAD_REQUEST with every one of
-    its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. Needs
-    orchestrations.write.
+async def create(ctx: Context, *, document: Json, idempotency_key: Key | None = None) -> Orchestration:
+    """A new orchestration from a document, published as version 1 and active at once; `orchestration.draft` makes one
+    that is not. BAD_REQUEST with every one of its `problems`, each with a JSON Pointer into the document; CONFLICT when
+    the name is taken. The same `idempotencyKey` gives the same answer for a day; CONFLICT when it was used with another
+    request. Needs orchestrations.write.
     """
-    return await orchestrations.create(ctx.caller, document=document)
+    return await orchestrations.create(ctx.caller, document=document, idempotency_key=idempotency_key)
 
 
 @mutation(
@@ -66,12 +95,27 @@ async def update(
     orchestration: OrchestrationReference,
     changes: JsonObject | None = None,
     is_active: bool | None = None,
+    if_version: ExpectedVersion | None = None,
+    if_digest: ExpectedDigest | None = None,
+    breaking: Breaking = False,
+    idempotency_key: Key | None = None,
 ) -> Orchestration:
     """The orchestration, changed: `changes` replaces whole fields of its document, which makes a new version, active
-    at once; `isActive` lets executions start or not. What runs keeps to its version. NOT_FOUND, CONFLICT and
+    at once; `isActive` lets executions start or not. What runs keeps to its version. With `ifVersion` or `ifDigest` it
+    is CONFLICT when somebody has changed it since. BAD_REQUEST with the problems BREAKING_CHANGE when inputs that were
+    taken would be refused or less is promised of the output, unless `breaking` is true; NOT_FOUND, CONFLICT and
     BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.write.
     """
-    return await orchestrations.update(ctx.caller, orchestration=orchestration, changes=changes, is_active=is_active)
+    return await orchestrations.update(
+        ctx.caller,
+        orchestration=orchestration,
+        changes=changes,
+        is_active=is_active,
+        if_version=if_version,
+        if_digest=if_digest,
+        breaking=breaking,
+        idempotency_key=idempotency_key,
+    )
 
 
 @mutation(
@@ -93,18 +137,6 @@ async def validate(ctx: Context, *, document: Json) -> Validation:
     return await orchestrations.validate(ctx.caller, document=document)
 
 
-@query(
-    meta=Needs("orchestrations.read"),
-    examples=[Example(summary="What this would change.", input={"orchestration": "review", "document": _ECHO})],
-)
-async def diff(ctx: Context, *, orchestration: OrchestrationReference, document: Json) -> tuple[Change, ...]:
-    """What would change if this document replaced the active version: steps added, removed, moved and changed, and the
-    fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and
-    BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read.
-    """
-    return await orchestrations.diff(ctx.caller, orchestration=orchestration, document=document)
-
-
 @query(meta=Needs("orchestrations.read"))
 async def schema(ctx: Context) -> JsonObject:
     """The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An
@@ -112,3 +144,23 @@ async def schema(ctx: Context) -> JsonObject:
     orchestrations.read.
     """
     return bundles.schema(ctx.caller)
+
+
+@query(
+    meta=Needs("orchestrations.read"),
+    examples=[Example(summary="What this would change.", input={"orchestration": "review", "document": _ECHO})],
+)
+async def diff(
+    ctx: Context,
+    *,
+    orchestration: OrchestrationReference,
+    from_: Number | None = None,
+    to: Number | None = None,
+    document: Json = None,
+) -> tuple[Change, ...]:
+    """What makes the version `to`, or the `document`, of the version `from`; a version that is not given is the active
+    one. Steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the
+    same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs
+    orchestrations.read.
+    """
+    return await orchestrations.diff(ctx.caller, orchestration=orchestration, from_=from_, to=to, document=document)

@@ -1,6 +1,7 @@
 """Every table that Rolecall has, one module per noun."""
 
 from db.tables.execution import Execution
+from db.tables.idempotency import IdempotencyKey
 from db.tables.inbox import Inbox
 from db.tables.journal import Journal
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
@@ -23,11 +24,13 @@ TABLES = (
     SignalKey,
     Token,
     Session,
+    IdempotencyKey,
 )
 
 __all__ = [
     "TABLES",
     "Execution",
+    "IdempotencyKey",
     "Inbox",
     "Journal",
     "Orchestration",

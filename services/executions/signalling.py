@@ -14,9 +14,10 @@ from services.engine.core.plan import Plan
 from services.engine.orders import MAX_HELD_BYTES, MAX_SIGNAL_BYTES, Signal
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid, LimitExceeded
-from services.executions.records import FINISHED, Execution, IdempotencyKey
+from services.executions.records import FINISHED, Execution
 from services.executions.rows import one
 from services.expressions.errors import suggestion
+from services.idempotency import IdempotencyKey
 from services.json import Json
 from services.problem import Problem
 from services.schema import problems_of_value

@@ -19,6 +19,9 @@ _OF_EXPECTING = {"execution.signal"}
 _OF_CANCELLED = {"execution.retry"}
 _OF_TOKENS = {"token.revoke"}
 _OF_NEVER_RUN = {"orchestration.delete"}
+_OF_DRAFTED = {"orchestration.discard", "orchestration.publish"}
+_OF_PROPOSED = {"orchestration.reject"}
+_OF_CHANGED = {"orchestration.activate", "orchestration.rollback", "orchestration.archive", "role.rollback"}
 
 _numbers = count(1)
 
@@ -32,6 +35,14 @@ async def world_of(api: Api, procedure: str) -> Callable[[str], str]:
         await _done(api, "token.create", {"name": f"deploy-{number}", "scopes": []})
     step = _SETTLED if procedure in _OF_FINISHED else _EXPECTING if procedure in _OF_EXPECTING else _OPEN
     await _done(api, "orchestration.create", {"document": {"name": orchestration, "steps": [step]}})
+    other = {"orchestration": orchestration, "document": {"name": orchestration, "steps": [_SETTLED]}}
+    if procedure in _OF_DRAFTED:
+        await _done(api, "orchestration.draft", other)
+    if procedure in _OF_PROPOSED:
+        await _done(api, "orchestration.propose", other)
+    if procedure in _OF_CHANGED:
+        await _done(api, "orchestration.update", {"orchestration": orchestration, "changes": {"description": "New."}})
+        await _done(api, "role.update", {"role": role, "changes": {"description": "New."}})
     execution = STAND_IN if procedure in _OF_NEVER_RUN else await _execution(api, procedure, orchestration)
 
     def meant(text: str) -> str:

@@ -28,7 +28,7 @@ def test_the_first_start_leaves_a_token_for_its_owner_alone(rolecall: Rolecall) 
 def test_a_second_process_joins_the_database_of_the_first(rolecall: Rolecall) -> None:
     with rolecall.up() as up:
         done = rolecall.run(*EXAMPLE)
-        executions = up.query("execution.list")
+        executions = up.query("execution.list")["items"]
         code = up.end(signal.SIGINT)
 
     assert (done.returncode, code) == (0, 0)

@@ -22,6 +22,9 @@ NEW_ROLE = "INSERT INTO role (name, base_prompt, created_by, {}) VALUES ('New', 
 EDIT_SPARE = "UPDATE role SET {} WHERE name = 'Spare'"
 EDIT_BRIEF = "UPDATE orchestration SET {} WHERE name = 'Brief'"
 EDIT_DRAFT = f"UPDATE orchestration_version SET {{}} WHERE id = {DRAFT}"
+# The draft as a proposal, and as one that was rejected.
+PROPOSE = EDIT_DRAFT.format("status = 'proposed'") + "; "
+REJECT = PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
@@ -57,6 +60,10 @@ NEW_SESSION = (
 # What else would be emptied with the executions refuses to be.
 UNGUARDED = "ALTER TABLE inbox DISABLE TRIGGER USER; ALTER TABLE signal_key DISABLE TRIGGER USER;"
 SEND = "INSERT INTO signal_key (execution_id, key, request_digest) SELECT {}, 'paid', 'another'"
+NEW_KEY = (
+    "INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer) "
+    "VALUES ('{}', '{}', 'role.create', 'digest', 'null')"
+)
 NEW_TOKEN = "INSERT INTO token (prefix, name, hash, kind) VALUES ('{}', '{}', decode(repeat('00', {}), 'hex'), '{}')"
 
 
@@ -151,6 +158,27 @@ ATTACKS = (
     ),
     ("orchestration_version__transition", EDIT_DRAFT.format("status = 'archived'")),
     ("orchestration_version__transition", EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
+    ("orchestration_version__transition", EDIT_DRAFT.format("status = 'rejected', rejected_at = now()")),
+    ("orchestration_version__major_counts_from_one", EDIT_DRAFT.format("major = 0")),
+    ("orchestration_version__rejected_when_decided", EDIT_DRAFT.format("rejected_at = now()")),
+    ("orchestration_version__rejected_when_decided", PROPOSE + EDIT_DRAFT.format("status = 'rejected'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("document = '{\"limits\": {}}'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("message = 'another reason'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("status = 'draft'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
+    (
+        "orchestration_version__proposal_is_kept",
+        PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+    ),
+    ("orchestration_version__is_read_only", PROPOSE + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    ("orchestration_version__is_read_only", REJECT + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    (
+        "orchestration_version__is_read_only",
+        REJECT + EDIT_DRAFT.format(f"status = 'published', rejected_at = NULL, {COMPLETE}"),
+    ),
+    ("orchestration_version__is_read_only", REJECT + EDIT_DRAFT.format("rejection = 'for another reason'")),
+    ("orchestration_step__is_read_only", PROPOSE + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
+    ("orchestration__active_version_is_its_own", PROPOSE + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("document = '{\"limits\": {}}'")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("max_step_runs = 1000000")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("status = 'draft'")),
@@ -228,6 +256,9 @@ ATTACKS = (
         START.format("request_digest", "active_version_id", "NULL FROM orchestration WHERE name = 'Asleep'"),
     ),
     ("execution__starts_from_a_published_version", _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
+    ("execution__starts_from_a_published_version", PROPOSE + START.format("request_digest", DRAFT, "NULL")),
+    ("execution__starts_from_a_published_version", PROPOSE + _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
+    ("execution__starts_from_a_published_version", REJECT + _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
     ("execution__starts_queued", START.format("epoch", PUBLISHED, "7")),
     ("execution__starts_queued", START.format("status, available_at", PUBLISHED, "'waiting', NULL")),
     (
@@ -409,6 +440,9 @@ ATTACKS = (
     ("token__name", NEW_TOKEN.format("rc_2", "anna", 32, "human")),
     ("token__hash_has_32_bytes", NEW_TOKEN.format("rc_2", "eve", 31, "human")),
     ("token__kind", NEW_TOKEN.format("rc_2", "eve", 32, "root")),
+    ("idempotency_key__key_is_not_empty", NEW_KEY.format("eve", "")),
+    ("idempotency_key_pkey", NEW_KEY.format("human anna", "mine")),
+    ("idempotency_key__is_not_edited", 'UPDATE idempotency_key SET answer = \'{"name": "Forged"}\''),
     ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY['read', NULL]"),
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
     ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),

@@ -73,6 +73,8 @@ INSERT INTO signal_key (execution_id, key, request_digest)
 INSERT INTO token (prefix, hash, name, kind) VALUES ('rc_1', decode(repeat('00', 32), 'hex'), 'anna', 'human');
 INSERT INTO session (hash, token_id, expires_at)
   SELECT decode(repeat('00', 32), 'hex'), id, now() + interval '7 days' FROM token WHERE name = 'anna';
+INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer)
+  VALUES ('human anna', 'mine', 'role.create', 'digest', '{"name": "Coder"}');
 """
 
 

@@ -123,6 +123,28 @@ EDITS = (
         f"SELECT array_agg(number ORDER BY number) FROM orchestration_version WHERE orchestration_id = {BRIEF}",
         [1, 2],
     ),
+    (
+        "what is proposed is published as it is",
+        f"UPDATE orchestration_version SET status = 'proposed' WHERE id = {DRAFT};"
+        + PUBLISH_DRAFT.replace("max_step_runs = 3", "max_step_runs = 3, major = 2, decided_by = 'anna'")
+        + ACTIVATE_DRAFT,
+        ACTIVE_NUMBER,
+        3,
+    ),
+    (
+        "what is proposed is rejected, and stays",
+        f"UPDATE orchestration_version SET status = 'proposed' WHERE id = {DRAFT};"
+        "UPDATE orchestration_version SET status = 'rejected', rejected_at = now(), rejection = 'no', "
+        f"decided_by = 'anna' WHERE id = {DRAFT}",
+        f"SELECT status || ': ' || rejection FROM orchestration_version WHERE id = {DRAFT}",
+        "rejected: no",
+    ),
+    (
+        "a key that was used a day ago is forgotten",
+        "DELETE FROM idempotency_key WHERE created_at < now() + interval '1 second'",
+        "SELECT count(*) FROM idempotency_key",
+        0,
+    ),
     ("publish, then activate", PUBLISH_DRAFT + ACTIVATE_DRAFT, ACTIVE_NUMBER, 3),
     ("activate, then publish", ACTIVATE_DRAFT + PUBLISH_DRAFT, ACTIVE_NUMBER, 3),
     (

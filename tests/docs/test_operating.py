@@ -77,7 +77,7 @@ async def test_a_story_goes_as_it_is_told(
 
 
 async def _ends_of_restarts(engine: Engine) -> set[str]:
-    found = await executions.list_(OPERATOR, orchestration="order")
+    found = (await executions.list_(OPERATOR, orchestration="order")).items
     return {(await engine.finished(one.id)).status for one in found if one.restart_of is not None}
 
 
