@@ -4,6 +4,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import TypeAlias
 
@@ -169,6 +170,7 @@ class Attempts:
             self._known.popitem(last=False)
 
 
+@lru_cache(maxsize=_MAX_REMEMBERED)
 def network_of(client: str | None) -> str:
     """What one client holds of the address space: an IPv4 address, or the /64 of an IPv6 address.
 
