@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from litestar import HttpMethod, Litestar, MediaType, Request, Response, asgi, get, route
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -18,7 +19,7 @@ from api.limits import Limits
 from api.policy import checked
 from api.request_ids import give_back, request_id_of
 from api.root import router
-from api.rpc import RpcApp, RpcError
+from api.rpc import RpcApp, RpcError, Sockets
 from services import health
 from services.engine.worker import Worker
 from services.health import VERSION, Health
@@ -66,10 +67,16 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
             *session.handlers(authentication),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
-        before_send=[give_back],
+        before_send=[give_back, session.cors(runtime.settings.allowed_origins)],
+        state=State({"sockets": rpc.sockets}),
         openapi_config=None,
         logging_config=None,
     )
+
+
+def sockets_of(app: Litestar) -> Sockets:
+    """The sockets that are open at an application; who ends it asks their clients to go on elsewhere first."""
+    return app.state.sockets
 
 
 def _mounted(rpc: RpcApp) -> ASGIRouteHandler:

@@ -1,4 +1,4 @@
-"""Who calls: by the token in the Authorization header or, in a browser that has signed in, by its cookie."""
+"""Who calls: by the token that is sent along or, in a browser that has signed in, by its cookie."""
 
 import hashlib
 import re
@@ -42,7 +42,7 @@ class Authentication:
         self._attempts = Attempts(settings, clock=clock)
 
     async def caller_of(self, request: RequestInfo) -> Caller:
-        """The caller of a request. An Authorization header wins over a cookie.
+        """The caller of a request. A token wins over a cookie.
 
         Raises:
             Unauthenticated: there is neither, the header is malformed, or the token or session is not valid.
@@ -50,7 +50,7 @@ class Authentication:
             LimitExceeded: too many attempts from this address have failed.
             Unavailable: too many callers are being looked up, or the OIDC issuer does not tell its keys.
         """
-        authorization, secret = request.headers.get("authorization"), session_secret(request.headers)
+        authorization, secret = authorization_of(request), session_secret(request.headers)
         if authorization is not None or secret is None:
             return await self.bearer(authorization, request.client)
         self._check_source(request)
@@ -76,7 +76,7 @@ class Authentication:
             try:
                 found = await self._found(token)
             except Unauthenticated:
-                self._attempts.failed(client)
+                self._attempts.failed(client, digest)
                 raise
         self._attempts.worked(digest)
         return found
@@ -96,6 +96,14 @@ class Authentication:
             "a session counts in requests of this server's own pages, which browsers mark with Origin or"
             " Sec-Fetch-Site; anything else sends the header `Authorization: Bearer <token>`"
         )
+
+
+def authorization_of(request: RequestInfo) -> str | None:
+    """What a request shows as its authorization: the header or, in a browser that cannot send one, a parameter."""
+    params = request.connection_params or {}
+    if "authorization" in request.headers:
+        return request.headers["authorization"]
+    return f"Bearer {params['token']}" if "token" in params else params.get("authorization")
 
 
 def session_secret(headers: Mapping[str, str]) -> str | None:

@@ -18,9 +18,9 @@ class Context:
     request_id: str
     models: Models
     worker: Worker | None
-    run_wait_seconds: float
-    idempotency_key: str | None
     found: Caller | Exception = field(repr=False)
+    run_wait_seconds: float = 60.0
+    idempotency_key: str | None = None
 
     @property
     def caller(self) -> Caller:
@@ -45,7 +45,7 @@ async def context_of(
     """The context of a request. Not to know the caller is no error here: public procedures do not ask."""
     key = request.headers.get("idempotency-key")
     found = await _found(request, authentication)
-    return Context(request.request_id, models, worker, run_wait_seconds, key, found)
+    return Context(request.request_id, models, worker, found, run_wait_seconds, key)
 
 
 async def _found(request: RequestInfo, authentication: Authentication) -> Caller | Exception:

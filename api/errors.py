@@ -32,10 +32,13 @@ _logger = logging.getLogger(__name__)
 
 
 class ErrorData(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What refusals have in their `data` beside what every router's have, about an execution that was waited for: its
-    id and, if it has ended, why it did not complete and the path of the step that failed.
+    """What refusals have in their `data` beside what every router's have.
+
+    After as many milliseconds the same call may work. Of an execution that was waited for there are its id and, if it
+    has ended, why it did not complete and the path of the step that failed.
     """
 
+    retry_after_ms: int | msgspec.UnsetType = msgspec.UNSET
     execution_id: UUID | msgspec.UnsetType = msgspec.UNSET
     failure: Failure | msgspec.UnsetType = msgspec.UNSET
     step: str | msgspec.UnsetType = msgspec.UNSET

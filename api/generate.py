@@ -61,7 +61,7 @@ def _described(run: runs.Runnable) -> Described:
     return Described(
         name=f"run.{run.procedure}",
         kind="mutation",
-        description=f"{which} {run.description}".strip(),
+        description=" ".join(f"{which} {run.description}".split()),
         input_schema=run.input_schema,
         output_schema=run.output_schema,
         needs_input=run.needs_input,

@@ -44,14 +44,15 @@ class Rate:
         return max(self._used_until.get(key, now) - now - self._slack, 0.0)
 
     def count(self, key: Hashable, now: float) -> None:
-        """Once more, for this key."""
-        self._used_until[key] = max(self._used_until.get(key, now), now) + self._interval
+        """Once more, for this key; nobody has to wait for more than one, however many were counted at once."""
+        used_until = min(max(self._used_until.get(key, now), now), now + self._slack) + self._interval
+        self._used_until[key] = used_until
         self._used_until.move_to_end(key)
         if len(self._used_until) > self._max_keys:
             self._used_until.popitem(last=False)
 
 
-class Slots:
+class Permits:
     """How many may be held at once: `total` by all keys together, `per_key` by each. `noun` is what they are."""
 
     def __init__(self, noun: str, total: int, per_key: int) -> None:
@@ -61,14 +62,14 @@ class Slots:
         self._held: Counter[Hashable] = Counter()
         self._sum = 0
 
-    def slot(self, key: Hashable) -> AbstractContextManager[None]:
-        """A slot for this key, held inside `with`.
+    def permit(self, key: Hashable) -> AbstractContextManager[None]:
+        """A permit for this key, held inside `with`.
 
         Raises:
             LimitExceeded: on entering: the key holds as many as it may.
             Unavailable: on entering: all are taken.
         """
-        return _Slot(self, key)
+        return _Permit(self, key)
 
     def take(self, key: Hashable) -> None:
         if self._held[key] >= self._per_key:
@@ -87,20 +88,20 @@ class Slots:
             del self._held[key]
 
 
-class _Slot(AbstractContextManager[None]):
+class _Permit(AbstractContextManager[None]):
     """A class and not a generator, since every call makes one."""
 
-    __slots__ = ("_key", "_slots")
+    __slots__ = ("_key", "_permits")
 
-    def __init__(self, slots: Slots, key: Hashable) -> None:
-        self._slots = slots
+    def __init__(self, permits: Permits, key: Hashable) -> None:
+        self._permits = permits
         self._key = key
 
     def __enter__(self) -> None:
-        self._slots.take(self._key)
+        self._permits.take(self._key)
 
     def __exit__(self, *_: object) -> None:
-        self._slots.give_back(self._key)
+        self._permits.give_back(self._key)
 
 
 class Limits:
@@ -110,11 +111,11 @@ class Limits:
         self._clock = clock
         self._per_second = settings.calls_per_second
         self._rate = Rate(settings.calls_per_second, settings.calls_burst)
-        self._calls = Slots("calls", settings.calls_at_once, settings.calls_at_once_per_principal)
-        self._streams = Slots("streams", settings.streams_at_once, settings.streams_at_once_per_principal)
+        self._calls = Permits("calls", settings.calls_at_once, settings.calls_at_once_per_principal)
+        self._streams = Permits("streams", settings.streams_at_once, settings.streams_at_once_per_principal)
 
     def admit(self, principal: Principal, procedure: Procedure[..., object]) -> AbstractContextManager[None]:
-        """What the call holds while it is under way, once it was counted; `Slots` says how entering may fail.
+        """What the call holds while it is under way, once it was counted; `Permits` says how entering may fail.
 
         Raises:
             LimitExceeded: the principal calls too fast.
@@ -126,7 +127,7 @@ class Limits:
             )
             raise LimitExceeded(message, retry_after_seconds=wait)
         self._rate.count(key, now)
-        return (self._streams if procedure.streams else self._calls).slot(key)
+        return (self._streams if procedure.streams else self._calls).permit(key)
 
 
 class Attempts:
@@ -139,7 +140,7 @@ class Attempts:
         self._clock = clock
         per_minute = settings.failed_sign_ins_per_minute
         self._failures = Rate(per_minute / 60, per_minute)
-        self._lookups = Slots("sign-ins", settings.calls_at_once, settings.calls_at_once + 1)
+        self._lookups = Permits("sign-ins", settings.calls_at_once, settings.calls_at_once + 1)
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     def attempt(self, client: str | None, digest: bytes) -> AbstractContextManager[None]:
@@ -156,10 +157,11 @@ class Attempts:
 
     def look_up(self) -> AbstractContextManager[None]:
         """One look-up; entering raises Unavailable when too many are under way."""
-        return self._lookups.slot(None)
+        return self._lookups.permit(None)
 
-    def failed(self, client: str | None) -> None:
-        """An attempt from the address `client` has failed."""
+    def failed(self, client: str | None, digest: bytes) -> None:
+        """An attempt from the address `client` with what has this digest has failed."""
+        self._known.pop(digest, None)
         self._failures.count(network_of(client), self._clock())
 
     def worked(self, digest: bytes) -> None:
@@ -170,7 +172,7 @@ class Attempts:
             self._known.popitem(last=False)
 
 
-@lru_cache(maxsize=_MAX_REMEMBERED)
+@lru_cache(maxsize=4_096)
 def network_of(client: str | None) -> str:
     """What one client holds of the address space: an IPv4 address, or the /64 of an IPv6 address.
 

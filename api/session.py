@@ -1,11 +1,13 @@
 """`/session`: how a browser signs in with a token, for a cookie that its pages cannot read, and out again."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from litestar import Request, Response, delete, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
 from api.auth import COOKIE, LOOPBACK_COOKIE, Authentication, session_secret
 from api.origins import is_on_loopback, source_of
@@ -13,6 +15,8 @@ from api.rpc import RpcError
 from services import sessions
 from services.errors import Forbidden
 from services.principal import Principal
+
+PATH = "/session"
 
 _MAX_BODY_BYTES = 32 * 1024
 _DAY_SECONDS = 86_400
@@ -32,11 +36,31 @@ class SignedIn(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     expires_at: datetime
 
 
+def cors(allowed_origins: Collection[str]) -> BeforeMessageSendHookHandler:
+    """What lets the pages of these origins use `/session`, put on the heads of its answers."""
+
+    async def allow(message: Message, scope: Scope) -> None:
+        if not allowed_origins or message["type"] != "http.response.start" or scope["path"] != PATH:
+            return
+        headers = [*message["headers"], (b"vary", b"origin")]
+        origin = dict(scope["headers"]).get(b"origin", b"")
+        if origin.decode("latin-1") in allowed_origins:
+            headers += [(b"access-control-allow-origin", origin), (b"access-control-allow-credentials", b"true")]
+            if scope.get("method") == "OPTIONS":
+                headers += [
+                    (b"access-control-allow-methods", b"POST,DELETE,OPTIONS"),
+                    (b"access-control-allow-headers", b"content-type"),
+                ]
+        message["headers"] = headers
+
+    return allow
+
+
 def handlers(authentication: Authentication) -> list[HTTPRouteHandler]:
     """The routes."""
     days = authentication.settings.session_days
 
-    @post("/session", status_code=200, request_max_body_size=_MAX_BODY_BYTES)
+    @post(PATH, status_code=200, request_max_body_size=_MAX_BODY_BYTES)
     async def sign_in(request: Request[Any, Any, Any]) -> Response[SignedIn]:
         """A session for whomever the token in the body shows."""
         # Otherwise another page could sign a browser in as somebody who then reads what its user does.
@@ -49,7 +73,7 @@ def handlers(authentication: Authentication) -> list[HTTPRouteHandler]:
         signed_in = SignedIn(principal=begun.principal, expires_at=begun.expires_at)
         return Response(signed_in, headers={"set-cookie": cookie, **_UNKEPT})
 
-    @delete("/session")
+    @delete(PATH)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
         """The session is over, if there was one."""
         secret = session_secret(request.headers)

@@ -485,7 +485,7 @@ export type ErrorData = TRPCDefaultErrorData & {
   problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
   suggestion?: string | undefined;
   requestId?: string | undefined;
-} & { executionId?: string | undefined; failure?: Failure | undefined; step?: string | undefined };
+} & { retryAfterMs?: number | undefined; executionId?: string | undefined; failure?: Failure | undefined; step?: string | undefined };
 
 export type AppRouter = TRPCBuiltRouter<
   { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },

@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     executions: AtLeastOne = 200
     attempts: AtLeastOne = 100
     retention_days: AtLeastOne = 30
-    run_wait_seconds: Annotated[float, msgspec.Meta(gt=0)] = 60.0
+    run_wait_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
     allowed_origins: tuple[str, ...] = ()
     session_idle_hours: AtLeastOne = 12
     session_days: AtLeastOne = 7

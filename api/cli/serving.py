@@ -9,11 +9,13 @@ from contextlib import closing, contextmanager
 
 import click
 import uvicorn
+from litestar import Litestar
 
-from api.app import create_app
+from api.app import create_app, sockets_of
 from api.cli import tokens
 from api.cli.mendable import Unusable
 from api.cli.process import on_stop_signals, settings, with_runtime, working
+from api.rpc import MAX_MESSAGE_BYTES, Sockets
 from services.engine.worker import Worker
 from services.health import VERSION
 from services.runtime import Runtime
@@ -61,7 +63,8 @@ async def _served(
         click.echo(f"  model  {runtime.models.default}")
         click.echo(f"  token  {token}")
 
-    server = _Server(_config(runtime, worker), announce)
+    app = create_app(runtime, worker=worker)
+    server = _Server(_config(app), sockets_of(app), announce)
 
     def stop() -> None:
         server.should_exit = True
@@ -91,8 +94,9 @@ async def _work(runtime: Runtime) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, which leaves the signals to us and says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, open_sockets: Sockets, announce: Callable[[], None]) -> None:
         super().__init__(config)
+        self._open_sockets = open_sockets
         self._announce = announce
 
     @contextmanager
@@ -105,11 +109,26 @@ class _Server(uvicorn.Server):
         if self.started:
             self._announce()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # Nobody is let in any more, so whoever is asked to go on elsewhere does not come back here.
+        for server in self.servers:
+            server.close()
+        for listening in sockets or ():
+            listening.close()
+        await self._open_sockets.leave(patience_seconds=_REQUEST_PATIENCE_SECONDS)
+        await super().shutdown(sockets)
 
-def _config(runtime: Runtime, worker: Worker | None) -> uvicorn.Config:
+
+def _config(app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(
-        create_app(runtime, worker=worker),
+        app,
         http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        # Ours go to the page itself; a browser whose page is frozen would go on answering these.
+        ws_ping_interval=None,
+        # Compressing short texts costs more, per open socket above all, than it saves.
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         log_level="warning",

@@ -12,12 +12,15 @@ from api.rpc.openapi import openapi
 from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
 from api.rpc.router import Family, Router
+from api.rpc.socket import SocketLimits
 from api.rpc.tracked import Tracked
 from api.rpc.typescript import Described, typescript
 from api.rpc.uploads import File, Form, Octets
 from api.rpc.whole import whole
+from api.rpc.ws import MAX_MESSAGE_BYTES, Sockets
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
     "Code",
     "Described",
     "Family",
@@ -33,6 +36,8 @@ __all__ = [
     "Router",
     "RpcApp",
     "RpcError",
+    "SocketLimits",
+    "Sockets",
     "Tracked",
     "mutation",
     "openapi",

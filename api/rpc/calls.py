@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 class RequestInfo:
     """What a context can be made of. Header names are in lower case; `request_id` stands in our log.
 
-    Of a WebSocket it is the request that opened it, and `calls` is empty: they come later.
+    Of a message on a WebSocket `calls` and `request_id` are its own, the rest is of the request that opened the socket.
     """
 
     method: str
@@ -42,10 +42,10 @@ OnError: TypeAlias = Callable[[Exception], RpcError | None]
 class Calls:
     """How calls of one application are run.
 
-    `create_context` is awaited once per request; `guard` sees each procedure before its input is read and may
-    raise, and what it gives back is held while the call is under way; `on_error` translates exceptions of these two
-    and of procedures. What it does not know becomes
-    INTERNAL_SERVER_ERROR with a request id, and its traceback goes to the log only.
+    `create_context` is awaited once per request, and per message on a WebSocket; `guard` sees each procedure before
+    its input is read and may raise, and what it gives back is held while the call is under way; `on_error` translates
+    exceptions of these two and of procedures. What it does not know becomes INTERNAL_SERVER_ERROR with a request id,
+    and its traceback goes to the log only.
     """
 
     create_context: CreateContext

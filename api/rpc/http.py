@@ -13,6 +13,7 @@ from api.rpc.dispatch import Dispatch
 from api.rpc.limits import Limits, Pace
 from api.rpc.request_id import request_id_of
 from api.rpc.router import Router
+from api.rpc.socket import SocketLimits
 from api.rpc.streaming import (
     Streams,
     end_events,
@@ -22,6 +23,7 @@ from api.rpc.streaming import (
     write_lines,
     write_whole,
 )
+from api.rpc.ws import Sockets
 
 _LIMITS = Limits()
 _PACE = Pace()
@@ -46,6 +48,7 @@ class RpcApp:
         allow_method_override: bool = True,
         prefix: str = "/trpc",
         allowed_origins: Collection[str] = (),
+        socket_limits: SocketLimits | None = None,
     ) -> None:
         self.router = router
         self.prefix = prefix.rstrip("/")
@@ -55,15 +58,18 @@ class RpcApp:
         self._allow_method_override = allow_method_override
         self._allowed_origins = frozenset(allowed_origins)
         self._streams = Streams()
+        self.sockets = Sockets(router, self._calls, socket_limits or SocketLimits(), self._allowed_origins)
 
     def end_streams(self) -> None:
         """Break off what is open without end, so that its clients connect anew, to whoever listens then."""
         self._streams.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            raise ValueError(f"this application answers HTTP, not {scope['type']}")
+        if scope["type"] not in ("http", "websocket"):
+            raise ValueError(f"this application answers HTTP and WebSockets, not {scope['type']}")
         headers = _headers(scope)
+        if scope["type"] == "websocket":
+            return await self.sockets.serve(scope, headers, receive, send)
         request_id = request_id_of(headers.get("x-request-id"))
         cors = cors_headers(self._allowed_origins, headers.get("origin"))
         response = Response(send, {**cors, "x-request-id": request_id})

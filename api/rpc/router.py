@@ -38,6 +38,8 @@ class Router:
         for keyword, member in members.items():
             segment = _segment(keyword)
             if isinstance(member, Family):
+                if segment in families:
+                    raise ValueError(f"there are two families called {segment!r}")
                 families[segment] = member
                 continue
             if isinstance(member, Router):

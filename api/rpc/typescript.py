@@ -12,6 +12,7 @@ from api.rpc.procedure import Kind, Procedure
 from api.rpc.router import Router
 from api.rpc.typescript_schema import declarations
 from api.rpc.typescript_types import TAKEN, Types, Use, comment, key
+from api.rpc.uploads import Form, Octets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class Member:
 
 Tree: TypeAlias = "dict[str, Member | Tree]"
 
+_UPLOADS: Mapping[Any, str] = {Form: "FormData", Octets: "Blob | Uint8Array<ArrayBuffer>"}
 _WORDS: Mapping[Kind, str] = {"query": "Query", "mutation": "Mutation", "subscription": "Subscription"}
 
 _HEADER = """\
@@ -136,8 +138,13 @@ def _shapes(router: Router, *, inputs: bool) -> list[shapes.Type]:
     procedures = [procedure for _, procedure in router]
     if inputs:
         return [shapes.type_info(procedure.input_type) for procedure in procedures if procedure.input_type]
-    outputs = (procedure.output_type for procedure in procedures)
-    return [shapes.type_info(output) for output in outputs if output is not msgspec.UnsetType]
+    return [shapes.type_info(output) for procedure in procedures for output in _outputs(procedure)]
+
+
+def _outputs(procedure: Procedure[..., Any]) -> list[Any]:
+    """The types of what a procedure answers, or yields."""
+    outputs = (procedure.output_type, procedure.untracked_type)
+    return [output for output in outputs if output is not None and output is not msgspec.UnsetType]
 
 
 def _of_fields(shape: shapes.Type) -> list[shapes.Type]:
@@ -177,6 +184,8 @@ def _signature(procedure: Procedure[..., Any], types: Types) -> str:
 
 
 def _input(procedure: Procedure[..., Any], types: Types) -> str:
+    if procedure.upload is not None:
+        return _UPLOADS[procedure.upload.type]
     if procedure.input_type is None:
         return "void"
     written = types.inline(shapes.type_info(procedure.input_type), "input")
@@ -188,7 +197,11 @@ def _output(procedure: Procedure[..., Any], types: Types) -> str:
     if procedure.output_type is msgspec.UnsetType:
         return "undefined"
     written = types.expression(shapes.type_info(procedure.output_type), "output")
-    return f"Tracked<{written}>" if procedure.is_tracked else written
+    if procedure.is_tracked:
+        written = f"Tracked<{written}>"
+    if procedure.untracked_type is not None:
+        written += f" | {types.expression(shapes.type_info(procedure.untracked_type), 'output')}"
+    return written
 
 
 def _described(each: Described, names: _Names) -> tuple[list[str], str]:

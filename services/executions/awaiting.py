@@ -11,7 +11,7 @@ from services.engine.core.events import ExecutionFailed
 from services.engine.follower import Gone
 from services.errors import NotFound, StillRunning
 from services.executions.following import LAST_KINDS
-from services.executions.records import Execution
+from services.executions.records import FINISHED, Execution
 from services.executions.rows import one
 
 
@@ -27,11 +27,13 @@ async def ended(execution: UUID, *, wait_seconds: float) -> Execution:
             await _end_of(execution)
     except TimeoutError:
         found = await one(execution)
-        message = (
-            f"execution {str(execution)!r} of {found.orchestration!r} is {found.status} after {wait_seconds:g} seconds "
-            "and goes on; follow it, or look at it later"
-        )
-        raise StillRunning(message, execution=execution) from None
+        if found.status not in FINISHED:
+            message = (
+                f"execution {str(execution)!r} of {found.orchestration!r} is {found.status} after {wait_seconds:g} "
+                "seconds and goes on; follow it, or look at it later"
+            )
+            raise StillRunning(message, execution=execution) from None
+        return found
     return await one(execution)
 
 

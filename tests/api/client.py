@@ -62,6 +62,15 @@ class Api:
         """The reply to one request; `content_type="x"` sends that header."""
         return await asyncio.to_thread(self._ask, method, target, body, headers)
 
+    def text(self, target: str) -> str:
+        """What stands at an address, for the token that holds every scope."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
+        try:
+            connection.request("GET", target, headers={"authorization": f"Bearer {self.token}"})
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
     async def post(self, procedure: str, body: bytes, *, token: str | None = None) -> Reply:
         """The reply to a POST of these bytes as JSON, with the token that holds every scope unless another is given."""
         headers = {"content_type": "application/json"}

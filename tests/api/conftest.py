@@ -63,7 +63,9 @@ async def _working(worker: Worker) -> AsyncIterator[Worker]:
 async def _served(app: Litestar) -> AsyncIterator[int]:
     # Whoever connects before the server accepts waits in the listener's queue.
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=1)
+        # asyncio does this only for sockets that say they are TCP; without it each answer on a kept connection is late.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config = uvicorn.Config(app, log_level="warning", ws="websockets-sansio", timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:

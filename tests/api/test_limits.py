@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api.errors import refusal
 from api.gate import gate
-from api.limits import Attempts, Limits, Rate, Slots
+from api.limits import Attempts, Limits, Permits, Rate
 from api.policy import Known, Public
 from api.rpc import RpcError, query, subscription
 from api.rpc.calls import Calls
@@ -65,6 +65,25 @@ def test_whoever_waits_as_long_as_told_may_go_on(per_second: int, burst: int, as
     assert now >= (asked - burst) / per_second - 1e-6
 
 
+def test_many_at_once_hold_nobody_up_for_longer_than_one() -> None:
+    rate = Rate(per_second=2, burst=3)
+    for _ in range(1_000):
+        rate.count("anna", 0.0)
+
+    assert rate.wait_seconds("anna", 0.0) == pytest.approx(0.5)
+
+
+def test_what_was_good_and_is_no_more_is_held_up_like_anything_else() -> None:
+    attempts = Attempts(Settings(failed_sign_ins_per_minute=1), clock=Clock())
+    attempts.worked(b"revoked since")
+
+    attempts.attempt("192.0.2.7", b"revoked since")
+    attempts.failed("192.0.2.7", b"revoked since")
+
+    with pytest.raises(LimitExceeded):
+        attempts.attempt("192.0.2.7", b"revoked since")
+
+
 def test_only_the_keys_seen_last_are_remembered() -> None:
     rate = Rate(1, 1, max_keys=2)
     for key in ("a", "b", "c"):
@@ -73,17 +92,17 @@ def test_only_the_keys_seen_last_are_remembered() -> None:
     assert [rate.wait_seconds(key, 0.0) for key in ("a", "b", "c")] == [0.0, 1.0, 1.0]
 
 
-def test_a_key_cannot_take_the_slots_of_others() -> None:
-    slots = Slots("calls", total=3, per_key=2)
-    with slots.slot("anna"), slots.slot("anna"):
-        with pytest.raises(LimitExceeded, match="this caller has 2 calls under way"), slots.slot("anna"):
+def test_a_key_cannot_take_the_permits_of_others() -> None:
+    permits = Permits("calls", total=3, per_key=2)
+    with permits.permit("anna"), permits.permit("anna"):
+        with pytest.raises(LimitExceeded, match="this caller has 2 calls under way"), permits.permit("anna"):
             pass
-        with slots.slot("ben"), pytest.raises(Unavailable, match="3 calls under way"), slots.slot("carl"):
+        with permits.permit("ben"), pytest.raises(Unavailable, match="3 calls under way"), permits.permit("carl"):
             pass
-        with slots.slot("carl"):
+        with permits.permit("carl"):
             pass
 
-    assert (slots._sum, dict(slots._held)) == (0, {})
+    assert (permits._sum, dict(permits._held)) == (0, {})
 
 
 def test_a_principal_is_one_whatever_it_shows() -> None:
@@ -121,7 +140,7 @@ async def ticks(ctx: Asked) -> AsyncIterator[int]:
         yield 1
 
 
-async def test_a_stream_holds_a_slot_from_its_first_item_to_its_end() -> None:
+async def test_a_stream_holds_a_permit_from_its_first_item_to_its_end() -> None:
     limits = Limits(Settings(streams_at_once_per_principal=1, calls_at_once_per_principal=1))
     calls = Calls(context, gate(limits), refusal)
     first, never, second = (calls.stream(ticks, Asked(), lambda: None, "id") for _ in range(3))
@@ -138,7 +157,7 @@ async def test_a_stream_holds_a_slot_from_its_first_item_to_its_end() -> None:
     await never.aclose()  # type: ignore[attr-defined]
 
 
-async def test_a_call_that_fails_or_is_cancelled_gives_its_slot_back() -> None:
+async def test_a_call_that_fails_or_is_cancelled_gives_its_permit_back() -> None:
     started, limits = asyncio.Event(), Limits(Settings(calls_at_once_per_principal=1))
 
     @query(meta=Known())
@@ -177,7 +196,7 @@ def test_failures_hold_up_the_address_they_come_from_but_not_what_is_known() -> 
     attempts.worked(b"good")
     for _ in range(2):
         attempts.attempt("192.0.2.7", b"bad")
-        attempts.failed("192.0.2.7")
+        attempts.failed("192.0.2.7", b"bad")
 
     with pytest.raises(LimitExceeded, match="too many failed sign-ins from this address") as refused:
         attempts.attempt("192.0.2.7", b"new")

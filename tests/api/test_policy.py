@@ -6,7 +6,7 @@ import pytest
 
 from api.policy import Known, Needs, Public, checked, guard
 from api.root import router
-from api.rpc import Router, query
+from api.rpc import Family, Router, query, whole
 from services.caller import Caller
 from services.errors import Forbidden, Unauthenticated
 from services.principal import Principal
@@ -37,6 +37,11 @@ def test_an_application_whose_procedure_has_no_policy_does_not_start() -> None:
 
     with pytest.raises(TypeError, match=r"test_policy\.answer says nobody may call it: give it meta=Needs"):
         checked(half)
+
+
+def test_a_family_without_a_policy_does_not_start_either() -> None:
+    with pytest.raises(TypeError, match=r"test_policy\.answer says nobody may call it"):
+        checked(Router(many=Family(lambda name: whole("query", answer, name))))
 
 
 def test_every_procedure_of_ours_has_a_policy() -> None:

@@ -259,6 +259,21 @@ async def test_signing_out_ends_this_session_and_no_other(api: Api) -> None:
     assert (await here.ask("DELETE", "/session", origin=here.origin)).status == 204
 
 
+async def test_a_page_of_an_allowed_origin_may_use_it(api: Api) -> None:
+    preflight = await api.ask("OPTIONS", "/session", origin=APP)
+    signed_in = await sign_in(api, api.token, origin=APP)
+    refused = await sign_in(api, "rc_wrong", origin=APP)
+    evil = await api.ask("OPTIONS", "/session", origin="https://evil.example")
+
+    assert preflight.headers["access-control-allow-methods"] == "POST,DELETE,OPTIONS"
+    assert preflight.headers["access-control-allow-headers"] == "content-type"
+    for reply in (preflight, signed_in, refused):
+        assert reply.headers["access-control-allow-origin"] == APP
+        assert reply.headers["access-control-allow-credentials"] == "true"
+    assert {name for name in evil.headers if name.startswith("access-control")} == set()
+    assert evil.headers["vary"] == "origin"
+
+
 async def test_another_site_signs_nobody_out(api: Api) -> None:
     browser = await browser_of(api, api.token)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from api.rpc import Described, Router, Tracked, mutation, query, subscription
+from api.rpc import Described, Form, Octets, Router, Tracked, mutation, query, subscription
 
 
 class Tick(Struct):
@@ -44,7 +44,29 @@ async def told(ctx: object) -> AsyncIterator[str]:
     yield "told"
 
 
-router = Router(live=Router(ticks=ticks, tracked=tracked, news=news, counted=counted, told=told))
+@subscription
+async def mixed(ctx: object) -> AsyncIterator[Tracked[Tick] | str | None]:
+    """Ticks that can be gone on behind, and what goes on meanwhile."""
+    yield Tracked("1", Tick(1))
+
+
+@mutation
+async def form(ctx: object, *, form: Form) -> str:
+    """Takes a form."""
+    return "form"
+
+
+@mutation
+async def octets(ctx: object, *, octets: Octets) -> int:
+    """Takes bytes."""
+    return 1
+
+
+router = Router(
+    live=Router(ticks=ticks, tracked=tracked, news=news, counted=counted, told=told, mixed=mixed),
+    form=form,
+    octets=octets,
+)
 
 _INPUT: Any = {
     "type": "object",

@@ -150,12 +150,23 @@ export function watch(): () => void {
   );
   client.live.tracked.subscribe({ count: 2 }, {});
   client.live.news.subscribe(undefined, { onData: (text: string) => console.log(text) });
+  client.live.mixed.subscribe(undefined, {
+    onData: (item) => console.log(typeof item === "string" ? item.length : item === null ? 0 : item.data.tick),
+  });
   return () => [plain, tracked].forEach((each) => each.unsubscribe());
 }
 
 export async function read(signal: AbortSignal): Promise<void> {
   for await (const tick of await client.live.counted.query({ count: 2 }, { signal })) console.log(tick.tick + 1);
   for await (const text of await client.live.told.mutate()) console.log(text.length);
+}
+
+export async function send(file: File): Promise<void> {
+  const form = new FormData();
+  form.set("file", file);
+  const text: string = await client.form.mutate(form);
+  const sizes: number[] = [await client.octets.mutate(file), await client.octets.mutate(new Uint8Array([1, 2]))];
+  console.log(text, sizes);
 }
 
 export async function run(): Promise<Json> {
@@ -205,6 +216,12 @@ NEGATIVE_LIVE = {
     "stream_as_its_item": Wrong("tick = await client.live.counted.query({ count: 1 });", "TS2741"),
     "stream_as_array": Wrong("(await client.live.counted.query({ count: 1 })).map(String);", "TS2339"),
     "stream_read_without_await": Wrong("for (const item of await client.live.told.mutate()) item;", "TS2488"),
+    "untracked_among_tracked": Wrong(
+        "client.live.mixed.subscribe(undefined, { onData: (item) => item.data });", "TS18047 TS2531 TS2339"
+    ),
+    "object_for_a_form": Wrong('await client.form.mutate({ file: "a" });', "TS2345 TS2353"),
+    "text_for_bytes": Wrong('await client.octets.mutate("a");', "TS2345"),
+    "form_for_bytes": Wrong("await client.octets.mutate(new FormData());", "TS2345"),
     "run_without_input": Wrong("await client.run.render.mutate();", "TS2554"),
     "run_with_missing_input": Wrong("await client.run.render.mutate({});", "TS2345 TS2741"),
     "run_with_wrong_input": Wrong("await client.run.render.mutate({ topic: 1 });", "TS2322"),

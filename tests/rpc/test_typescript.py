@@ -196,7 +196,13 @@ def test_what_comes_item_by_item_and_what_schemas_describe_stand_in_the_tree() -
       counted: Query<{ count: number }, Stream<Tick>>;
       /** Texts, as one answer. */
       told: Mutation<void, Stream<string>>;
+      /** Ticks that can be gone on behind, and what goes on meanwhile. */
+      mixed: Subscription<void, Tracked<Tick> | string | null>;
     };
+    /** Takes a form. */
+    form: Mutation<FormData, string>;
+    /** Takes bytes. */
+    octets: Mutation<Blob | Uint8Array<ArrayBuffer>, number>;
     run: {
       /** Takes anything. */
       anything: Mutation<Json | undefined, Json>;

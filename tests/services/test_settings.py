@@ -14,6 +14,8 @@ from services.settings import Settings
         ("ROLECALL_ATTEMPTS", "-1", ">= 1"),
         ("ROLECALL_LEASE_SECONDS", "0", ">= 1"),
         ("ROLECALL_HEARTBEAT_SECONDS", "nan", "> 0.0"),
+        ("ROLECALL_RUN_WAIT_SECONDS", "0", "> 0.0"),
+        ("ROLECALL_RUN_WAIT_SECONDS", "inf", "<= 86400.0"),
         ("ROLECALL_HEARTBEAT_SECONDS", "15", "less than ROLECALL_LEASE_SECONDS, 15"),
         ("ROLECALL_CALLS_PER_SECOND", "0", ">= 1"),
         ("ROLECALL_SESSION_IDLE_HOURS", "0.5", "int"),

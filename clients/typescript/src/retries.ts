@@ -36,7 +36,7 @@ export function retries(options: RetryOptions): TRPCLink<AppRouter> {
 }
 
 function isWorthAnother(op: Operation, error: TRPCClientError<AppRouter>): boolean {
-  switch (error.data?.httpStatus) {
+  switch (statusOf(error)) {
     case 429:
       return true;
     case 503:
@@ -51,9 +51,19 @@ function isKeyed(op: Operation): boolean {
   return op.context['idempotencyKey'] !== undefined || typeof input?.idempotencyKey === 'string';
 }
 
-/** How long to wait, in milliseconds, if the server has said so: in a header, which answers that stream do not have. */
+/** What the server has answered with, or a proxy in front of it, whose answer is no envelope. */
+function statusOf(error: TRPCClientError<AppRouter>): unknown {
+  const event = error.cause as { code?: unknown } | undefined;
+  return error.data?.httpStatus ?? responseTo(error)?.status ?? event?.code;
+}
+
+/** How long to wait, in milliseconds, if the server has said so. Answers that stream have no header to say it in. */
 function askedFor(error: TRPCClientError<AppRouter>): number | undefined {
+  const seconds = Number(responseTo(error)?.headers.get('retry-after') ?? NaN);
+  return error.data?.retryAfterMs ?? (seconds >= 0 ? seconds * 1_000 : undefined);
+}
+
+function responseTo(error: TRPCClientError<AppRouter>): Response | undefined {
   const response = error.meta?.['response'];
-  const seconds = response instanceof Response ? Number(response.headers.get('retry-after') ?? NaN) : NaN;
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1_000 : undefined;
+  return response instanceof Response ? response : undefined;
 }

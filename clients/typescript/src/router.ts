@@ -206,6 +206,20 @@ export type Move = {
   path: string;
 };
 
+/** A token with its text, which is shown this once and never again. */
+export type NewToken = {
+  id: string;
+  prefix: string;
+  name: string;
+  kind: "agent" | "human" | "service";
+  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  createdAt: string;
+  expiresAt: string | null;
+  revokedAt: string | null;
+  lastUsedAt: string | null;
+  token: string;
+};
+
 /** Why an execution could not be retried: `code` is NOT_FOUND when it has gone, CONFLICT when something is against it, UNAVAILABLE when somebody holds its row, and INTERNAL when nobody has foreseen what is wrong. */
 export type NotRetried = {
   execution: string;
@@ -266,7 +280,7 @@ export type ParametersInput = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -440,6 +454,19 @@ export type StepLog = {
   costUsd: string | null;
 };
 
+/** A token without its secret. `name` is the principal's; `prefix` stands in the token and may be shown. */
+export type Token = {
+  id: string;
+  prefix: string;
+  name: string;
+  kind: "agent" | "human" | "service";
+  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  createdAt: string;
+  expiresAt: string | null;
+  revokedAt: string | null;
+  lastUsedAt: string | null;
+};
+
 /** How many items of a map may fail before the map does; both bounds hold. */
 export type Tolerance = {
   count: number | null;
@@ -458,7 +485,7 @@ export type ErrorData = TRPCDefaultErrorData & {
   problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
   suggestion?: string | undefined;
   requestId?: string | undefined;
-} & { executionId?: string | null | undefined; failure?: Failure | null | undefined; step?: string | null | undefined };
+} & { retryAfterMs?: number | undefined; executionId?: string | undefined; failure?: Failure | undefined; step?: string | undefined };
 
 export type AppRouter = TRPCBuiltRouter<
   { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },
@@ -524,6 +551,14 @@ export type AppRouter = TRPCBuiltRouter<
       resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
       /** Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`, the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
       retryMany: Mutation<{ filter: ExecutionFilter; again?: boolean | undefined; dryRun?: boolean | undefined }, Retried>;
+    };
+    token: {
+      /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
+      list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
+      /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
+      create: Mutation<{ name: string; scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
+      revoke: Mutation<{ token: string }, Token>;
     };
     system: {
       /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */

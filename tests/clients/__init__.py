@@ -1,0 +1,1 @@
+"""The client packages, built and used as their users do."""
