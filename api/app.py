@@ -19,7 +19,7 @@ from api.limits import Limits
 from api.policy import checked
 from api.request_ids import give_back, request_id_of
 from api.root import router
-from api.rpc import RpcApp, RpcError, Sockets
+from api.rpc import RpcApp, RpcError, Sockets, Streams
 from services import health
 from services.engine.worker import Worker
 from services.health import VERSION, Health
@@ -68,7 +68,7 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
         before_send=[give_back, session.cors(runtime.settings.allowed_origins)],
-        state=State({"sockets": rpc.sockets}),
+        state=State({"sockets": rpc.sockets, "streams": rpc.streams}),
         openapi_config=None,
         logging_config=None,
     )
@@ -77,6 +77,11 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
 def sockets_of(app: Litestar) -> Sockets:
     """The sockets that are open at an application; who ends it asks their clients to go on elsewhere first."""
     return app.state.sockets
+
+
+def streams_of(app: Litestar) -> Streams:
+    """The streams that are open at an application; who ends it ends them first, so that clients go on elsewhere."""
+    return app.state.streams
 
 
 def _mounted(rpc: RpcApp) -> ASGIRouteHandler:

@@ -4,9 +4,7 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 from api.limits import Attempts, Clock
 from api.origins import is_on_loopback, source_of
@@ -14,7 +12,6 @@ from api.rpc import RequestInfo
 from services import oidc, sessions, tokens
 from services.caller import Caller
 from services.errors import Forbidden, Unauthenticated
-from services.principal import Principal
 from services.settings import Settings
 
 # The prefix has browsers take the cookie over TLS only, for this host only, and from nobody else.
@@ -23,14 +20,6 @@ COOKIE: Final = "__Host-rolecall"
 LOOPBACK_COOKIE: Final = "rolecall"
 
 _BEARER = re.compile(r"bearer +(\S+)", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """Whom a token has shown; `token_id` is of the row, when the token is one of ours."""
-
-    principal: Principal
-    token_id: UUID | None
 
 
 class Authentication:
@@ -56,15 +45,15 @@ class Authentication:
         self._check_source(request)
         # Not counted when it fails: a page that was left open shows its old cookie again and again.
         with self._attempts.look_up():
-            return Caller(await sessions.authenticate(secret, idle_hours=self.settings.session_idle_hours))
+            return await sessions.authenticate(secret, idle_hours=self.settings.session_idle_hours)
 
     async def bearer(self, authorization: str | None, client: str | None) -> Caller:
         """The caller whose token stands in an Authorization header. Raises as `caller_of` does."""
         if authorization is None:
             raise Unauthenticated("no token was sent; send the header `Authorization: Bearer <token>`")
-        return Caller((await self.shown(_bearer(authorization), client)).principal)
+        return await self.shown(_bearer(authorization), client)
 
-    async def shown(self, token: str, client: str | None) -> Shown:
+    async def shown(self, token: str, client: str | None) -> Caller:
         """Whom this token shows, of ours or of the OIDC issuer, sent from the address `client`.
 
         Raises:
@@ -81,11 +70,10 @@ class Authentication:
         self._attempts.worked(digest)
         return found
 
-    async def _found(self, token: str) -> Shown:
+    async def _found(self, token: str) -> Caller:
         if self._issuer is not None and oidc.looks_signed(token):
-            return Shown(await self._issuer.authenticate(token), None)
-        identified = await tokens.identify(token)
-        return Shown(identified.principal, identified.id)
+            return await self._issuer.authenticate(token)
+        return await tokens.authenticate(token)
 
     def _check_source(self, request: RequestInfo) -> None:
         source = source_of(request.headers, self.settings.allowed_origins)

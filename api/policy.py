@@ -25,11 +25,14 @@ class Known:
     """Anybody whose token is valid, whatever its scopes."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Needs:
-    """Callers that hold this scope. The service behind it asks for the same: it has other doors."""
+    """Callers that hold these scopes. The service behind it asks for the same: it has other doors."""
 
-    scope: Scope
+    scopes: tuple[Scope, ...]
+
+    def __init__(self, *scopes: Scope) -> None:
+        object.__setattr__(self, "scopes", scopes)
 
 
 Policy: TypeAlias = Public | Known | Needs
@@ -72,5 +75,6 @@ def guard(context: Called, procedure: Procedure[..., Any]) -> None:
             pass
         case Known():
             _ = context.caller
-        case Needs(scope=scope):
-            context.caller.require(scope)
+        case Needs(scopes=scopes):
+            for scope in scopes:
+                context.caller.require(scope)

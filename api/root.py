@@ -23,6 +23,8 @@ router = Router(
     ),
     execution=Router(
         start=executions.start,
+        run=executions.run,
+        follow=executions.follow,
         get=executions.get,
         list=executions.list_,
         steps=executions.steps,

@@ -67,8 +67,8 @@ def handlers(authentication: Authentication) -> list[HTTPRouteHandler]:
         if source_of(request.headers, authentication.settings.allowed_origins) == "foreign":
             raise Forbidden("another site may not sign in here; see ROLECALL_ALLOWED_ORIGINS")
         wanted = await _read(request)
-        shown = await authentication.shown(wanted.token, request.client.host if request.client else None)
-        begun = await sessions.begin(shown.principal, token_id=shown.token_id, days=days)
+        caller = await authentication.shown(wanted.token, request.client.host if request.client else None)
+        begun = await sessions.begin(caller, days=days)
         cookie = _cookie(request, begun.secret, max_age_seconds=days * _DAY_SECONDS)
         signed_in = SignedIn(principal=begun.principal, expires_at=begun.expires_at)
         return Response(signed_in, headers={"set-cookie": cookie, **_UNKEPT})

@@ -1,9 +1,24 @@
 """On whose behalf a service is asked to do something."""
 
 from dataclasses import dataclass
+from math import inf
+from typing import Literal
+from uuid import UUID
 
 from services.errors import Forbidden
 from services.principal import NOT_FOR_AGENTS, SCOPES, Principal, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a caller has shown: a token or a session by its id, or the token of an issuer.
+
+    `expires_at`, in seconds since 1970, is known beforehand of the issuer's alone; the others may be revoked as well.
+    """
+
+    kind: Literal["token", "session", "issued"]
+    id: UUID | None = None
+    expires_at: float = inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,10 +26,11 @@ class Caller:
     """The principal behind a call; a service function that somebody calls takes one first.
 
     It asks for the scope that it needs. Only where tokens are concerned no scope is enough: nobody makes, sees or
-    revokes one that holds more than the caller.
+    revokes one that holds more than the caller. Who calls from within this process has shown no `credential`.
     """
 
     principal: Principal
+    credential: Credential | None = None
 
     @property
     def name(self) -> str:

@@ -1,10 +1,11 @@
-"""The process's open database, its notifier and its feed: set once by the runtime, used by every service."""
+"""The process's open database, its notifier, feed and token watch: set by the runtime, used by every service."""
 
 from dataclasses import dataclass
 
 import asyncpg
 
 from db.connection import Database
+from services.credential_watch import CredentialWatch
 from services.engine.feed import Feed
 from services.engine.notifier import Notifier
 from services.errors import Unavailable
@@ -15,14 +16,21 @@ class _Process:
     database: Database | None = None
     notifier: Notifier | None = None
     feed: Feed | None = None
+    credential_watch: CredentialWatch | None = None
 
 
 _process = _Process()
 
 
-def use(database: Database | None, notifier: Notifier | None, feed: Feed | None = None) -> None:
+def use(
+    database: Database | None,
+    notifier: Notifier | None,
+    feed: Feed | None = None,
+    credential_watch: CredentialWatch | None = None,
+) -> None:
     """Let the services of this process use `database`; None when it is closed."""
-    _process.database, _process.notifier, _process.feed = database, notifier, feed
+    _process.database, _process.notifier = database, notifier
+    _process.feed, _process.credential_watch = feed, credential_watch
 
 
 def database() -> Database:
@@ -61,3 +69,14 @@ def feed() -> Feed:
     if _process.feed is None:
         raise Unavailable("nothing can be followed here")
     return _process.feed
+
+
+def credential_watch() -> CredentialWatch:
+    """What looks again at the tokens of those who follow.
+
+    Raises:
+        Unavailable: there is none.
+    """
+    if _process.credential_watch is None:
+        raise Unavailable("nobody with a token can follow here")
+    return _process.credential_watch

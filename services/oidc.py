@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 
+from services.caller import Caller, Credential
 from services.errors import Unauthenticated
 from services.issuer_keys import IssuerKeys
 from services.principal import Principal, may_hold
@@ -38,7 +39,7 @@ class Issuer:
         self._grants = grants
         self._keys = keys
 
-    async def authenticate(self, token: str) -> Principal:
+    async def authenticate(self, token: str) -> Caller:
         """The person for whom the issuer made this token, named `oidc:` and the token's subject.
 
         Raises:
@@ -52,7 +53,8 @@ class Issuer:
         subject = claims["sub"]
         if not _SUBJECT.fullmatch(subject):
             raise Unauthenticated(_REFUSED)
-        return Principal(kind="human", name=f"oidc:{subject}", scopes=may_hold("human", self._scopes(claims)))
+        principal = Principal(kind="human", name=f"oidc:{subject}", scopes=may_hold("human", self._scopes(claims)))
+        return Caller(principal, Credential("issued", expires_at=int(claims["exp"]) + _LEEWAY_SECONDS))
 
     def _claims(self, token: str, key: jwt.PyJWK) -> Mapping[str, Any]:
         try:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import connections, plans, retention
+from services import connections, credentials, plans, retention
+from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
 from services.engine.notifier import Notifier
@@ -70,7 +71,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)
-        connections.use(database, notifier, Feed(database.pool, exchange))
+        connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
         hints = asyncio.create_task(notifier.run(), name="notifier")
         upkeep = asyncio.create_task(retention.add_partitions_daily(), name="upkeep")
         try:

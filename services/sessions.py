@@ -7,12 +7,15 @@ OIDC issuer has named keeps the scopes that it began with.
 import hashlib
 import re
 import secrets
+from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from services import connections, usage
+from services.caller import Caller, Credential
 from services.errors import Forbidden, Unauthenticated
 from services.principal import Principal, may_hold
 
@@ -23,16 +26,22 @@ _BEGIN = """
 INSERT INTO session (hash, token_id, name, scopes, expires_at)
 VALUES ($1, $2, $3, $4, now() + make_interval(days => $5)) RETURNING expires_at
 """
-# Nobody can choose a hash, so finding it by an index tells nothing of others.
-_LOOK_UP = """
-SELECT session.id, coalesce(token.kind, 'human') AS kind, coalesce(token.name, session.name) AS name,
-  coalesce(token.scopes, session.scopes) AS scopes,
-  session.revoked_at IS NULL AND session.expires_at > now()
-    AND session.last_used_at > now() - make_interval(hours => $2)
-    AND token.revoked_at IS NULL AND coalesce(token.expires_at > now(), true) AS is_valid,
-  session.last_used_at < now() - interval '1 minute' AS is_to_be_noted
-FROM session LEFT JOIN token ON token.id = session.token_id WHERE session.hash = $1
+_WHOSE = """
+session.id, coalesce(token.kind, 'human') AS kind, coalesce(token.name, session.name) AS name,
+  coalesce(token.scopes, session.scopes) AS scopes
 """
+_HAS_NOT_ENDED = """
+session.revoked_at IS NULL AND session.expires_at > now()
+  AND token.revoked_at IS NULL AND coalesce(token.expires_at > now(), true)
+"""
+_SESSIONS = "session LEFT JOIN token ON token.id = session.token_id"
+# Nobody can choose a hash, so finding it by an index tells nothing of others.
+_LOOK_UP = f"""
+SELECT {_WHOSE}, {_HAS_NOT_ENDED} AND session.last_used_at > now() - make_interval(hours => $2) AS is_valid,
+  session.last_used_at < now() - interval '1 minute' AS is_to_be_noted
+FROM {_SESSIONS} WHERE session.hash = $1
+"""  # noqa: S608
+_STILL_VALID = f"SELECT {_WHOSE} FROM {_SESSIONS} WHERE session.id = ANY($1) AND {_HAS_NOT_ENDED}"  # noqa: S608
 
 
 class NewSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,22 +52,24 @@ class NewSession(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-async def begin(principal: Principal, *, token_id: UUID | None, days: int) -> NewSession:
-    """A session of the principal for up to so many days; `token_id` is of the token that was shown, if one was.
+async def begin(caller: Caller, *, days: int) -> NewSession:
+    """A session of the caller for up to so many days, which ends with the token that was shown, if that is of ours.
 
     Raises:
         Forbidden: the principal is an agent, which has no browser.
     """
+    principal, shown = caller.principal, caller.credential
     if principal.kind == "agent":
         raise Forbidden(f"agent {principal.name!r} cannot sign in; sessions are for people and services")
     secret = secrets.token_urlsafe(_SECRET_BYTES)
+    token_id = shown.id if shown is not None and shown.kind == "token" else None
     own = (None, None) if token_id is not None else (principal.name, list(principal.scopes))
     expires_at = await connections.pool().fetchval(_BEGIN, _hash(secret), token_id, *own, days)
     return NewSession(secret=secret, principal=principal, expires_at=expires_at)
 
 
-async def authenticate(secret: str, *, idle_hours: int) -> Principal:
-    """The principal whose session this is; it ends when it was not used for so many hours.
+async def authenticate(secret: str, *, idle_hours: int) -> Caller:
+    """The caller whose session this is; it ends when it was not used for so many hours.
 
     Raises:
         Unauthenticated: there is no such session, or it has ended.
@@ -70,7 +81,13 @@ async def authenticate(secret: str, *, idle_hours: int) -> Principal:
         raise Unauthenticated(_REFUSED)
     if row["is_to_be_noted"]:
         usage.note("session", row["id"])
-    return Principal(kind=row["kind"], name=row["name"], scopes=may_hold(row["kind"], row["scopes"]))
+    return Caller(_principal(row), Credential("session", row["id"]))
+
+
+async def still_valid(sessions: Collection[UUID]) -> Mapping[UUID, Principal]:
+    """The principals of those of these sessions that have not ended. Being idle ends none: somebody looks on."""
+    rows = await connections.pool().fetch(_STILL_VALID, list(sessions))
+    return {row["id"]: _principal(row) for row in rows}
 
 
 async def end(secret: str) -> None:
@@ -83,6 +100,10 @@ async def end(secret: str) -> None:
 async def delete_ended() -> None:
     """Delete the sessions that were revoked, or whose time is over."""
     await connections.pool().execute("DELETE FROM session WHERE least(expires_at, revoked_at) < now()")
+
+
+def _principal(row: Mapping[str, Any]) -> Principal:
+    return Principal(kind=row["kind"], name=row["name"], scopes=may_hold(row["kind"], row["scopes"]))
 
 
 def _hash(secret: str) -> bytes:

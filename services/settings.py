@@ -18,11 +18,15 @@ Grants = dict[str, tuple[Scope, ...]]
 
 # The names of this machine for itself, which nobody else answers to.
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+_ORIGIN = re.compile(r"\*|[a-z][a-z0-9+.-]*://([a-z0-9.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """What an operator sets. Each field is the environment variable `ROLECALL_` and its name in capitals."""
+    """What an operator sets. Each field is the environment variable `ROLECALL_` and its name in capitals.
+
+    `allowed_origins`, separated by commas, are those of the pages in other places whose scripts may read what the API
+    answers, such as `https://app.example`; `*` is any, without the browser's credentials.
+    """
 
     database_url: str | None = None
     data_dir: str = ".rolecall"
@@ -106,7 +110,9 @@ def _check_heartbeat(settings: Settings) -> None:
 def _check_origins(settings: Settings) -> None:
     for origin in settings.allowed_origins:
         if not _ORIGIN.fullmatch(origin):
-            message = "an origin is a scheme, a host in lower case and maybe a port, such as https://app.example.com"
+            message = (
+                "an origin is a scheme, a host in lower case and maybe a port, such as https://app.example.com; or *"
+            )
             raise Invalid(f"ROLECALL_ALLOWED_ORIGINS is {','.join(settings.allowed_origins)!r}: {message}")
 
 

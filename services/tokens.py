@@ -5,7 +5,7 @@ import hmac
 import re
 import secrets
 import string
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from piccolo.querystring import QueryString
 
 from db import tables
 from services import connections, usage
-from services.caller import Caller
+from services.caller import Caller, Credential
 from services.definitions.document import Name
 from services.definitions.structure import read_fields
 from services.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
@@ -39,6 +39,7 @@ FROM token WHERE prefix = $1
 # What a prefix that nobody has is compared with, so that it takes as long as one that somebody has.
 _NOBODYS_HASH = secrets.token_bytes(32)
 _FORMAT = re.compile(r"rc_([A-Za-z0-9]{8})_([A-Za-z0-9_-]{43})")
+_IS_VALID = "revoked_at IS NULL AND coalesce(expires_at > now(), true)"
 # One sentence for every reason: a guesser learns nothing from which it was.
 REFUSED = "the token is unknown, revoked or expired; `rolecall token create` makes a new one"
 
@@ -64,13 +65,6 @@ class NewToken(Token, frozen=True, kw_only=True, rename="camel"):
     """A token with its text, which is shown this once and never again."""
 
     token: str
-
-
-class Identified(msgspec.Struct, frozen=True, kw_only=True):
-    """A token that is valid now, by its id, and the principal that it stands for."""
-
-    id: UUID
-    principal: Principal
 
 
 async def create(
@@ -118,20 +112,11 @@ async def create(
     return NewToken(**msgspec.structs.asdict(made), token=f"rc_{prefix}_{secret}")
 
 
-async def authenticate(token: str) -> Principal:
-    """The principal whose token this is. Revoking takes effect with the next call.
+async def authenticate(token: str) -> Caller:
+    """The caller whose token this is. Revoking takes effect with the next call. The use is noted, beside the call.
 
     Raises:
         Unauthenticated: the text is no token, or the token is unknown, revoked or expired.
-    """
-    return (await identify(token)).principal
-
-
-async def identify(token: str) -> Identified:
-    """The token that this is the text of, as `authenticate` finds it. That it is used is noted beside the call.
-
-    Raises:
-        Unauthenticated: as of `authenticate`.
     """
     parts = _FORMAT.fullmatch(token)
     if parts is None:
@@ -143,8 +128,16 @@ async def identify(token: str) -> Identified:
         raise Unauthenticated(REFUSED)
     if row["is_to_be_noted"]:
         usage.note("token", row["id"])
-    scopes = may_hold(row["kind"], row["scopes"])
-    return Identified(id=row["id"], principal=Principal(kind=row["kind"], name=row["name"], scopes=scopes))
+    return Caller(_principal(row), Credential("token", row["id"]))
+
+
+async def still_valid(tokens: Collection[UUID]) -> Mapping[UUID, Principal]:
+    """The principals of those of these tokens that have not been revoked or deleted and have not expired."""
+    rows = await connections.pool().fetch(
+        f"SELECT id, name, kind, scopes FROM token WHERE id = ANY($1) AND {_IS_VALID}",  # noqa: S608
+        list(tokens),
+    )
+    return {row["id"]: _principal(row) for row in rows}
 
 
 async def list_(caller: Caller, *, limit: Limit | None = None, after: str | None = None) -> list[Token]:
@@ -222,6 +215,10 @@ async def _get(token: str) -> Token:
     if row is None:
         raise NotFound("token", token)
     return _token(row)
+
+
+def _principal(row: Mapping[str, Any]) -> Principal:
+    return Principal(kind=row["kind"], name=row["name"], scopes=may_hold(row["kind"], row["scopes"]))
 
 
 def _token(row: dict[str, Any]) -> Token:

@@ -11,11 +11,11 @@ import click
 import uvicorn
 from litestar import Litestar
 
-from api.app import create_app, sockets_of
+from api.app import create_app, sockets_of, streams_of
 from api.cli import tokens
 from api.cli.mendable import Unusable
 from api.cli.process import on_stop_signals, settings, with_runtime, working
-from api.rpc import MAX_MESSAGE_BYTES, Sockets
+from api.rpc import MAX_MESSAGE_BYTES, Sockets, Streams
 from services.engine.worker import Worker
 from services.health import VERSION
 from services.runtime import Runtime
@@ -64,7 +64,7 @@ async def _served(
         click.echo(f"  token  {token}")
 
     app = create_app(runtime, worker=worker)
-    server = _Server(_config(app), sockets_of(app), announce)
+    server = _Server(_config(app), sockets_of(app), streams_of(app), announce)
 
     def stop() -> None:
         server.should_exit = True
@@ -94,9 +94,12 @@ async def _work(runtime: Runtime) -> int:
 class _Server(uvicorn.Server):
     """uvicorn, which leaves the signals to us and says when it is ready."""
 
-    def __init__(self, config: uvicorn.Config, open_sockets: Sockets, announce: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, open_sockets: Sockets, streams: Streams, announce: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._open_sockets = open_sockets
+        self._streams = streams
         self._announce = announce
 
     @contextmanager
@@ -115,6 +118,7 @@ class _Server(uvicorn.Server):
             server.close()
         for listening in sockets or ():
             listening.close()
+        self._streams.end()
         await self._open_sockets.leave(patience_seconds=_REQUEST_PATIENCE_SECONDS)
         await super().shutdown(sockets)
 

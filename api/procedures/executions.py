@@ -1,5 +1,7 @@
 """execution.*: start, watch, steer and restart the runs of orchestrations."""
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 from uuid import UUID
 
@@ -8,16 +10,20 @@ from msgspec import Meta
 from api.context import Context
 from api.policy import Needs
 from api.procedures.orchestrations import OrchestrationReference
-from api.rpc import mutation, query
+from api.rpc import Tracked, mutation, query, subscription
 from services import executions
 from services.executions import (
+    AttemptStarted,
     DelayMs,
+    Delta,
     Execution,
     ExecutionDetail,
     ExecutionFilter,
+    Followed,
     IdempotencyKey,
     Instant,
     Priority,
+    Recorded,
     Retried,
     RoleAssignments,
     Status,
@@ -36,6 +42,8 @@ StartAt = Annotated[Instant, Meta(description="Nothing is done before this insta
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
 Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
+After = Annotated[int, Meta(ge=0, description="The `seq` of the last event that you have.")]
+LastEventId = Annotated[str, Meta(pattern="^[0-9]{1,15}$", description="The id of the last event that you have.")]
 Path = Annotated[str, Meta(min_length=1, max_length=2_000, description="A step's instance path: `Duel[2]/Critic`.")]
 
 
@@ -67,6 +75,53 @@ async def start(
         start_at=start_at,
         delay_ms=delay_ms,
     )
+
+
+@mutation(meta=Needs("executions.run", "executions.read"))
+async def run(
+    ctx: Context,
+    *,
+    orchestration: OrchestrationReference,
+    input: Json = None,
+    role_assignments: Assignments = {},  # noqa: B006
+    idempotency_key: Key | None = None,
+    priority: Urgency = 0,
+    start_at: StartAt | None = None,
+    delay_ms: Delay = 0,
+) -> AsyncIterator[Followed]:
+    """What happens in an execution that is started as by `execution.start`, from its first event to its last, with
+    progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same
+    `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as
+    `execution.start` is. Needs executions.run and executions.read.
+    """
+    items = executions.run(
+        ctx.caller,
+        orchestration=orchestration,
+        input=input,
+        role_assignments=role_assignments,
+        idempotency_key=idempotency_key,
+        priority=priority,
+        start_at=start_at,
+        delay_ms=delay_ms,
+    )
+    async with aclosing(items):
+        async for item in items:
+            yield item
+
+
+@subscription(meta=Needs("executions.read"))
+async def follow(
+    ctx: Context, *, execution: ExecutionId, after: After = 0, last_event_id: LastEventId | None = None
+) -> AsyncIterator[Tracked[Recorded] | AttemptStarted | Delta]:
+    """Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its
+    id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start,
+    pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT
+    when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read.
+    """
+    items = executions.follow(ctx.caller, execution=execution, after=int(last_event_id or after))
+    async with aclosing(items):
+        async for item in items:
+            yield Tracked(str(item.seq), item) if isinstance(item, Recorded) else item
 
 
 @query(meta=Needs("executions.read"))

@@ -13,6 +13,7 @@ from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
 from api.rpc.router import Family, Router
 from api.rpc.socket import SocketLimits
+from api.rpc.streaming import Streams
 from api.rpc.tracked import Tracked
 from api.rpc.typescript import Described, typescript
 from api.rpc.uploads import File, Form, Octets
@@ -38,6 +39,7 @@ __all__ = [
     "RpcError",
     "SocketLimits",
     "Sockets",
+    "Streams",
     "Tracked",
     "mutation",
     "openapi",

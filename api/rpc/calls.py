@@ -137,7 +137,12 @@ async def settled(work: Awaitable[T]) -> T:
     try:
         return await work
     except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+        if _is_cancelled():
             raise
         raise RuntimeError("something this call waited for was cancelled") from error
+
+
+def _is_cancelled() -> bool:
+    # In a function of its own: a task in a frame of the traceback that it ends with is garbage in a circle.
+    task = asyncio.current_task()
+    return task is None or bool(task.cancelling())

@@ -57,12 +57,8 @@ class RpcApp:
         self._pace = pace
         self._allow_method_override = allow_method_override
         self._allowed_origins = frozenset(allowed_origins)
-        self._streams = Streams()
+        self.streams = Streams()
         self.sockets = Sockets(router, self._calls, socket_limits or SocketLimits(), self._allowed_origins)
-
-    def end_streams(self) -> None:
-        """Break off what is open without end, so that its clients connect anew, to whoever listens then."""
-        self._streams.end()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -113,11 +109,11 @@ class RpcApp:
             case "whole":
                 await unless_gone(write_whole(dispatch, response), dispatch.incoming)
             case "lines":
-                work = create_task(write_lines(dispatch, response, self._streams))
+                work = create_task(write_lines(dispatch, response, self.streams))
                 if await until_done(work, dispatch.incoming, response, ping=jsonl.PING, ping_seconds=ping_seconds):
                     await response.end()
             case "events":
-                work = self._streams.start(write_events(dispatch, response, self._pace))
+                work = self.streams.start(write_events(dispatch, response, self._pace))
                 if await until_done(
                     work, dispatch.incoming, response,
                     ping=sse.PING, ping_seconds=ping_seconds, max_seconds=self._pace.max_seconds or inf,

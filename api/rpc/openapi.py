@@ -40,7 +40,7 @@ def openapi(router: Router, title: str, version: str, *, prefix: str = "/trpc") 
 
 def _output(procedure: Procedure[..., Any]) -> Any:
     """The type of what is sent, or None where nothing is."""
-    output: Any = procedure.output_type
+    output: Any = procedure.item_type
     return None if output is msgspec.UnsetType else output
 
 
@@ -53,27 +53,40 @@ def _taken_out(reference: Document, components: dict[str, Document]) -> Document
 
 def _path(name: str, procedure: Procedure[..., Any], by_type: Mapping[int, Document]) -> Document:
     output = _output(procedure)
-    returned = _result(None if output is None else by_type[id(output)])
+    schema = None if output is None else by_type[id(output)]
+    answered = _streamed(procedure, schema or {}) if procedure.streams else _answered(schema)
     operation: Document = {
         "operationId": name,
         "tags": [name.partition(".")[0]],
         "summary": procedure.description,
         "responses": {
-            "200": _json_response("What the procedure returned.", returned),
+            "200": answered,
             "default": _json_response("Why the call was refused.", {"$ref": _REF + "RpcError"}),
         },
     }
     if procedure.input_type is not None:
         operation |= _asked(procedure, by_type[id(procedure.input_type)])
-    return {"get" if procedure.kind == "query" else "post": operation}
+    if procedure.upload is not None:
+        operation["requestBody"] = {"required": True, "content": {procedure.media_type: {}}}
+    return {"post" if procedure.kind == "mutation" else "get": operation}
 
 
 def _asked(procedure: Procedure[..., Any], input: Document) -> Document:
     content = {"application/json": {"schema": input}}
-    if procedure.kind == "query":
+    if procedure.kind != "mutation":
         where = {"name": "input", "in": "query", "required": procedure.needs_input, "content": content}
         return {"parameters": [where]}
     return {"requestBody": {"required": procedure.needs_input, "content": content}}
+
+
+def _answered(output: Document | None) -> Document:
+    return _json_response("What the procedure returned.", _result(output))
+
+
+def _streamed(procedure: Procedure[..., Any], item: Document) -> Document:
+    if procedure.kind == "subscription":
+        return {"description": "Its items, one after the other.", "content": {"text/event-stream": {"schema": item}}}
+    return {"description": "Its items, in a streamed batch.", "content": {"application/jsonl": {"schema": item}}}
 
 
 def _json_response(description: str, schema: Document) -> Document:

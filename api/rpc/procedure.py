@@ -98,6 +98,11 @@ class Procedure(Generic[P, R]):
         return self.input_type is not None and "lastEventId" in self.input_type.__struct_encode_fields__
 
     @cached_property
+    def item_type(self) -> Any:
+        """The type of what is answered, tracked or not, without ids."""
+        return self.output_type if self.untracked_type is None else self.output_type | self.untracked_type
+
+    @cached_property
     def decoder(self) -> "msgspec.json.Decoder[msgspec.Struct] | None":
         """Reads the input from JSON; None where there is no input."""
         return None if self.input_type is None else msgspec.json.Decoder(self.input_type)

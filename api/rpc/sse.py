@@ -8,16 +8,17 @@ PING = b"event: ping\ndata: \n\n\n"
 RETURN = b"event: return\ndata: \n\n\n"
 
 
-def connected(reconnect_after_seconds: float | None) -> bytes:
-    """The first event: after how much silence the client shall connect anew, if at all.
+def connected(reconnect_after_seconds: float | None, retry_seconds: float | None) -> bytes:
+    """The first event: after how much silence the client shall connect anew, if at all, and how soon after an end.
 
-    >>> connected(10), connected(None)
-    (b'event: connected\\ndata: {"reconnectAfterInactivityMs":10000}\\n\\n\\n', b'event: connected\\ndata: {}\\n\\n\\n')
+    >>> connected(10, 2)
+    b'retry: 2000\\nevent: connected\\ndata: {"reconnectAfterInactivityMs":10000}\\n\\n\\n'
+    >>> connected(None, None)
+    b'event: connected\\ndata: {}\\n\\n\\n'
     """
-    options = (
-        {} if reconnect_after_seconds is None else {"reconnectAfterInactivityMs": int(reconnect_after_seconds * 1000)}
-    )
-    return b"event: connected\ndata: %b\n\n\n" % msgspec.json.encode(options)
+    options = {} if reconnect_after_seconds is None else {"reconnectAfterInactivityMs": _ms(reconnect_after_seconds)}
+    retry = b"" if retry_seconds is None else b"retry: %d\n" % _ms(retry_seconds)
+    return b"%bevent: connected\ndata: %b\n\n\n" % (retry, msgspec.json.encode(options))
 
 
 def failed(shape: dict[str, Any]) -> bytes:
@@ -54,3 +55,7 @@ class Items:
         if self._last_id is None:
             return line + b"\n\n"
         return b"%bid: \n\n\nevent: restore-id\ndata: \nid: %b\n\n\n" % (line, self._last_id.encode())
+
+
+def _ms(seconds: float) -> int:
+    return int(seconds * 1000)

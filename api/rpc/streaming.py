@@ -4,11 +4,11 @@ Whoever answers is asked for the next item once the client has taken the last.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import aclosing
 from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from api.rpc import jsonl, sse, wire
 from api.rpc.asgi import Incoming, Response
@@ -16,13 +16,19 @@ from api.rpc.codes import RpcError
 from api.rpc.dispatch import Dispatch, Given
 from api.rpc.limits import Pace
 from api.rpc.tracked import Tracked
-from api.rpc.wire import Call, Outcome
+from api.rpc.wire import Call
+
+T = TypeVar("T")
 
 _SHUTTING_DOWN = "the server is shutting down; make the call again, it will reach another or the next"
 
 
 class Streams:
-    """The open streams of an application: they may have no end of their own, so a process that ends has to end them."""
+    """The open streams of an application: they may have no end of their own, so a process that ends has to end them.
+
+    A subscription is broken off then, and its client connects anew, to whoever listens then; a stream of a batch is
+    refused with SERVICE_UNAVAILABLE, for its client would not.
+    """
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
@@ -35,7 +41,7 @@ class Streams:
         return task
 
     def end(self) -> None:
-        """Break off those that are open."""
+        """Break off those that are open; whoever is still let in may open others."""
         for task in self._tasks:
             task.cancel()
 
@@ -113,9 +119,7 @@ async def write_lines(dispatch: Dispatch, response: Response, streams: Streams) 
     await response.write(jsonl.head(len(calls)))
     given = await dispatch.given()
     ids = count(len(calls))
-    async with asyncio.TaskGroup() as group:
-        for call in calls:
-            group.create_task(_write_call(dispatch, call, given, ids, response, streams))
+    await _together([_write_call(dispatch, call, given, ids, response, streams) for call in calls])
 
 
 async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> None:
@@ -123,7 +127,7 @@ async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> No
     (call,) = dispatch.plan.calls
     given = await dispatch.given()
     await response.begin(200, wire.EVENT_HEADERS)
-    await response.write(sse.connected(pace.reconnect_after_seconds))
+    await response.write(sse.connected(pace.reconnect_after_seconds, pace.retry_seconds))
     items = sse.Items(dispatch.plan.last_event_id)
     try:
         async with _closing(dispatch.items(call, given)) as stream:
@@ -142,8 +146,10 @@ async def end_events(response: Response) -> None:
     await response.end()
 
 
-async def _together(works: list[Coroutine[Any, Any, Outcome]]) -> list[Outcome]:
+async def _together(works: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """What comes of works that go on at the same time."""
     if len(works) == 1:
+        # A group is for several: it costs a task, and leaves garbage in circles when it is cancelled.
         return [await works[0]]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(work) for work in works]

@@ -31,6 +31,7 @@ class Follower:
         self._progress: deque[News] = deque(maxlen=MAX_PROGRESS)
         self._changed = asyncio.Event()
         self._error: Exception | None = None
+        self._dismissal: Exception | None = None
         self._known_seq = seq + 1  # until the first look there may well be more
 
     @property
@@ -43,8 +44,11 @@ class Follower:
 
         Raises:
             Gone: there is no journal any more.
+            Exception: what it was dismissed with.
         """
         while True:
+            if self._dismissal is not None:
+                raise self._dismissal
             if self._progress and self._progress[0].seq <= self.seq:
                 progress = self._progress.popleft().progress
                 assert progress is not None, "only news with progress is kept"
@@ -85,6 +89,11 @@ class Follower:
     def fail(self, error: Exception) -> None:
         """There is nothing more to read."""
         self._error = error
+        self._changed.set()
+
+    def dismiss(self, error: Exception) -> None:
+        """It may not read on, not even what it has been given already."""
+        self._dismissal = error
         self._changed.set()
 
     def _look_if_behind(self) -> None:

@@ -25,6 +25,7 @@ from services.executions.records import (
 )
 from services.executions.restarting import restart, retry
 from services.executions.retrying import retry_many
+from services.executions.running import run
 from services.executions.selecting import ExecutionFilter
 from services.executions.starting import start
 from services.executions.steering import cancel, cancel_many, pause, pause_many, resume, resume_many
@@ -67,6 +68,7 @@ __all__ = [
     "resume_many",
     "retry",
     "retry_many",
+    "run",
     "skip_step",
     "start",
     "steps",

@@ -1,6 +1,7 @@
 """Following executions: every event of the journal in its order, and progress in between."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
@@ -10,7 +11,7 @@ import msgspec
 
 from services import connections
 from services.caller import Caller
-from services.engine.follower import Gone
+from services.engine.follower import Follower, Gone
 from services.engine.progress import AttemptStarted, Delta
 from services.errors import Conflict, NotFound
 from services.json import Json
@@ -40,16 +41,19 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fi
 Followed: TypeAlias = Recorded | AttemptStarted | Delta
 
 
-async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncIterator[Followed]:
+async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncGenerator[Followed, None]:
     """Every event behind number `after`, without gap or repetition, to the one that ends the execution.
 
     To go on after an interruption, give the `seq` of the last event that you have. Between the events stands what goes
     on meanwhile: attempts that start, pieces of answers. That is for watching: it has no number, is not repeated, and
-    is dropped where somebody reads too slowly. Whoever follows waits for a database that is away.
+    is dropped where somebody reads too slowly. Whoever follows waits for a database that is away, and is looked at
+    again every few seconds.
 
     Raises:
         NotFound: there is no such execution, or it was pruned while it was followed.
         Conflict: its journal is not as long as `after` says, or cannot be read.
+        Unauthenticated: the caller's token was revoked or has expired meanwhile.
+        Forbidden: the caller may not read executions, or may not any more.
     """
     caller.require("executions.read")
     row = await connections.pool().fetchrow(
@@ -65,7 +69,10 @@ async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncIte
         raise Conflict("execution", str(execution), state=state, allowed=allowed)
     if after == row["last_seq"] and row["is_over"]:
         return
-    with connections.feed().following(execution, max(after, 0)) as follower:
+    with (
+        connections.feed().following(execution, max(after, 0)) as follower,
+        _watched(caller, follower),
+    ):
         try:
             while True:
                 found = await follower.next()
@@ -77,6 +84,12 @@ async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncIte
             raise NotFound(
                 "execution", str(execution), hint="its journal is gone; it was pruned while it was followed"
             ) from None
+
+
+def _watched(caller: Caller, follower: Follower) -> AbstractContextManager[None]:
+    if caller.credential is None:
+        return nullcontext()
+    return connections.credential_watch().watching(caller, "executions.read", follower.dismiss)
 
 
 def _recorded(execution: UUID, row: asyncpg.Record) -> Recorded:

@@ -110,6 +110,23 @@ class Api:
             response = connection.getresponse()
             kept = {name.lower(): value for name, value in response.getheaders()}
             content = response.read()
+            if kept.get("content-type") == "text/event-stream":
+                return _of_events(kept, content)
             return Reply(response.status, kept, msgspec.json.decode(content) if content else None)
         finally:
             connection.close()
+
+
+def _of_events(headers: dict[str, str], content: bytes) -> Reply:
+    """A subscription as one reply: its items, or why it was refused, with the status that this has elsewhere."""
+    events = [
+        dict(line.partition(b": ")[::2] for line in lines.split(b"\n")) for lines in content.split(b"\n\n\n") if lines
+    ]
+    first, *items, last = events
+    assert first[b"event"] == b"connected"
+    if last[b"event"] == b"serialized-error":
+        error = msgspec.json.decode(last[b"data"])
+        return Reply(error["data"]["httpStatus"], headers, {"error": error})
+    assert last[b"event"] == b"return"
+    data = [msgspec.json.decode(event[b"data"]) for event in items if b"event" not in event]
+    return Reply(200, headers, {"result": {"data": data}})

@@ -140,6 +140,22 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
         "firstRefused": [],
     }
     check_restarts(told)
+    check_followed(told)
+
+
+def check_followed(told: dict[str, Any]) -> None:
+    started = told["execution.start"]["id"]
+    recorded = [item for item in told["execution.follow"] if "id" in item]
+    kinds = ["execution_started", "step_completed", "step_completed", "execution_completed"]
+    assert [(item["id"], item["data"]["seq"], item["data"]["kind"]) for item in recorded] == [
+        (str(seq), seq, kind) for seq, kind in enumerate(kinds, 1)
+    ]
+    assert recorded[0]["data"]["event"]["execution"] == started
+    assert told["followed on"] == recorded[3:]
+    ran = [item for item in told["execution.run"] if item["type"] == "recorded"]
+    assert [item["kind"] for item in ran] == kinds
+    assert ran[0]["event"]["execution"] != started
+    assert told["run again"] == ran
 
 
 def check_tokens(told: dict[str, Any], name: str) -> None:

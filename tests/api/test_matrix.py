@@ -25,7 +25,7 @@ from db.tables import Session as SessionRow
 from db.tables import Token as TokenRow
 from db.tables import Worker as WorkerRow
 from services import sessions, tokens
-from services.caller import OPERATOR
+from services.caller import OPERATOR, Caller
 from services.principal import NOT_FOR_AGENTS, SCOPES, Kind, Scope
 from services.settings import Settings
 from tests.api.client import Api
@@ -64,8 +64,13 @@ class Form:
     headers: Headers = field(default_factory=lambda: JSON)
     is_batch: bool = False
 
-    def ask(self, connection: HTTPConnection, path: str, input: bytes | None, headers: Headers) -> Any:
-        """What is answered: status and body."""
+    @property
+    def takes_lines(self) -> bool:
+        """Whether the answer may come in lines, as one that streams has to."""
+        return "trpc-accept" in self.headers
+
+    def ask(self, connection: HTTPConnection, path: str, input: bytes | None, headers: Headers) -> set[int]:
+        """The statuses of the answers to its calls; a refusal holds nothing but its reason."""
         target = f"/trpc/{path},{path}?batch=1" if self.is_batch else f"/trpc/{path}?"
         if self.is_batch and input is not None:
             input = b'{"0":%s,"1":%s}' % (input, input)
@@ -76,7 +81,15 @@ class Form:
             body = input or b""
         connection.request(self.method, target, body, {**self.headers, **headers})
         response = connection.getresponse()
-        return response.status, msgspec.json.decode(response.read())
+        text = response.read()
+        if response.headers["content-type"].startswith("text/event-stream"):
+            return statuses(errors_in_events(text))
+        if self.takes_lines and response.status == 200:
+            return statuses(errors_in_lines(text))
+        body = msgspec.json.decode(text)
+        found = statuses([it.get("error") for it in (body if isinstance(body, list) else [body])])
+        assert response.status in (*found, 207)
+        return found
 
 
 FORMS = (
@@ -85,16 +98,49 @@ FORMS = (
     Form("GET that says POST", "GET", {**JSON, "x-http-method-override": "POST"}),
     Form("batch by GET", "GET", is_batch=True),
     Form("batch by POST", "POST", is_batch=True),
+    Form("batch by POST, in lines", "POST", {**JSON, "trpc-accept": "application/jsonl"}, is_batch=True),
     Form("POST of text", "POST", {"content-type": "text/plain"}),
     Form("POST of nothing said", "POST", {}),
     Form("PUT", "PUT"),
 )
 
 
+def errors_in_events(text: bytes) -> list[Any]:
+    """The error that ends an event stream, or None."""
+    *_, last = [event for event in text.decode().split("\n\n") if event.strip()]
+    kind, data = (line.partition(": ")[2] for line in last.strip().splitlines()[:2])
+    assert kind in ("return", "serialized-error")
+    return [msgspec.json.decode(data) if kind == "serialized-error" else None]
+
+
+def errors_in_lines(text: bytes) -> list[Any]:
+    """The error of each call that is answered in lines, or None: refused at once, or while its items came."""
+    _, *chunks = [msgspec.json.decode(line) for line in text.splitlines()]
+    errors = []
+    for _, state, told in chunks:
+        if state == 2:
+            errors.append(told)
+        elif state == 0:
+            errors.append(told[0][0].get("error") if told[0] and isinstance(told[0][0], dict) else None)
+    return errors
+
+
+def streams_lines(procedure: Procedure[..., Any]) -> bool:
+    """Whether the procedure can be called only by who takes lines."""
+    return procedure.streams and procedure.kind != "subscription"
+
+
+def statuses(errors: list[Any]) -> set[int]:
+    """The statuses that stand for these errors; 200 where there is none."""
+    return {error["data"]["httpStatus"] if error else 200 for error in errors}
+
+
 def refused_form(form: Form, procedure: Procedure[..., Any]) -> int | None:
     """The status with which this form of a call is refused, whoever asks."""
-    if form.method != "GET" and form.headers is not JSON:
+    if form.method != "GET" and form.headers.get("content-type") != JSON["content-type"]:
         return 415
+    if procedure.kind == "subscription" and form.is_batch:
+        return 400
     if form.method == "PUT" or (form.method == "GET" and procedure.kind == "mutation"):
         return 405
     return None
@@ -110,11 +156,11 @@ def refused_who(who: Who, form: Form, procedure: Procedure[..., Any]) -> int | N
     only_reads = form.method == "GET" and procedure.kind == "query"
     if who.comes_from == "foreign" or (who.comes_from == "unsaid" and not only_reads):
         return 403
-    return 403 if isinstance(policy, Needs) and policy.scope not in who.holds else None
+    return 403 if not known_to(policy) <= who.holds else None
 
 
-def known_to(policy: Any) -> Scope | None:
-    return policy.scope if isinstance(policy, Needs) else None
+def known_to(policy: Any) -> frozenset[Scope]:
+    return frozenset(policy.scopes) if isinstance(policy, Needs) else frozenset()
 
 
 @dataclass
@@ -127,10 +173,10 @@ class Cast:
     ended: list[Who] = field(default_factory=list)
     cookies: dict[frozenset[Scope], str] = field(default_factory=dict)
 
-    async def all(self, needed: Scope | None) -> list[Who]:
-        """Those who ask for what needs this scope."""
+    async def all(self, exactly: frozenset[Scope]) -> list[Who]:
+        """Those who ask for what needs these scopes."""
         every = frozenset(SCOPES)
-        others, exactly = every - {needed} if needed else frozenset[Scope](), frozenset({needed} if needed else ())
+        others = every - set(sorted(exactly)[:1]) if exactly else exactly
         found = [Who("nobody", {}, None), *malformed(), *self.ended]
         for kind in KINDS:
             for what, scopes in (("none", frozenset[Scope]()), ("others", others), ("exactly", exactly)):
@@ -164,9 +210,9 @@ class Cast:
             await pool.execute(f"UPDATE token SET {ending} = now() WHERE name = $1", name)
             self.ended.append(Who(name, bearer(token.token), None))
         own = {"origin": f"http://127.0.0.1:{self.api.port}"}
-        principal = await tokens.authenticate(self.api.token)
+        somebody = Caller((await tokens.authenticate(self.api.token)).principal)
         for ending in ("revoked_at = now()", "expires_at = now()", "last_used_at = now() - interval '13 hours'"):
-            begun = await sessions.begin(principal, token_id=None, days=1)
+            begun = await sessions.begin(somebody, days=1)
             hashed = hashlib.sha256(begun.secret.encode()).digest()
             await pool.execute(f"UPDATE session SET {ending} WHERE hash = $1", hashed)
             self.ended.append(Who(f"session: {ending}", {"cookie": f"rolecall={begun.secret}", **own}, None))
@@ -183,8 +229,7 @@ class Cast:
     async def _cookie(self, scopes: frozenset[Scope]) -> Headers:
         if scopes not in self.cookies:
             token = await tokens.create(OPERATOR, name=f"page {len(self.cookies)}", scopes=tuple(scopes), kind="human")
-            identified = await tokens.identify(token.token)
-            begun = await sessions.begin(identified.principal, token_id=identified.id, days=1)
+            begun = await sessions.begin(await tokens.authenticate(token.token), days=1)
             self.cookies[scopes] = f"rolecall={begun.secret}"
         return {"cookie": self.cookies[scopes]}
 
@@ -233,8 +278,10 @@ async def contents(api: Api) -> Mapping[str, str]:
     return dict(await api.runtime.database.pool.fetch(" UNION ALL ".join(parts)))
 
 
-def asked(port: int, name: str, who: list[Who], is_meant: Callable[[Who, Form], bool]) -> dict[tuple[str, str], Any]:
-    """The answers to each principal and form that is meant, over one connection."""
+def asked(
+    port: int, name: str, who: list[Who], is_meant: Callable[[Who, Form], bool]
+) -> dict[tuple[str, str], set[int]]:
+    """The statuses of the answers to each principal and form that is meant, over one connection."""
     input = (
         msgspec.json.encode(given) if (given := smallest_input(router.procedures[name])) is not msgspec.UNSET else None
     )
@@ -248,15 +295,6 @@ def asked(port: int, name: str, who: list[Who], is_meant: Callable[[Who, Form], 
         }
     finally:
         connection.close()
-
-
-def outcomes(answer: tuple[int, Any]) -> set[int]:
-    """The statuses of an answer's calls; a refusal holds nothing but its reason."""
-    status, body = answer
-    envelopes = body if isinstance(body, list) else [body]
-    found = {it["error"]["data"]["httpStatus"] if list(it) == ["error"] else 200 for it in envelopes}
-    assert status in (*found, 207)
-    return found
 
 
 @pytest.mark.parametrize("name", [name for name, _ in router])
@@ -277,12 +315,13 @@ async def test_no_hole_and_no_trace(cast: Cast, name: str) -> None:
     after = await contents(cast.api)
     let_in = await asyncio.to_thread(asked, cast.api.port, name, who, lambda it, form: not is_refused(it, form))
 
-    assert {case: outcomes(answer) for case, answer in refused.items()} == {
-        case: {status} for case, status in expected.items() if status is not None
-    }
+    assert refused == {case: {status} for case, status in expected.items() if status is not None}
     assert after == before
     # What they are told then depends on what there is.
-    assert {case: told for case, answer in let_in.items() if (told := outcomes(answer)) & {401, 403, 405, 415}} == {}
+    whole = {form.name for form in FORMS if not form.takes_lines} if streams_lines(procedure) else set()
+    assert {
+        case: told for case, told in let_in.items() if told & {401, 403, 405} or (415 in told) != (case[1] in whole)
+    } == {}
     assert refused.keys() | let_in.keys() == expected.keys()
     assert refused or isinstance(policy_of(procedure), Public | Known)
     assert let_in
@@ -293,14 +332,14 @@ async def test_a_procedure_says_which_scope_it_needs(name: str) -> None:
     procedure = router.procedures[name]
     policy = policy_of(procedure)
 
-    said = re.findall(r"Needs (\w+\.\w+)", procedure.description)
+    said = re.search(r"Needs ((?:\w+\.\w+| and )+)", procedure.description)
 
-    assert said == ([policy.scope] if isinstance(policy, Needs) else [])
+    assert said is None if not isinstance(policy, Needs) else said and said[1] == " and ".join(policy.scopes)
 
 
 async def test_the_matrix_has_every_scope_and_every_way_in(cast: Cast) -> None:
-    needed = {policy.scope for _, it in router if isinstance(policy := policy_of(it), Needs)}
-    names = {it.name.partition(":")[0] for it in await cast.all("roles.read")}
+    needed = {scope for _, it in router for scope in known_to(policy_of(it))}
+    names = {it.name.partition(":")[0] for it in await cast.all(frozenset({"roles.read"}))}
 
     assert needed == set(SCOPES)
     assert names >= {"nobody", *KINDS, "expired", "revoked", "malformed", "session", "OIDC"}

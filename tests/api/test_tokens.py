@@ -28,7 +28,7 @@ def caller_with(*scopes: str) -> Caller:
 async def test_a_token_stands_for_its_principal() -> None:
     made = await tokens.create(OPERATOR, name="deployer", scopes=("executions.run", "roles.read"), expires_in_days=30)
 
-    principal = await tokens.authenticate(made.token)
+    principal = (await tokens.authenticate(made.token)).principal
 
     assert principal == Principal(kind="service", name="deployer", scopes=("roles.read", "executions.run"))
 
@@ -156,7 +156,7 @@ async def test_a_scope_an_admin_mistyped_grants_nothing(api: Api) -> None:
         "UPDATE token SET scopes = '{roles.read,roles.wright}' WHERE name = 'mistyped'"
     )
 
-    principal = await tokens.authenticate(made.token)
+    principal = (await tokens.authenticate(made.token)).principal
 
     assert principal.scopes == ("roles.read",)
 
@@ -198,7 +198,7 @@ async def test_only_people_make_tokens_for_people(api: Api) -> None:
         await tokens.create(service, name="somebody new", scopes=("roles.read",), kind="human")
 
     made = await tokens.create(service, name="scout", scopes=("roles.read",), kind="agent")
-    assert (await tokens.authenticate(made.token)).kind == "agent"
+    assert (await tokens.authenticate(made.token)).principal.kind == "agent"
 
 
 async def last_used(api: Api, name: str) -> datetime | None:

@@ -2,6 +2,7 @@
 
 import signal
 import stat
+from urllib.request import Request, urlopen
 
 from tests.cli.processes import Rolecall, until
 from tests.models.peer import Reply, completion, peer_with
@@ -80,3 +81,17 @@ def test_after_kill_9_nothing_that_was_done_is_done_again(rolecall: Rolecall) ->
     ]
     prompts = [asked.body["messages"][0]["content"] for asked in peer.asked]
     assert prompts == [roles["First"], roles["Second"], roles["Second"]]
+
+
+def test_pages_of_an_allowed_origin_are_let_in(rolecall: Rolecall) -> None:
+    with rolecall.up(ROLECALL_ALLOWED_ORIGINS="https://app.example") as up:
+        asked = [
+            Request(f"{up.url}/trpc/system.health", headers={"Origin": it})
+            for it in ("https://app.example", "https://b.example")
+        ]
+        allowed = []
+        for request in asked:
+            with urlopen(request, timeout=10) as response:
+                allowed.append(response.headers["access-control-allow-origin"])
+
+    assert allowed == ["https://app.example", None]

@@ -13,9 +13,9 @@ _TABLE = re.compile(r"^\| scope \|.*?(?=^$)", re.DOTALL | re.MULTILINE)
 
 def table() -> str:
     """What each scope lets a principal call."""
-    needs = [(name, policy.scope) for name, it in router if isinstance(policy := policy_of(it), Needs)]
+    needs = [(name, policy.scopes) for name, it in router if isinstance(policy := policy_of(it), Needs)]
     rows = [
-        f"| `{scope}` | {', '.join(f'`{name}`' for name, needed in needs if needed == scope)} |" for scope in SCOPES
+        f"| `{scope}` | {', '.join(f'`{name}`' for name, needed in needs if scope in needed)} |" for scope in SCOPES
     ]
     return "\n".join(["| scope | lets a principal call |", "|---|---|", *rows, ""])
 

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from services.engine.progress import MAX_DELTA_CHARACTERS
 from services.executions import AttemptStarted, Delta, Recorded
 from tests.cli.processes import Rolecall
 from tests.conftest import NewDirectory
 from tests.docs.markdown import blocks, rows
+from tests.node import run_script
 
 PAGE = "following.md"
 _TIME = re.compile(r"\d\d:\d\d:\d\d\.\d{3}")
@@ -32,6 +34,29 @@ def test_the_commands_print_what_stands_below_them(new_directory: NewDirectory, 
 
     assert [_TIME.sub("at", lines) for lines in printed] == [_TIME.sub("at", lines) for lines in (whole, rest)]
     assert item | {"at": None} == last | {"at": None}  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("example", ["follow", "run"])
+def test_a_client_is_told_what_stands_below_the_example(
+    new_directory: NewDirectory, tmp_path: Path, example: str
+) -> None:
+    (document,) = [block.value for block in blocks(PAGE, "yaml")]
+    scripts = {block.word: block.text for block in blocks(PAGE, "js")}
+    printed = dict(zip(("follow", "run"), [block.text for block in blocks(PAGE, "console")], strict=True))
+    with new_directory() as directory, Rolecall(directory / "data", {"ROLECALL_MODEL": "offline"}).up() as up:
+        up.mutate("orchestration.create", document=document)
+        execution = up.mutate("execution.start", orchestration="greeting", input={"name": "Ada"})["id"]
+        up.finished(execution)
+        known = {"token": up.token_file.read_text().strip(), "execution": execution}
+        (tmp_path / "example.mjs").write_text(
+            "".join(f"const {name} = '{value}';\n" for name, value in known.items())
+            + scripts["links"].replace("http://127.0.0.1:8787", up.url)
+            + scripts[example]
+        )
+        told = run_script(tmp_path / "example.mjs")
+
+    shown = [line for line in told.splitlines() if line not in ("attempt_started", "delta")]
+    assert shown == printed[example].splitlines()
 
 
 def typed(rolecall: Rolecall, command: str) -> str:

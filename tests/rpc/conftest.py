@@ -74,6 +74,8 @@ def serving(app: Any) -> Iterator[int]:
         process = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", timeout_graceful_shutdown=1))
         thread = threading.Thread(target=process.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield listener.getsockname()[1]
-        process.should_exit = True
-        thread.join()
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            process.should_exit = True
+            thread.join()

@@ -109,6 +109,31 @@ async def crashed(ctx: Context) -> AsyncIterator[int]:
 
 
 @subscription
+async def ticking(ctx: Context, *, count: int, last_event_id: str | None = None) -> AsyncIterator[Tracked[Tick]]:
+    """Numbers, from the one behind the last on, a hundred of them in a second."""
+    async for tick in ticks(ctx, count=count, last_event_id=last_event_id):
+        await asyncio.sleep(0.01)
+        yield tick
+
+
+@subscription
+async def crashed_once(ctx: Context, *, name: Name) -> AsyncIterator[str]:
+    """Fails the first time that it is called with a name."""
+    if name not in WATCHED:
+        watch(name)
+        raise ZeroDivisionError("the secret is 42")
+    yield "again"
+
+
+@subscription
+async def slowly(ctx: Context, *, ms: int) -> AsyncIterator[str]:
+    """Two items with a pause between them."""
+    yield "first"
+    await asyncio.sleep(ms / 1000)
+    yield "second"
+
+
+@subscription
 async def unwritable(ctx: Context) -> AsyncIterator[Any]:
     """Something JSON has no words for."""
     yield object()
@@ -119,8 +144,8 @@ async def waiting(ctx: Context, *, name: Name) -> AsyncIterator[str]:
     """An item, and no other ever."""
     watched = watch(name)
     try:
-        yield "first"
         watched.started.set()
+        yield "first"
         await asyncio.Event().wait()
     finally:
         watched.closed.set()
@@ -136,6 +161,13 @@ async def flood(ctx: Context, *, name: Name) -> AsyncIterator[str]:
             yield "x" * 10_000
     finally:
         watched.closed.set()
+
+
+@query
+async def floods(ctx: Context, *, name: Name) -> AsyncIterator[str]:
+    """More than anybody reads."""
+    async for item in flood(ctx, name=name):
+        yield item
 
 
 @query
@@ -211,6 +243,17 @@ async def sipped(ctx: Context, *, body: Octets) -> int:
 
 
 @mutation
+async def waited(ctx: Context, *, body: Octets) -> int:
+    """How many bytes there were; whoever watches sees when it is over."""
+    try:
+        async for _ in body:
+            watch("waited").started.set()
+    finally:
+        watch("waited").closed.set()
+    return 0
+
+
+@mutation
 async def kept(ctx: Context, *, body: Octets) -> int:
     """All the bytes at once."""
     return len(await body.read())
@@ -227,6 +270,9 @@ router = Router(
     whom=whom,
     refused=refused,
     crashed=crashed,
+    crashed_once=crashed_once,
+    ticking=ticking,
+    slowly=slowly,
     unwritable=unwritable,
     waiting=waiting,
     flood=flood,
@@ -239,6 +285,8 @@ router = Router(
     octets=octets,
     sipped=sipped,
     kept=kept,
+    waited=waited,
+    floods=floods,
 )
 
 
@@ -268,15 +316,30 @@ MAX_FORM_PARTS = 5
 
 # Each is below a prefix of its own.
 APPS = {
-    "/trpc": app("/trpc", Pace(ping_seconds=60, reconnect_after_seconds=None)),
+    "/trpc": app("/trpc", Pace(ping_seconds=60, reconnect_after_seconds=None, retry_seconds=None)),
     "/quick": app("/quick", Pace(ping_seconds=0.02, reconnect_after_seconds=0.25)),
-    "/brief": app("/brief", Pace(ping_seconds=60, reconnect_after_seconds=None, max_seconds=0.05)),
+    "/brief": app("/brief", Pace(ping_seconds=60, reconnect_after_seconds=None, max_seconds=0.05, retry_seconds=0.02)),
     "/strict": app("/strict", Pace(), allow_method_override=False),
+    "/ending": app("/ending", Pace()),
     "/small": app("/small", Pace(), limits=Limits(max_batch=2, max_body_bytes=100, max_depth=3, max_url_bytes=200)),
 }
 
 
 async def apps(scope: Any, receive: Any, send: Any) -> None:
-    """All of them, as one application."""
-    prefix = "/" + scope["path"].split("/")[1]
-    await APPS[prefix](scope, receive, send)
+    """All of them as one application, beside it what clients ask to meet a procedure that is under way."""
+    first, _, rest = scope["path"][1:].partition("/")
+    if f"/{first}" in APPS:
+        await APPS[f"/{first}"](scope, receive, send)
+        return
+    watched = watch(rest)
+    match first:
+        case "open":
+            watched.open()
+        case "end":
+            APPS["/ending"].streams.end()
+        case "started" | "closed":
+            event: threading.Event = getattr(watched, first)
+            await asyncio.to_thread(event.wait, 10)
+    body = b"yes" if watched.started.is_set() else b"no"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    await send({"type": "http.response.body", "body": body})

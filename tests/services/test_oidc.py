@@ -65,7 +65,7 @@ def trusting(
 
 @pytest.mark.parametrize("key", [RSA, EC, ED], ids=lambda key: key.algorithm)
 async def test_a_token_of_the_issuer_stands_for_a_person(there: LittleIssuer, key: SigningKey) -> None:
-    principal = await trusting(there).authenticate(there.token(key))
+    principal = (await trusting(there).authenticate(there.token(key))).principal
 
     assert principal == Principal(kind="human", name="oidc:anna", scopes=("roles.read",))
 
@@ -88,7 +88,7 @@ async def test_a_token_of_the_issuer_stands_for_a_person(there: LittleIssuer, ke
 async def test_scopes_are_what_the_claim_says_and_means_here(
     there: LittleIssuer, claim: str, said: dict[str, Any], grants: Grants | None, scopes: tuple[str, ...]
 ) -> None:
-    principal = await trusting(there, claim=claim, grants=grants).authenticate(there.token(EC, **said))
+    principal = (await trusting(there, claim=claim, grants=grants).authenticate(there.token(EC, **said))).principal
 
     assert principal.scopes == scopes
 
@@ -198,7 +198,7 @@ async def test_a_hostile_token_is_refused_and_its_maker_learns_nothing(there: Li
 async def test_clocks_may_differ_by_half_a_minute(there: LittleIssuer) -> None:
     now = int(time.time())
 
-    principal = await trusting(there).authenticate(there.token(EC, exp=now - 20, nbf=now + 20))
+    principal = (await trusting(there).authenticate(there.token(EC, exp=now - 20, nbf=now + 20))).principal
 
     assert principal.name == "oidc:anna"
 
@@ -239,7 +239,7 @@ async def test_a_new_key_is_found_and_made_up_ones_ask_once_a_minute(there: Litt
             await issuer.authenticate(there.token(new_key("made up")))
     asked_within_the_minute = there.key_fetches
     clock.now += 60
-    principal = await issuer.authenticate(there.token(new))
+    principal = (await issuer.authenticate(there.token(new))).principal
     with pytest.raises(Unauthenticated):
         await issuer.authenticate(there.token(EC))  # rotated out
 

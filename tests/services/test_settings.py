@@ -20,7 +20,7 @@ from services.settings import Settings
         ("ROLECALL_CALLS_PER_SECOND", "0", ">= 1"),
         ("ROLECALL_SESSION_IDLE_HOURS", "0.5", "int"),
         ("ROLECALL_ALLOWED_ORIGINS", "https://a.example/", "a scheme, a host in lower case and maybe a port"),
-        ("ROLECALL_ALLOWED_ORIGINS", "https://a.example, *", "such as https://app.example.com"),
+        ("ROLECALL_ALLOWED_ORIGINS", "https://*.example", "such as https://app.example.com"),
         ("ROLECALL_ALLOWED_ORIGINS", "null", "such as https://app.example.com"),
         ("ROLECALL_OIDC_ISSUER", "http://id.example.com", "begins with https://, or with http:// on this machine"),
         ("ROLECALL_OIDC_ISSUER", "https://anna:pass@id.example.com", "begins with https://"),
@@ -45,10 +45,10 @@ def test_an_issuer_needs_an_audience() -> None:
 def test_lists_are_written_with_commas_and_mappings_as_json() -> None:
     settings = Settings.from_environment(
         {
-            "ROLECALL_ALLOWED_ORIGINS": "https://a.example, http://localhost:5173,http://[::1]:5173",
+            "ROLECALL_ALLOWED_ORIGINS": "https://a.example, http://localhost:5173,http://[::1]:5173,*",
             "ROLECALL_OIDC_GRANTS": '{"staff": ["roles.read"], "guests": []}',
         }
     )
 
-    assert settings.allowed_origins == ("https://a.example", "http://localhost:5173", "http://[::1]:5173")
+    assert settings.allowed_origins == ("https://a.example", "http://localhost:5173", "http://[::1]:5173", "*")
     assert settings.oidc_grants == {"staff": ("roles.read",), "guests": ()}

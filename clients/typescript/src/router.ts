@@ -36,6 +36,14 @@ export type Assignees = {
   notInitiator: boolean;
 };
 
+/** An attempt was handed to its performer; `at` is by the clock of the worker's machine. */
+export type AttemptStarted = {
+  type: "attempt_started";
+  path: string;
+  attempt: number;
+  at: string;
+};
+
 /** One way of a branch: taken when its condition holds, or by weight. */
 export type Case = {
   name: string;
@@ -66,6 +74,14 @@ export type Defaults = {
   retryDelay: number | null;
   retry: Retry | null;
   timeout: number | null;
+};
+
+/** A piece of a model's answer, of at most 500 characters; it goes on where the one before it ended. */
+export type Delta = {
+  type: "delta";
+  path: string;
+  attempt: number;
+  text: string;
 };
 
 /** One orchestration: what it takes, its steps in their order, what it gives back. */
@@ -291,6 +307,17 @@ export type Problem = {
   allowed?: string[] | undefined;
   suggestion?: string | null | undefined;
   patch?: (Add | Remove | Replace | Move)[] | undefined;
+};
+
+/** An event of the journal, number `seq`, as it was recorded `at` that time by the database's clock. */
+export type Recorded = {
+  type: "recorded";
+  seq: number;
+  at: string;
+  kind: string;
+  path: string;
+  attempt: number;
+  event: Json;
 };
 
 /** Take away what stands at `path`. */
@@ -523,6 +550,10 @@ export type AppRouter = TRPCBuiltRouter<
     execution: {
       /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
       start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Execution>;
+      /** What happens in an execution that is started as by `execution.start`, from its first event to its last, with progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as `execution.start` is. Needs executions.run and executions.read. */
+      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
+      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start, pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
+      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
       /** Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read. */

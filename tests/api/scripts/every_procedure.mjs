@@ -1,5 +1,14 @@
 // Calls every procedure through one link of the real client; each line it prints is one call and what came back.
-import { createTRPCClient, httpBatchLink, httpLink, TRPCClientError } from '@trpc/client';
+import {
+  createTRPCClient,
+  httpBatchLink,
+  httpBatchStreamLink,
+  httpLink,
+  httpSubscriptionLink,
+  splitLink,
+  TRPCClientError,
+} from '@trpc/client';
+import { EventSource } from 'eventsource';
 
 const { ROLECALL_URL: url, ROLECALL_TOKEN: token, LINK: link } = process.env;
 const links = { httpLink, httpBatchLink };
@@ -7,10 +16,19 @@ let requests = 0;
 
 const client = createTRPCClient({
   links: [
-    links[link]({
-      url,
-      headers: { authorization: `Bearer ${token}` },
-      fetch: (...request) => ((requests += 1), fetch(...request)),
+    splitLink({
+      condition: (op) => op.type === 'subscription',
+      // As in a browser, whose EventSource sends no headers of ours.
+      true: httpSubscriptionLink({ url, EventSource, connectionParams: { token } }),
+      false: splitLink({
+        condition: (op) => op.path === 'execution.run',
+        true: httpBatchStreamLink({ url, headers: { authorization: `Bearer ${token}` } }),
+        false: links[link]({
+          url,
+          headers: { authorization: `Bearer ${token}` },
+          fetch: (...request) => ((requests += 1), fetch(...request)),
+        }),
+      }),
     }),
   ],
 });
@@ -27,6 +45,23 @@ async function tell(call, promise) {
     say({ call, error: { message: error.message, ...error.data } });
     return null;
   }
+}
+
+function followed(input) {
+  const items = [];
+  return new Promise((resolve, reject) =>
+    client.execution.follow.subscribe(input, {
+      onData: (item) => items.push(item),
+      onError: reject,
+      onComplete: () => resolve(items),
+    }),
+  );
+}
+
+async function all(iterable) {
+  const items = [];
+  for await (const item of iterable) items.push(item);
+  return items;
 }
 
 async function untilFinished(execution) {
@@ -76,7 +111,12 @@ const { id: execution } = await tell('execution.start', client.execution.start.m
 await untilFinished(execution);
 await tell('execution.get', client.execution.get.query({ execution }));
 await tell('execution.steps', client.execution.steps.query({ execution }));
+await tell('execution.follow', followed({ execution }));
+await tell('followed on', followed({ execution, after: 3 }));
 await tell('execution.list', client.execution.list.query({ orchestration, status: 'completed' }));
+const run = () => client.execution.run.mutate({ orchestration, input, idempotencyKey: `run ${link}` }).then(all);
+await tell('execution.run', run());
+await tell('run again', run());
 
 const { id: again } = await tell('execution.restart', client.execution.restart.mutate({ execution, from: 'Read', input: { topic: 'Ink is wet.' } }));
 await untilFinished(again);

@@ -16,6 +16,24 @@ export async function wellTyped(): Promise<void> {
   console.log(total, status === 'ok');
 }
 
+export async function streamed(execution: string): Promise<string> {
+  client.execution.follow.subscribe(
+    { execution, after: 3 },
+    {
+      onData: (item) => {
+        // An event has an id, progress has none.
+        const shown: string = 'id' in item ? `${item.id} ${item.data.kind}` : item.type === 'delta' ? item.text : item.path;
+        console.log(shown);
+      },
+    },
+  );
+  let text = '';
+  for await (const item of await client.execution.run.mutate({ orchestration: 'A' })) {
+    text += item.type === 'delta' ? item.text : '';
+  }
+  return text;
+}
+
 export async function illTyped(): Promise<void> {
   // @ts-expect-error a role has no colour
   await client.role.create.mutate({ name: 'Critic', basePrompt: 'Judge.', colour: 'red' });
@@ -23,6 +41,12 @@ export async function illTyped(): Promise<void> {
   await client.role.create.mutate({ name: 'Critic' });
   // @ts-expect-error there is no such status
   await client.execution.list.query({ status: 'sleeping' });
+  // @ts-expect-error what is followed has to be said
+  client.execution.follow.subscribe({ after: 3 }, {});
+  // @ts-expect-error a subscription is not a query
+  await client.execution.follow.query({ execution: 'x' });
+  // @ts-expect-error progress has no number
+  client.execution.follow.subscribe({ execution: 'x' }, { onData: (item) => item.data.seq });
   // @ts-expect-error a query is not a mutation
   await client.role.list.mutate();
 }
