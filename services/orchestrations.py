@@ -351,10 +351,10 @@ async def _find(orchestration: str) -> Orchestration:
 async def _row(orchestration: str) -> Record:
     id = id_in(orchestration)
     column, value = ("name", orchestration) if id is None else ("orchestration.id", id)
-    rows = await connections.database().fetch(f"{_SELECT} WHERE {column} = $1", value)
-    if not rows:
+    row = await connections.database().fetchrow(f"{_SELECT} WHERE {column} = $1", value)
+    if row is None:
         raise _not_found(orchestration)
-    return rows[0]
+    return row
 
 
 def _not_found(orchestration: str) -> NotFound:
