@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 
 import asyncpg
 
+_LAST_WORDS = ("FATAL", "PANIC")
+
 
 class Statements:
     """Up to `size` statements at once, each a transaction of its own; the others wait for their turn.
@@ -37,6 +39,11 @@ class Statements:
             self._busy.add(connection)
             try:
                 return await connection.fetch(statement, *values)
+            except (asyncpg.PostgresError, asyncpg.InternalClientError) as error:
+                # The server has taken its leave, and the connection may not have noticed yet.
+                if getattr(error, "severity_en", "FATAL") in _LAST_WORDS:
+                    connection.terminate()
+                raise
             finally:
                 # Also after one that was cancelled: asyncpg has the next wait until the server has let go of it.
                 self._busy.remove(connection)
