@@ -1,10 +1,10 @@
 """Claim: a call costs no more here than on the official server on Node, and brings the same answer.
 
 Measures requests by wrk over 16 connections to our server and to its peers on Node 20 (`@trpc/server` standalone with
-zod, once on `pg` and once on Prisma), in turn, one process each, on the same Postgres and the same rows: a list of
-20 roles, a role created, a batch of ten roles by name. Each request brings a token, which each server looks up. Per
-core is requests for each second of processor time of the server's process. Medians of the rounds; ratios are taken
-within a round.
+zod, once on `pg` and once on Prisma), one process each, all warm, in turn, on the same Postgres and the same rows: a
+list of 20 roles, a role created, a batch of ten roles by name. Each request brings a token, which each server looks up.
+Per core is requests for each second of processor time of the server's process. Medians of the rounds; ratios are
+taken within a round.
 
 Expect, per core, no less than the peer on `pg` and twice the one on Prisma, and no longer a p99 than theirs.
 """
@@ -14,9 +14,8 @@ import asyncio
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -37,7 +36,7 @@ from services.roles import Parameters, RoleChanges
 
 ROLES = 20
 CONNECTIONS = 16
-WARM_SECONDS = 2
+WARM_REQUESTS = 2_000
 PROMPT = "You read what you are given, slowly and to its end, and say in three sentences what is new in it. " * 4
 
 
@@ -58,8 +57,6 @@ REQUESTS = {
     "create": Request("role.create", "POST", "/trpc/role.create", msgspec.json.encode(NEW).decode()),
     "batch": Request("batch of 10 × role.get", "GET", _batch(NAMES[:10]), calls=10),
 }
-
-Serve = Callable[[], AbstractAsyncContextManager[Served]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +92,10 @@ async def fill() -> str:
     return (await tokens.create(OPERATOR, name="bench", scopes=SCOPES)).token
 
 
-async def measured(
-    product: Product, served: Served, token: str, request: Request, *, seconds: float, connections: int
-) -> Sample:
-    """A run of one request over and over, once the server is warm."""
-    await load(served.url, token, request, connections=connections, seconds=WARM_SECONDS)
+async def measured(product: Product, served: Served, token: str, request: Request, how: argparse.Namespace) -> Sample:
+    """A run of one request over and over."""
     before = await _read(product, served)
-    answered = await load(served.url, token, request, connections=connections, seconds=seconds)
+    answered = await load(served.url, token, request, connections=how.connections, seconds=how.seconds)
     spent = await _read(product, served) - before
     resident = meters.resident_bytes(served.pid)
     await product.watching.execute("DELETE FROM role WHERE NOT name = ANY($1)", NAMES)
@@ -109,28 +103,30 @@ async def measured(
     return Sample(answered, spent, resident)
 
 
+async def warm(served: Served, token: str, request: Request, connections: int) -> None:
+    """Have it answered so often that a compiler in the server has done its work."""
+    answered = 0
+    while answered < WARM_REQUESTS:
+        answered += (await load(served.url, token, request, connections=connections, seconds=1)).requests
+
+
 async def _read(product: Product, served: Served) -> meters.Reading:
     return await meters.read(product.watching, product.server.data_dir, [served.pid])
 
 
-async def compare(product: Product, servers: dict[str, Serve], token: str, arguments: argparse.Namespace) -> None:
+async def compare(product: Product, servers: dict[str, Served], token: str, how: argparse.Namespace) -> None:
     """A table for each request: ourselves first, then the peers."""
-    wanted = [REQUESTS[name] for name in arguments.only or REQUESTS]
-    samples: dict[str, dict[str, list[Sample]]] = {request.title: {name: [] for name in servers} for request in wanted}
-    for _ in range(arguments.rounds):
-        for name, serve in servers.items():
-            async with serve() as served:
-                for request in wanted:
-                    sample = await measured(
-                        product, served, token, request, seconds=arguments.seconds, connections=arguments.connections
-                    )
-                    samples[request.title][name].append(sample)
-    for request, taken in samples.items():
-        baseline = next(iter(taken.values()))
-        print(f"\n{request}\n{'':26}{'/s':>8}{'per core':>10}{'ours is':>9}{'p50 ms':>8}{'p99 ms':>8}", end="")
+    for request in (REQUESTS[name] for name in how.only or REQUESTS):
+        for served in servers.values():
+            await warm(served, token, request, how.connections)
+        taken: dict[str, list[Sample]] = {name: [] for name in servers}
+        for _ in range(how.rounds):
+            for name, served in servers.items():
+                taken[name].append(await measured(product, served, token, request, how))
+        print(f"\n{request.title}\n{'':26}{'/s':>8}{'per core':>10}{'ours is':>9}{'p50 ms':>8}{'p99 ms':>8}", end="")
         print(f"{'CPU µs':>8}{'PG µs':>8}{'MiB':>6}")
-        for name, each in taken.items():
-            print(f"{name:26}{_figures(each, baseline)}", flush=True)
+        for name, samples in taken.items():
+            print(f"{name:26}{_figures(samples, next(iter(taken.values())))}", flush=True)
 
 
 def _figures(taken: list[Sample], baseline: list[Sample]) -> str:
@@ -150,17 +146,16 @@ def _figures(taken: list[Sample], baseline: list[Sample]) -> str:
     )
 
 
-async def check(servers: dict[str, Serve], token: str) -> None:
+async def check(servers: dict[str, Served], token: str) -> None:
     """Nothing when all servers give the same answer to what is only read.
 
     Raises:
         RuntimeError: one of them does not.
     """
     for request in (REQUESTS["list"], REQUESTS["batch"]):
-        answers: dict[str, Any] = {}
-        for name, serve in servers.items():
-            async with serve() as served:
-                answers[name] = await asyncio.to_thread(_answer, served.url + request.path, token)
+        answers = {
+            name: await asyncio.to_thread(_answer, served.url + request.path, token) for name, served in servers.items()
+        }
         expected = next(iter(answers.values()))
         for name, answer in answers.items():
             if answer != expected:
@@ -181,20 +176,23 @@ def _without_times(value: Any) -> Any:
     return value
 
 
-async def measure(database: Product, names: Sequence[str], directory: Path, arguments: argparse.Namespace) -> None:
+async def measure(product: Product, names: Sequence[str], directory: Path, how: argparse.Namespace) -> None:
     """Print the tables."""
     token = await fill()
-    servers: dict[str, Serve] = {"rolecall": partial(serving.ours, database.url, directory)}
-    servers |= {serving.title(name): partial(serving.peer, name, database.url) for name in names}
-    await check(servers, token)
-    await compare(database, servers, token, arguments)
+    async with AsyncExitStack() as stack:
+        servers = {"rolecall": await stack.enter_async_context(serving.ours(product.url, directory))}
+        for name in names:
+            peer = serving.peer(name, product.url)
+            servers[serving.title(name)] = await stack.enter_async_context(peer)
+        await check(servers, token)
+        await compare(product, servers, token, how)
 
 
-async def main(arguments: argparse.Namespace) -> None:
-    installed = [name for name in arguments.peer if _is_installed(name)]
+async def main(how: argparse.Namespace) -> None:
+    installed = [name for name in how.peer if _is_installed(name)]
     with server() as running, tempfile.TemporaryDirectory() as directory:
         async with product(running, "rpc") as ours:
-            await measure(ours, installed, Path(directory), arguments)
+            await measure(ours, installed, Path(directory), how)
 
 
 def _is_installed(name: str) -> bool:
@@ -210,7 +208,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", action="append", default=[], choices=REQUESTS, help="measure this request, not all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5, help="of each run")
+    parser.add_argument("--seconds", type=int, default=5, help="of each run")
     parser.add_argument("--connections", type=int, default=CONNECTIONS)
     parser.add_argument("--peer", action="append", default=[], choices=serving.PEERS, help="compare with it")
     try:

@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 
+from db.statements import Statements
 from db.tables import TABLES
 
 OLDEST_MAJOR_VERSION = 14
@@ -53,16 +55,18 @@ class SchemaEngine(PostgresEngine):
 class Database:
     """An open database.
 
-    `engine` is Piccolo's, bound to every table. `pool` is for statements of our own: nothing is reset when a connection
-    goes back, which saves a round trip, so never LISTEN or SET on it; jsonb is text both ways.
+    `engine` is Piccolo's, bound to every table. `statements`, reached by `fetch`, is for what is asked all the time,
+    `pool` for other statements of our own and for transactions of them. In both, nothing is reset when a connection
+    goes back, which saves a round trip, so never LISTEN or SET there; jsonb is text both ways.
     """
 
     url: str
     engine: SchemaEngine
     pool: asyncpg.Pool
+    statements: Statements
 
     @classmethod
-    async def open(cls, url: str, *, pool_size: int = 8, table_pool_size: int = 8) -> Self:
+    async def open(cls, url: str, *, pool_size: int = 8, table_pool_size: int = 8, statements_at_once: int = 8) -> Self:
         """Connect, and bind every table to this database until it is closed or another is opened.
 
         Raises:
@@ -86,7 +90,7 @@ class Database:
             raise
         for table in TABLES:
             table._meta.db = engine
-        return cls(url=url, engine=engine, pool=pool)
+        return cls(url=url, engine=engine, pool=pool, statements=Statements(partial(connect, url), statements_at_once))
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of the caller's own, who closes it: for what must not wait, such as a heartbeat or a listener.
@@ -104,8 +108,12 @@ class Database:
         """The rows of a statement of our own, as part of the `transaction` that it is called in, if it is in one."""
         transaction = self.engine.current_transaction.get()
         if transaction is None:
-            return await self.pool.fetch(statement, *values)
+            return await self.statements.fetch(statement, *values)
         return await transaction.connection.fetch(statement, *values)
+
+    async def fetchrow(self, statement: str, *values: object) -> asyncpg.Record | None:
+        """The first row of such a statement, if it has any."""
+        return next(iter(await self.fetch(statement, *values)), None)
 
     async def close(self) -> None:
         """Close every connection but those from `connect`; statements still running after five seconds are cut off."""
@@ -113,6 +121,7 @@ class Database:
             if table._meta._db is self.engine:
                 table._meta._db = None
         engine_pool, self.engine.pool = self.engine.pool, None
+        await _close_or_terminate(self.statements)
         await _close_or_terminate(self.pool)
         await _close_or_terminate(engine_pool)
 
@@ -193,7 +202,7 @@ async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:
     """Asyncpg would send a reset, a round trip at every release."""
 
 
-async def _close_or_terminate(pool: asyncpg.Pool | None) -> None:
+async def _close_or_terminate(pool: asyncpg.Pool | Statements | None) -> None:
     if pool is None:
         return
     try:

@@ -137,6 +137,11 @@ async def _through_pools(database: Database) -> asyncpg.Record:
         _Starved: one has none.
     """
     assert database.engine.pool is not None, "the database is open"
+    try:
+        async with asyncio.timeout(_ACQUIRE_SECONDS):
+            await database.statements.turn()
+    except TimeoutError:
+        raise _Starved from None
     await _through(database.engine.pool)
     return await _through(database.pool)
 

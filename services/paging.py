@@ -138,7 +138,7 @@ async def page_of(
     text, values = where([*conditions, *behind])
     # The limit stands in the text: a plan that is kept for any limit would sort the whole table.
     query = f"{select} WHERE {text} ORDER BY {listing.order} LIMIT {limit + 1:d}"
-    rows = await connections.pool().fetch(query, *values)
+    rows = await connections.database().fetch(query, *values)
     return [read(row) for row in rows[:limit]], listing.cursor_behind(rows, limit)
 
 

@@ -375,10 +375,10 @@ async def _content_at(role: Role, number: int) -> RoleChanges:
 async def _get(role: str) -> Role:
     id = id_in(role)
     column, value = ("name", role) if id is None else ("id", id)
-    rows = await connections.database().fetch(f"{_SELECT} WHERE {column} = $1", value)
-    if not rows:
+    row = await connections.database().fetchrow(f"{_SELECT} WHERE {column} = $1", value)
+    if row is None:
         raise _not_found(role)
-    return _role(rows[0])
+    return _role(row)
 
 
 def _role(row: Record) -> Role:

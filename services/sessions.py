@@ -9,10 +9,10 @@ import re
 import secrets
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 import msgspec
+from asyncpg import Record
 
 from services import connections, usage
 from services.caller import Caller, Credential
@@ -76,7 +76,7 @@ async def authenticate(secret: str, *, idle_hours: int) -> Caller:
     """
     if not _FORMAT.fullmatch(secret):
         raise Unauthenticated(_REFUSED)
-    row = await connections.pool().fetchrow(_LOOK_UP, _hash(secret), idle_hours)
+    row = await connections.database().fetchrow(_LOOK_UP, _hash(secret), idle_hours)
     if row is None or not row["is_valid"]:
         raise Unauthenticated(_REFUSED)
     if row["is_to_be_noted"]:
@@ -102,7 +102,7 @@ async def delete_ended() -> None:
     await connections.pool().execute("DELETE FROM session WHERE least(expires_at, revoked_at) < now()")
 
 
-def _principal(row: Mapping[str, Any]) -> Principal:
+def _principal(row: Record) -> Principal:
     return Principal(kind=row["kind"], name=row["name"], scopes=may_hold(row["kind"], row["scopes"]))
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from asyncpg import UniqueViolationError
+from asyncpg import Record, UniqueViolationError
 from piccolo.columns.combination import WhereRaw
 from piccolo.querystring import QueryString
 
@@ -122,7 +122,7 @@ async def authenticate(token: str) -> Caller:
     if parts is None:
         raise Unauthenticated("this is no token; one reads rc_<8 characters>_<43 characters>")
     prefix, secret = parts.groups()
-    row = await connections.pool().fetchrow(_LOOK_UP, prefix)
+    row = await connections.database().fetchrow(_LOOK_UP, prefix)
     is_secret = hmac.compare_digest(_NOBODYS_HASH if row is None else row["hash"], _hash(secret))
     if row is None or not is_secret or not row["is_valid"]:
         raise Unauthenticated(REFUSED)
@@ -217,7 +217,7 @@ async def _get(token: str) -> Token:
     return _token(row)
 
 
-def _principal(row: Mapping[str, Any]) -> Principal:
+def _principal(row: Record) -> Principal:
     return Principal(kind=row["kind"], name=row["name"], scopes=may_hold(row["kind"], row["scopes"]))
 
 

@@ -33,7 +33,7 @@ class NoWrk(Exception):
     """There is nothing to make the load with."""
 
 
-async def load(url: str, token: str, request: Request, *, connections: int, seconds: float) -> Answered:
+async def load(url: str, token: str, request: Request, *, connections: int, seconds: int) -> Answered:
     """What came of so many seconds of requests.
 
     Raises:
@@ -43,7 +43,7 @@ async def load(url: str, token: str, request: Request, *, connections: int, seco
     wrk = shutil.which("wrk")
     if wrk is None:
         raise NoWrk("wrk makes the load and is not on PATH; it is in the package `wrk` of most systems")
-    options = ("--threads", "1", "--connections", str(connections), "--duration", f"{seconds:g}s", "--timeout", "10s")
+    options = ("--threads", "1", "--connections", str(connections), "--duration", f"{seconds}s", "--timeout", "10s")
     arguments = (token, request.method, request.path, *([] if request.body is None else [request.body]))
     process = await asyncio.create_subprocess_exec(
         wrk, *options, "--script", str(_SCRIPT), url, "--", *arguments, stdout=asyncio.subprocess.PIPE

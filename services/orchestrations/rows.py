@@ -39,10 +39,10 @@ async def row_of(orchestration: str) -> Record:
     """
     id = id_in(orchestration)
     column, value = ("name", orchestration) if id is None else ("id", id)
-    rows = await connections.database().fetch(f"{SUMMARIES} WHERE orchestration.{column} = $1", value)
-    if not rows:
+    row = await connections.database().fetchrow(f"{SUMMARIES} WHERE orchestration.{column} = $1", value)
+    if row is None:
         raise not_found(orchestration)
-    return rows[0]
+    return row
 
 
 async def id_of(orchestration: str) -> UUID:

@@ -86,6 +86,26 @@ async def test_with_every_connection_in_use_it_says_so_and_takes_itself_out_of_r
             assert (fed.status, fed.body["status"]) == (200, "ok")
 
 
+async def test_with_every_statement_in_use_it_says_so_too(database_url: str) -> None:
+    lock = "SELECT pg_advisory_lock(7)"
+    async with serving(database_url) as api:
+        holder = await api.runtime.database.connect()
+        await holder.execute(lock)
+        slow = [asyncio.create_task(api.runtime.database.fetch(lock)) for _ in range(8)]
+        waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+        while await holder.fetchval(waiting) < len(slow):
+            pass
+        starved = await api.ask("GET", "/health")
+        await holder.close()
+        for task in slow:
+            task.cancel()
+        await asyncio.gather(*slow, return_exceptions=True)
+        fed = await api.ask("GET", "/health")
+
+    assert (starved.status, starved.body["database"], starved.body["pool"]) == (503, "up", "starved")
+    assert (fed.status, fed.body["status"]) == (200, "ok")
+
+
 async def test_where_nothing_is_written_it_still_answers_and_says_so(database_url: str) -> None:
     async with serving(database_url) as api:
         name = urlsplit(database_url).path.removeprefix("/")

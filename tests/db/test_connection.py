@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import asyncpg
 import pytest
@@ -69,13 +71,16 @@ async def test_a_pooled_connection_goes_back_without_a_round_trip(database: Data
     assert await database.pool.fetchval("SHOW application_name") == "mark"
 
 
+@pytest.mark.parametrize("run", [lambda database: database.pool.fetch, lambda database: database.fetch])
 async def test_closing_cuts_off_a_statement_that_does_not_end(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    run: Callable[[Database], Callable[[str], Coroutine[Any, Any, Any]]],
 ) -> None:
     monkeypatch.setattr("db.connection.CLOSE_TIMEOUT_SECONDS", 0.1)
     database = await Database.open(database_url)
     observer = await connect(database_url)
-    endless = asyncio.create_task(database.pool.execute("SELECT pg_sleep(3600)"))
+    endless = asyncio.create_task(run(database)("SELECT pg_sleep(3600)"))
     while not await observer.fetchval("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'"):
         assert not endless.done()
 

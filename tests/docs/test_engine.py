@@ -71,7 +71,7 @@ def test_the_fields_of_health_are_told() -> None:
 
 def test_the_pools_are_as_large_as_they_say() -> None:
     parameters = inspect.signature(Database.open).parameters
-    pools = sum(parameters[name].default for name in ("pool_size", "table_pool_size"))
+    pools = sum(parameters[name].default for name in ("pool_size", "table_pool_size", "statements_at_once"))
 
     for row in rows("scaling.md", "process", "together"):
         assert int(row.cells["pools, at most"]) == pools
