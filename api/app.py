@@ -30,13 +30,13 @@ INDEX = {
     "version": VERSION,
     "about": "AI roles and multi-step orchestrations, run durably, called over tRPC.",
     "rpc": "/trpc/<procedure>, e.g. /trpc/system.health; all but that one need `Authorization: Bearer <token>`",
-    "procedures": "/openapi.json",
+    "procedures": "/docs for people, /openapi.json for programs",
     "types": "/router.ts, with a token: the type `AppRouter` of this server, its orchestrations included",
     "session": '/session; a browser that POSTs {"token": "<token>"} there needs no header',
     "health": "/health",
 }
 
-PLACES = ("/", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>")
+PLACES = ("/", "/docs", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>")
 
 _logger = logging.getLogger(__name__)
 
@@ -62,6 +62,7 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
             _mounted(rpc),
             _health(runtime, worker),
             _index(),
+            _docs(),
             _openapi(),
             _router_ts(authentication),
             *session.handlers(authentication),
@@ -107,6 +108,21 @@ def _index() -> HTTPRouteHandler:
     @get("/")
     async def answer() -> dict[str, str]:
         return INDEX
+
+    return answer
+
+
+def _docs() -> HTTPRouteHandler:
+    page = generate.reference_page()
+    headers = {
+        "content-security-policy": page.content_security_policy,
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+    }
+
+    @get("/docs", media_type=MediaType.HTML, response_headers=headers)
+    async def answer() -> str:
+        return page.html
 
     return answer
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-from api.rpc import Procedure, Router
+from api.rpc import Access, Procedure, Router
 from services.caller import Caller
 from services.principal import Scope
 
@@ -48,6 +48,17 @@ def policy_of(procedure: Procedure[..., Any]) -> Policy:
     if not isinstance(policy, Policy):
         raise TypeError(f"{procedure.name} says nobody may call it: give it meta=Needs(...), Known() or Public()")
     return policy
+
+
+def access_of(procedure: Procedure[..., Any]) -> Access:
+    """What documents say of who may call the procedure."""
+    match policy_of(procedure):
+        case Public():
+            return Access()
+        case Known():
+            return Access(needs_caller=True)
+        case Needs(scopes=scopes):
+            return Access(needs_caller=True, scopes=scopes)
 
 
 def checked(router: Router) -> Router:

@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, runs, system, tokens
+from api.procedures import executions, orchestrations, roles, runs, system, tokens, versions
 from api.rpc import Family, Router
 
 router = Router(
@@ -10,6 +10,8 @@ router = Router(
         create=roles.create,
         update=roles.update,
         delete=roles.delete,
+        versions=roles.versions,
+        rollback=roles.rollback,
     ),
     orchestration=Router(
         list=orchestrations.list_,
@@ -20,6 +22,16 @@ router = Router(
         validate=orchestrations.validate,
         diff=orchestrations.diff,
         schema=orchestrations.schema,
+        versions=versions.versions,
+        version=versions.version,
+        draft=versions.draft,
+        discard=versions.discard,
+        propose=versions.propose,
+        publish=versions.publish,
+        reject=versions.reject,
+        activate=versions.activate,
+        rollback=versions.rollback,
+        archive=versions.archive,
     ),
     execution=Router(
         start=executions.start,
@@ -31,6 +43,7 @@ router = Router(
         cancel=executions.cancel,
         pause=executions.pause,
         resume=executions.resume,
+        signal=executions.signal,
         restart=executions.restart,
         retry=executions.retry,
         complete_step=executions.complete_step,

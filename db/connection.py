@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -99,7 +100,7 @@ class Database:
         """
         return await connect(self.url)
 
-    def transaction(self) -> PostgresTransaction:
+    def transaction(self) -> AbstractAsyncContextManager[PostgresTransaction]:
         """What is done with tables inside `async with` happens together or not at all. Start no tasks in there."""
         return self.engine.transaction()
 

@@ -11,18 +11,16 @@ from meta_tools.system import system_tool
 from services import executions
 from services.errors import Invalid
 from services.executions import (
-    MAX_KEY,
     DelayMs,
     Execution,
     ExecutionDetail,
-    IdempotencyKey,
-    Instant,
     Priority,
     Status,
     StepLog,
 )
+from services.idempotency import MAX_KEY, IdempotencyKey
 from services.json import Json
-from services.listing import Limit, OrchestrationReference
+from services.listing import Instant, Limit, OrchestrationReference
 from services.tools.tool import ToolContext
 
 ExecutionId = Annotated[UUID, Meta(description="What `system.execute_orchestration` gave back as `executionId`.")]
@@ -104,9 +102,10 @@ async def list_(
     """List executions, the newest first: all of them, those of one `orchestration`, or those with a `status`. For the
     next page give the last id as `before`.
     """
-    return await executions.list_(
+    found = await executions.list_(
         context.caller, orchestration=orchestration, status=status, limit=limit, before=before
     )
+    return found.items
 
 
 def _one_of(name: str | None, id: UUID | None) -> str:

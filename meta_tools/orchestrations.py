@@ -144,7 +144,9 @@ async def list_(
     """List orchestrations by name: all of them, or those with a `tag` or a state. For the next page give the last name
     as `after`.
     """
-    return await orchestrations.list_(context.caller, tag=tag, is_active=is_active, limit=limit, after=after)
+    tags = () if tag is None else (tag,)
+    found = await orchestrations.list_(context.caller, tags=tags, is_active=is_active, limit=limit, after=after)
+    return found.items
 
 
 @system_tool("get_orchestration")
@@ -165,7 +167,8 @@ async def update(
 ) -> Shown:
     """Change an orchestration: `changes` replaces whole fields of its document, such as `description` or `steps`, and
     makes a new version that is active at once; `isActive` switches it on or off. Executions that have started keep to
-    their version.
+    their version. The input schema has to take whatever it took, and the output schema may not promise less: only a
+    person may break those who call it.
     """
     own = await rights.own_role(context)
     before = await orchestrations.get(context.caller, orchestration=orchestration)

@@ -73,7 +73,7 @@ async def list_(
     """List roles by name with their prompts, tools and model wishes: all of them, or those that list a `tool`. For the
     next page give the last name as `after`.
     """
-    return await roles.list_(context.caller, tool=tool, limit=limit, after=after)
+    return (await roles.list_(context.caller, tool=tool, limit=limit, after=after)).items
 
 
 @system_tool("update_role")

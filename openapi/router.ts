@@ -161,6 +161,18 @@ export type ExecutionFilter = {
   all?: boolean | undefined;
 };
 
+/** Executions in the order that was asked for. */
+export type ExecutionPage = {
+  items: Execution[];
+  nextCursor: string | null;
+};
+
+/** By what, and which way. By `finishedAt` are only those that have finished. */
+export type ExecutionSort = {
+  by?: "createdAt" | "finishedAt" | undefined;
+  order?: "asc" | "desc" | undefined;
+};
+
 /** Why an attempt did not work. */
 export type Failure = {
   code: string;
@@ -228,7 +240,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -258,6 +270,18 @@ export type Orchestration = {
   digest: string;
   maxStepRuns: number;
   document: Document;
+};
+
+/** Orchestrations in the order that was asked for. */
+export type OrchestrationPage = {
+  items: OrchestrationSummary[];
+  nextCursor: string | null;
+};
+
+/** By what, and which way. */
+export type OrchestrationSort = {
+  by?: "createdAt" | "name" | "updatedAt" | undefined;
+  order?: "asc" | "desc" | undefined;
 };
 
 /** An orchestration in a list. */
@@ -296,7 +320,7 @@ export type ParametersInput = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -382,6 +406,38 @@ export type RoleChanges = {
   parameters?: ParametersInput | undefined;
   outputSchema?: Json | undefined;
   isActive?: boolean | undefined;
+};
+
+/** Roles in the order that was asked for. */
+export type RolePage = {
+  items: Role[];
+  nextCursor: string | null;
+};
+
+/** By what, and which way. */
+export type RoleSort = {
+  by?: "createdAt" | "name" | "updatedAt" | undefined;
+  order?: "asc" | "desc" | undefined;
+};
+
+/** What a role was at one of its versions; `number` is the role's `version` at that time. */
+export type RoleVersion = {
+  number: number;
+  createdAt: string;
+  name: string;
+  description: string;
+  basePrompt: string;
+  tools: string[];
+  needsTools: boolean;
+  model: ModelConstraints;
+  parameters: Parameters;
+  outputSchema: Json;
+};
+
+/** The versions of a role, the newest first. */
+export type RoleVersionPage = {
+  items: RoleVersion[];
+  nextCursor: string | null;
 };
 
 /** What became of a call that means many executions. */
@@ -487,7 +543,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -507,6 +563,52 @@ export type Validation = {
   maxStepRuns: number | null;
 };
 
+/** A version with its document, and its digest in any case. */
+export type Version = {
+  id: string;
+  orchestration: string;
+  number: number;
+  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  isActive: boolean;
+  major: number;
+  digest: string | null;
+  maxStepRuns: number | null;
+  message: string;
+  createdBy: string;
+  createdAt: string;
+  decidedBy: string | null;
+  publishedAt: string | null;
+  rejectedAt: string | null;
+  rejection: string;
+  document: Document;
+  problems: Problem[];
+};
+
+/** The versions of an orchestration, the newest first. */
+export type VersionPage = {
+  items: VersionSummary[];
+  nextCursor: string | null;
+};
+
+/** One numbered state of an orchestration, in a list. */
+export type VersionSummary = {
+  id: string;
+  orchestration: string;
+  number: number;
+  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  isActive: boolean;
+  major: number;
+  digest: string | null;
+  maxStepRuns: number | null;
+  message: string;
+  createdBy: string;
+  createdAt: string;
+  decidedBy: string | null;
+  publishedAt: string | null;
+  rejectedAt: string | null;
+  rejection: string;
+};
+
 /** What `error.data` holds: `problems` for a refused input, `suggestion` for an unknown procedure. */
 export type ErrorData = TRPCDefaultErrorData & {
   problems?: { code: string; path: string; message: string; allowed?: string[] | undefined; suggestion?: string | null | undefined }[] | undefined;
@@ -518,34 +620,58 @@ export type AppRouter = TRPCBuiltRouter<
   { ctx: object; meta: object; errorShape: TRPCErrorShape<ErrorData>; transformer: false },
   {
     role: {
-      /** Roles by name; `tool` keeps those that list this tool, `after` goes on behind a name. Needs roles.read. */
-      list: Query<{ tool?: string | null | undefined; limit?: number | undefined; after?: string | null | undefined } | undefined, Role[]>;
+      /** Roles, by name unless `sort` says otherwise: all, or those that list a `tool`, have `q` in name or description, or were made by somebody or within a time. `nextCursor` is the `cursor` of the next page. BAD_REQUEST when the cursor is of another list. Needs roles.read. */
+      list: Query<{ q?: string | null | undefined; tool?: string | null | undefined; isActive?: boolean | null | undefined; createdBy?: string | null | undefined; createdAfter?: string | null | undefined; createdBefore?: string | null | undefined; sort?: RoleSort | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined } | undefined, RolePage>;
       /** The role of that name or id. NOT_FOUND when there is none. Needs roles.read. */
       get: Query<{ role: string }, Role>;
-      /** A new role, at version 1. CONFLICT when the name is taken; BAD_REQUEST with `problems` when a tool does not exist or `outputSchema` is no JSON Schema. Needs roles.write. */
-      create: Mutation<{ name: string; basePrompt: string; description?: string | undefined; tools?: string[] | undefined; needsTools?: boolean | undefined; model?: ModelConstraints | undefined; parameters?: ParametersInput | undefined; outputSchema?: Json | undefined; isActive?: boolean | undefined }, Role>;
-      /** The role, changed; fields that `changes` leaves out stay. Executions that have started keep to the content they started with. NOT_FOUND, CONFLICT and BAD_REQUEST as `role.get` and `role.create`. Needs roles.write. */
-      update: Mutation<{ role: string; changes: RoleChanges }, Role>;
+      /** A new role, at version 1. CONFLICT when the name is taken; BAD_REQUEST with `problems` when a tool does not exist or `outputSchema` is no JSON Schema. The same `idempotencyKey` gives the same answer for a day; CONFLICT when it was used with another request. Needs roles.write. */
+      create: Mutation<{ name: string; basePrompt: string; description?: string | undefined; tools?: string[] | undefined; needsTools?: boolean | undefined; model?: ModelConstraints | undefined; parameters?: ParametersInput | undefined; outputSchema?: Json | undefined; isActive?: boolean | undefined; idempotencyKey?: string | null | undefined }, Role>;
+      /** The role, changed; fields that `changes` leaves out stay. Executions that have started keep to the content they started with. With `ifVersion` it is CONFLICT when somebody has changed it since. NOT_FOUND, CONFLICT and BAD_REQUEST as `role.get` and `role.create`. Needs roles.write. */
+      update: Mutation<{ role: string; changes: RoleChanges; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Role>;
       /** The role, which is gone now. NOT_FOUND when there is none; CONFLICT while a step of an orchestration uses it. Needs roles.write. */
       delete: Mutation<{ role: string }, Role>;
+      /** What a role was at each of its versions, the newest first. NOT_FOUND when there is no such role; BAD_REQUEST as `role.list`. Needs roles.read. */
+      versions: Query<{ role: string; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, RoleVersionPage>;
+      /** The role with what it was at version `number`, or at the one before its present version, which makes a new version; its name stays. NOT_FOUND when there is no such role or version; CONFLICT when there is none before, and as `role.update`; BAD_REQUEST when a tool of that time does not exist any more. Needs roles.write. */
+      rollback: Mutation<{ role: string; number?: number | null | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Role>;
     };
     orchestration: {
-      /** Orchestrations by name, without their documents; `tag` and `isActive` narrow, `after` goes on behind a name. Needs orchestrations.read. */
-      list: Query<{ tag?: string | null | undefined; isActive?: boolean | null | undefined; limit?: number | undefined; after?: string | null | undefined } | undefined, OrchestrationSummary[]>;
+      /** Orchestrations without their documents, by name unless `sort` says otherwise: all, or those that have every one of `tags` or `q` in name or description, are active or not, or were made by somebody or within a time. `nextCursor` is the `cursor` of the next page. BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
+      list: Query<{ q?: string | null | undefined; tags?: string[] | undefined; isActive?: boolean | null | undefined; createdBy?: string | null | undefined; createdAfter?: string | null | undefined; createdBefore?: string | null | undefined; sort?: OrchestrationSort | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined } | undefined, OrchestrationPage>;
       /** The orchestration of that name or id, with the document of its active version. NOT_FOUND when there is none; CONFLICT when no version of it is active. Needs orchestrations.read. */
       get: Query<{ orchestration: string }, Orchestration>;
-      /** A new orchestration from a document, published as version 1 and active at once. BAD_REQUEST with every one of its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. Needs orchestrations.write. */
-      create: Mutation<{ document: Json }, Orchestration>;
-      /** The orchestration, changed: `changes` replaces whole fields of its document, which makes a new version, active at once; `isActive` lets executions start or not. What runs keeps to its version. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.write. */
-      update: Mutation<{ orchestration: string; changes?: { [key: string]: Json } | null | undefined; isActive?: boolean | null | undefined }, Orchestration>;
+      /** A new orchestration from a document, published as version 1 and active at once; `orchestration.draft` makes one that is not. BAD_REQUEST with every one of its `problems`, each with a JSON Pointer into the document; CONFLICT when the name is taken. The same `idempotencyKey` gives the same answer for a day; CONFLICT when it was used with another request. Needs orchestrations.write. */
+      create: Mutation<{ document: Json; idempotencyKey?: string | null | undefined }, Orchestration>;
+      /** The orchestration, changed: `changes` replaces whole fields of its document, which makes a new version, active at once; `isActive` lets executions start or not. What runs keeps to its version. With `ifVersion` or `ifDigest` it is CONFLICT when somebody has changed it since. BAD_REQUEST with the problems BREAKING_CHANGE when inputs that were taken would be refused or less is promised of the output, unless `breaking` is true; NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.write. */
+      update: Mutation<{ orchestration: string; changes?: { [key: string]: Json } | null | undefined; isActive?: boolean | null | undefined; ifVersion?: number | null | undefined; ifDigest?: string | null | undefined; breaking?: boolean | undefined; idempotencyKey?: string | null | undefined }, Orchestration>;
       /** The orchestration, which is gone now with its versions. NOT_FOUND when there is none; CONFLICT when it was ever executed. Needs orchestrations.write. */
       delete: Mutation<{ orchestration: string }, OrchestrationSummary>;
       /** Every problem of a document, each with its place and what may stand there; when there are none, its digest and the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read. */
       validate: Query<{ document: Json }, Validation>;
-      /** What would change if this document replaced the active version: steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read. */
-      diff: Query<{ orchestration: string; document: Json }, Change[]>;
+      /** What makes the version `to`, or the `document`, of the version `from`; a version that is not given is the active one. Steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read. */
+      diff: Query<{ orchestration: string; from?: number | null | undefined; to?: number | null | undefined; document?: Json | undefined }, Change[]>;
       /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
       schema: Query<void, { [key: string]: Json }>;
+      /** The versions of an orchestration without their documents, the newest first; all, or those in a `status`. `nextCursor` is the `cursor` of the next page. NOT_FOUND when there is no such orchestration; BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
+      versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
+      /** A version with its document, and what keeps a draft or a proposal from being published. NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read. */
+      version: Query<{ orchestration: string; number: number }, Version>;
+      /** A draft that holds the document: of a new orchestration, of one there is, or, with `number`, in place of what that draft held. It may have problems, which the answer names, until it is published. BAD_REQUEST when the document cannot be read; NOT_FOUND when there is no such orchestration or version; CONFLICT when the name of a new one is taken, the version is no draft, it has not the digest `ifDigest` any more, or as `orchestration.create` with a key. Needs orchestrations.write. */
+      draft: Mutation<{ document: Json; orchestration?: string | null | undefined; number?: number | null | undefined; message?: string | undefined; ifDigest?: string | null | undefined; idempotencyKey?: string | null | undefined }, Version>;
+      /** The draft, which is gone now. NOT_FOUND when there is no such orchestration or version; CONFLICT when it is no draft. Needs orchestrations.write. */
+      discard: Mutation<{ orchestration: string; number: number }, VersionSummary>;
+      /** A proposal: a version that nobody edits, for somebody with orchestrations.write to publish or reject. BAD_REQUEST with every one of its `problems`; NOT_FOUND when there is no such orchestration; CONFLICT as `orchestration.create` with a key. Needs orchestrations.propose. */
+      propose: Mutation<{ orchestration: string; document: Json; message?: string | undefined; idempotencyKey?: string | null | undefined }, Version>;
+      /** The draft or proposal, published, and active unless `activate` is false. BAD_REQUEST with its `problems`, among them BREAKING_CHANGE as `orchestration.update`; NOT_FOUND when there is no such orchestration or version; CONFLICT when it is neither draft nor proposal, another version than `ifVersion` is active, or its name is another's. Needs orchestrations.write. */
+      publish: Mutation<{ orchestration: string; number: number; activate?: boolean | undefined; breaking?: boolean | undefined; ifVersion?: number | null | undefined }, Version>;
+      /** The proposal, rejected for good. NOT_FOUND when there is no such orchestration or version; CONFLICT when it is no proposal. Needs orchestrations.write. */
+      reject: Mutation<{ orchestration: string; number: number; reason?: string | undefined }, Version>;
+      /** The orchestration, of which that published version is active now. NOT_FOUND when there is no such orchestration or version; CONFLICT when it is not published, another version than `ifVersion` is active, or its name is another's. Needs orchestrations.write. */
+      activate: Mutation<{ orchestration: string; number: number; ifVersion?: number | null | undefined }, Orchestration>;
+      /** The orchestration, of which the published version before the active one is active now, or that of an earlier `number`. Give `ifVersion` or `idempotencyKey`, so that a call that is repeated goes back once. BAD_REQUEST when the number is not an earlier one; NOT_FOUND and CONFLICT as `orchestration.activate`, also when none before is published. Needs orchestrations.write. */
+      rollback: Mutation<{ orchestration: string; number?: number | null | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Orchestration>;
+      /** The published version, given up for good: it cannot become active again, and what runs keeps to it. NOT_FOUND when there is no such orchestration or version; CONFLICT when it is not published, or is active. Needs orchestrations.write. */
+      archive: Mutation<{ orchestration: string; number: number }, Version>;
     };
     execution: {
       /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
@@ -556,8 +682,8 @@ export type AppRouter = TRPCBuiltRouter<
       follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
-      /** Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read. */
-      list: Query<{ orchestration?: string | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | null | undefined; role?: string | null | undefined; tool?: string | null | undefined; startedBy?: string | null | undefined; startedBefore?: string | null | undefined; startedAfter?: string | null | undefined; parent?: string | null | undefined; restartOf?: string | null | undefined; limit?: number | undefined; before?: string | null | undefined } | undefined, Execution[]>;
+      /** Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page. `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read. */
+      list: Query<{ orchestration?: string | null | undefined; version?: number | null | undefined; status?: "cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting" | ("cancelled" | "cancelling" | "completed" | "failed" | "paused" | "queued" | "running" | "timed_out" | "waiting")[] | null | undefined; role?: string | null | undefined; tool?: string | null | undefined; startedBy?: string | null | undefined; startedBefore?: string | null | undefined; startedAfter?: string | null | undefined; parent?: string | null | undefined; restartOf?: string | null | undefined; sort?: ExecutionSort | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined } | undefined, ExecutionPage>;
       /** What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times, model and cost. NOT_FOUND when there is no such execution. Needs executions.read. */
       steps: Query<{ execution: string }, StepLog[]>;
       /** The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
@@ -566,6 +692,8 @@ export type AppRouter = TRPCBuiltRouter<
       pause: Mutation<{ execution: string }, Execution>;
       /** The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run. */
       resume: Mutation<{ execution: string }, Execution>;
+      /** The execution, told that an event has come: the step that has waited for it longest takes it and has `data` for its output; while none waits, it is kept for the first that will. The same `idempotencyKey` sends nothing again. BAD_REQUEST with `problems` when no step of it waits for such an event, or none could use the data; NOT_FOUND when there is no such execution; CONFLICT when it has finished, or the key was used with another signal; TOO_MANY_REQUESTS when it has been sent 10,000. Needs executions.run. */
+      signal: Mutation<{ execution: string; event: string; data?: Json | undefined; idempotencyKey?: string | null | undefined }, Execution>;
       /** A new execution that goes on with the history of a finished one from the step at `from` on; without it, all is done anew. `input` takes the place of its input, `context` that of the values under these keys. BAD_REQUEST with `problems` when that step's turn never came, or the input or the context does not fit; NOT_FOUND when there is no such execution; CONFLICT when it has not finished, or its version cannot be run any more. Needs executions.run. */
       restart: Mutation<{ execution: string; from?: string | null | undefined; input?: Json | undefined; context?: { [key: string]: Json } | null | undefined; idempotencyKey?: string | null | undefined }, Execution>;
       /** A new execution that goes on with the history of one that failed, timed out or was cancelled, from the step that failed or was stopped. NOT_FOUND when there is none; CONFLICT when it has not finished, is completed, has no step left to do, or its version cannot be run any more. Needs executions.run. */
@@ -587,7 +715,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("executions.read" | "executions.run" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };

@@ -111,13 +111,14 @@ async def check(caller: Caller, bundle: Bundle) -> list[Problem]:
     return [*bundle.problems, *in_roles, *in_documents]
 
 
-async def load(caller: Caller, bundle: Bundle) -> Loaded:
+async def load(caller: Caller, bundle: Bundle, *, breaking: bool = False) -> Loaded:
     """Create or update everything in the bundle by name, all of it or nothing.
 
     What is the same already is left alone, so loading a file twice makes no new version.
 
     Raises:
-        Invalid: the bundle has problems; names all of them.
+        Invalid: the bundle has problems; names all of them. Or one of its documents would break those who rely on the
+            version that is active, and `breaking` does not say that it may.
     """
     if problems := await check(caller, bundle):
         raise Invalid("the bundle has problems", problems)
@@ -129,7 +130,7 @@ async def load(caller: Caller, bundle: Bundle) -> Loaded:
         for role in bundle.roles.values():
             loaded_roles.append(await _load_role(caller, role))
         for name in _callees_first(documents):
-            loaded[name] = await _load_document(caller, documents[name])
+            loaded[name] = await _load_document(caller, documents[name], breaking=breaking)
     return Loaded(roles=tuple(loaded_roles), orchestrations=tuple(loaded[name] for name in documents))
 
 
@@ -217,7 +218,7 @@ async def _load_role(caller: Caller, wanted: BundleRole) -> Role:
     return await roles.update(caller, role=wanted.name, changes=changes)
 
 
-async def _load_document(caller: Caller, wanted: Document) -> Orchestration:
+async def _load_document(caller: Caller, wanted: Document, *, breaking: bool) -> Orchestration:
     document: JsonObject = msgspec.json.decode(canonical(wanted))
     try:
         present = await orchestrations.get(caller, orchestration=wanted.name)
@@ -225,4 +226,4 @@ async def _load_document(caller: Caller, wanted: Document) -> Orchestration:
         return await orchestrations.create(caller, document=document)
     if present.digest == digest(wanted):
         return present
-    return await orchestrations.update(caller, orchestration=wanted.name, changes=document)
+    return await orchestrations.update(caller, orchestration=wanted.name, changes=document, breaking=breaking)

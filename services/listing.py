@@ -1,5 +1,6 @@
 """What lists and look-ups share."""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from piccolo.columns.combination import Where
 from db import tables
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=500, description="How many at most.")]
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 RoleReference = Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="A role's name or id.")]
 OrchestrationReference = Annotated[
     str, msgspec.Meta(min_length=1, max_length=100, description="An orchestration's name or id.")

@@ -9,6 +9,7 @@ Scope = Literal[
     "roles.read",
     "roles.write",
     "orchestrations.read",
+    "orchestrations.propose",
     "orchestrations.write",
     "executions.read",
     "executions.run",

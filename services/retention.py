@@ -1,4 +1,4 @@
-"""Retention: history that is no longer wanted goes, and the journal gets its partitions ahead of time.
+"""Retention: history that is no longer wanted goes, old keys are forgotten, and the journal gets its partitions ahead.
 
 Nothing else deletes an execution. The rules stand in the database, which deletes whole executions only: finished long
 enough ago, and not referred to by one that stays (a parent that runs on, a restart).
@@ -14,6 +14,15 @@ from services import connections, sessions
 
 _log = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400.0
+_KEYS_AT_ONCE = 10_000
+_FORGET = """
+WITH forgotten AS (
+  DELETE FROM idempotency_key WHERE (principal, key) IN (
+    SELECT principal, key FROM idempotency_key WHERE created_at < now() - interval '24 hours' LIMIT $1
+    FOR UPDATE SKIP LOCKED
+  ) RETURNING 1
+) SELECT count(*) FROM forgotten
+"""
 
 
 async def prune(*, older_than: timedelta, batch: int = 1000) -> int:
@@ -21,18 +30,25 @@ async def prune(*, older_than: timedelta, batch: int = 1000) -> int:
 
     Each `batch` of them is a transaction of its own, so nothing is locked for long, and what was done is done when this
     is stopped in the middle. Months of the journal in which nothing is left are dropped whole. Sessions that have ended
-    are deleted, too.
+    go too, and idempotency keys of more than a day ago, whatever `older_than` says.
     """
     pruned = 0
     while gone := await connections.pool().fetchval("SELECT execution_prune($1, $2)", older_than, batch):
         pruned += gone
     await connections.pool().execute("SELECT journal_drop_partitions()")
     await sessions.delete_ended()
+    await forget_keys()
     return pruned
 
 
-async def add_partitions_daily() -> None:
-    """Make the journal's partitions for the next months, now and every day, until cancelled.
+async def forget_keys() -> None:
+    """Let go of the idempotency keys that were used more than 24 hours ago, and of the answers kept with them."""
+    while await connections.pool().fetchval(_FORGET, _KEYS_AT_ONCE) == _KEYS_AT_ONCE:
+        pass
+
+
+async def tidy_daily() -> None:
+    """Make the journal's partitions for the next months and forget old keys, now and every day, until cancelled.
 
     A database that is away or busy is asked again the next day: there are months to go, and what finds no partition of
     its own is kept all the same.
@@ -40,6 +56,7 @@ async def add_partitions_daily() -> None:
     while True:
         try:
             await connections.pool().execute("SELECT journal_add_partitions()")
+            await forget_keys()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            _log.warning("the journal's partitions will be made tomorrow: %r", error)
+            _log.warning("partitions are made and keys forgotten tomorrow: %r", error)
         await asyncio.sleep(_DAY_SECONDS)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -10,13 +10,15 @@ from asyncpg import ForeignKeyViolationError, Record, RestrictViolationError, Un
 from uuid_utils.compat import uuid7
 
 from db import tables
-from services import connections
+from services import connections, idempotency, paging
 from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
+from services.idempotency import IdempotencyKey
 from services.json import Json
 from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
+from services.paging import Listing, Order, Page, containing, page_of, those_given
 from services.schema import problems_of_schema
 from services.tools import registry
 
@@ -49,6 +51,36 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     updated_at: datetime
 
 
+class RolePage(Page[Role], frozen=True, kw_only=True, rename="camel"):
+    """Roles in the order that was asked for."""
+
+
+class RoleSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """By what, and which way."""
+
+    by: Literal["name", "createdAt", "updatedAt"] = "name"
+    order: paging.Direction = "asc"
+
+
+class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a role was at one of its versions; `number` is the role's `version` at that time."""
+
+    number: int
+    created_at: datetime
+    name: str
+    description: str
+    base_prompt: str
+    tools: tuple[str, ...]
+    needs_tools: bool
+    model: ModelConstraints
+    parameters: Parameters
+    output_schema: Json
+
+
+class RoleVersionPage(Page[RoleVersion], frozen=True, kw_only=True, rename="camel"):
+    """The versions of a role, the newest first."""
+
+
 class RoleContent(msgspec.Struct, frozen=True, kw_only=True):
     """What a role was at one of its versions. `id` is the role's own, whatever it is called by now."""
 
@@ -76,41 +108,103 @@ class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     is_active: bool | msgspec.UnsetType = msgspec.UNSET
 
 
+_BY_NAME = RoleSort()
+_NO_CHANGES = RoleChanges()
+
+_ORDERS = {"name": ("name", str), "createdAt": ("created_at", datetime), "updatedAt": ("updated_at", datetime)}
+_NEWEST_FIRST = Order("number", "id", "number", int, descending=True)
+
 _COLUMNS = ", ".join(Role.__struct_fields__)
 _SELECT = f"SELECT {_COLUMNS} FROM role"  # noqa: S608 names of ours
+_LOCK = "SELECT id, version FROM role WHERE id = {} FOR NO KEY UPDATE"
 
 _model = msgspec.json.Decoder(ModelConstraints)
 _parameters = msgspec.json.Decoder(Parameters)
 
 
-async def create(caller: Caller, *, name: Name, base_prompt: Text, changes: RoleChanges = RoleChanges()) -> Role:  # noqa: B008
+async def create(
+    caller: Caller,
+    *,
+    name: Name,
+    base_prompt: Text,
+    changes: RoleChanges = _NO_CHANGES,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Role:
     """A new role.
 
     Raises:
         Invalid: a tool does not exist, or the output schema is none.
-        Conflict: the name is taken.
+        Conflict: the name is taken, or the key was used for another request.
     """
     caller.require("roles.write")
-    columns = {"id": uuid7(), "name": name, "base_prompt": base_prompt, **_columns(changes), "created_by": caller.name}
-    places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
-    insert = f"INSERT INTO role ({', '.join(columns)}) VALUES ({places}) RETURNING {_COLUMNS}"  # noqa: S608 names of ours
-    try:
-        (row,) = await connections.database().fetch(insert, *columns.values())
-    except UniqueViolationError:
-        raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
-    return _role(row)
+
+    async def make() -> Role:
+        columns = {"id": uuid7(), "name": name, "base_prompt": base_prompt, **_columns(changes)}
+        columns["created_by"] = caller.name
+        places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
+        insert = f"INSERT INTO role ({', '.join(columns)}) VALUES ({places}) RETURNING {_COLUMNS}"  # noqa: S608 names of ours
+        try:
+            (row,) = await connections.database().fetch(insert, *columns.values())
+        except UniqueViolationError:
+            raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
+        return _role(row)
+
+    request = (name, base_prompt, changes)
+    return await idempotency.once(caller, idempotency_key, "role.create", request, Role, make)
 
 
-async def list_(caller: Caller, *, tool: str | None = None, limit: Limit = 100, after: str | None = None) -> list[Role]:
-    """Roles by name, those after the name `after`; with `tool`, only those that list it."""
+async def list_(
+    caller: Caller,
+    *,
+    q: str | None = None,
+    tool: str | None = None,
+    is_active: bool | None = None,
+    created_by: str | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    after: str | None = None,
+    sort: RoleSort = _BY_NAME,
+    cursor: str | None = None,
+    limit: Limit = 100,
+) -> RolePage:
+    """Roles: all, or those that list a `tool`, contain `q` in name or description, have a state or an author, or were
+    made within a time; those whose names come after the name `after`.
+
+    Each order is that of an index, which is walked from the cursor on until the page is full: what is rare takes long
+    to find.
+
+    Raises:
+        Invalid: the cursor is none of this list.
+    """
     caller.require("roles.read")
-    rows = await connections.database().fetch(
-        f"{_SELECT} WHERE name > $1 AND ($2::text IS NULL OR $2 = ANY (tools)) ORDER BY name LIMIT $3",
-        after or "",  # no name is empty, so that every one comes behind it
-        tool,
-        limit,
-    )
-    return [_role(row) for row in rows]
+    asked = {
+        "(name ILIKE {0} OR description ILIKE {0})": containing(q),
+        "{} = ANY(tools)": tool,
+        "is_active = {}": is_active,
+        "created_by = {}": created_by,
+        "created_at >= {}": created_after,
+        "created_at < {}": created_before,
+        "name > {}": after,
+    }
+    column, type_ = _ORDERS[sort.by]
+    listing = Listing("role.list", Order(column, "id", column, type_, sort.order == "desc"), asked)
+    items, next_cursor = await page_of(listing, _SELECT, those_given(asked), _role, cursor=cursor, limit=limit)
+    return RolePage(items=items, next_cursor=next_cursor)
+
+
+async def versions(caller: Caller, *, role: str, cursor: str | None = None, limit: Limit = 20) -> RoleVersionPage:
+    """What a role was at each of its versions, the newest first.
+
+    Raises:
+        NotFound: there is no such role.
+        Invalid: the cursor is none of this list.
+    """
+    caller.require("roles.read")
+    asked = {"role_id = {}": await id_of(role)}
+    listing = Listing("role.versions", _NEWEST_FIRST, asked)
+    select = "SELECT id, number, created_at, content FROM role_version"
+    items, next_cursor = await page_of(listing, select, those_given(asked), _version_of, cursor=cursor, limit=limit)
+    return RoleVersionPage(items=items, next_cursor=next_cursor)
 
 
 async def get(caller: Caller, *, role: str) -> Role:
@@ -123,21 +217,67 @@ async def get(caller: Caller, *, role: str) -> Role:
     return await _get(role)
 
 
-async def update(caller: Caller, *, role: str, changes: RoleChanges) -> Role:
+async def update(
+    caller: Caller,
+    *,
+    role: str,
+    changes: RoleChanges,
+    if_version: int | None = None,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Role:
     """The role, changed. Executions that have started keep to the content they started with.
 
     Raises:
-        NotFound, Invalid, Conflict: as `get` and `create`.
+        NotFound, Invalid, Conflict: as `get` and `create`; Conflict also when it is not at version `if_version` any
+            more.
     """
     caller.require("roles.write")
-    before = await _get(role)
-    columns = _columns(changes)
-    if columns:
-        try:
-            await tables.Role.update({**columns}).where(tables.Role.id == before.id)
-        except UniqueViolationError:
-            raise Conflict("role", changes.name, state="exists already", allowed="another name") from None
-    return await _get(str(before.id))
+
+    async def make() -> Role:
+        async with connections.database().transaction():
+            before = await _locked(role, if_version)
+            if columns := _columns(changes):
+                try:
+                    await tables.Role.update({**columns}).where(tables.Role.id == before)
+                except UniqueViolationError:
+                    raise Conflict("role", changes.name, state="exists already", allowed="another name") from None
+            return await _get(str(before))
+
+    request = (role, changes, if_version)
+    return await idempotency.once(caller, idempotency_key, "role.update", request, Role, make)
+
+
+async def rollback(
+    caller: Caller,
+    *,
+    role: str,
+    number: int | None = None,
+    if_version: int | None = None,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Role:
+    """The role with the content that it had at version `number`, or at the one before its present version: a new
+    version. Its name stays.
+
+    Raises:
+        NotFound: there is no such role, or it had no such version.
+        Invalid: a tool that it had then does not exist any more.
+        Conflict: it is not at version `if_version` any more, it has no earlier version, or the key was used for another
+            request.
+    """
+    caller.require("roles.write")
+
+    async def make() -> Role:
+        async with connections.database().transaction():
+            id = await _locked(role, if_version)
+            now = await _get(str(id))
+            if now.version == 1 and number is None:
+                raise Conflict("role", now.name, state="has one version", allowed="an earlier one")
+            changes = await _content_at(now, now.version - 1 if number is None else number)
+            await tables.Role.update({**_columns(changes)}).where(tables.Role.id == id)
+            return await _get(str(id))
+
+    request = (role, number, if_version)
+    return await idempotency.once(caller, idempotency_key, "role.rollback", request, Role, make)
 
 
 async def delete(caller: Caller, *, role: str) -> Role:
@@ -198,12 +338,46 @@ async def content(version: UUID) -> RoleContent:
     return msgspec.convert({**found["content"], "id": found["role_id"]}, RoleContent)
 
 
+async def _locked(role: str, if_version: int | None) -> UUID:
+    """The id of the role, which nobody else changes until this transaction ends.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it is not at the version that the caller read.
+    """
+    now = await _get(role)
+    (row,) = await tables.Role.raw(_LOCK, now.id) or (None,)
+    if row is None:
+        raise _not_found(role)
+    if if_version is not None and row["version"] != if_version:
+        state = f"is at version {row['version']} and not at {if_version}"
+        raise Conflict("role", now.name, state=state, allowed="an update of what it is now; read it again")
+    return row["id"]
+
+
+async def _content_at(role: Role, number: int) -> RoleChanges:
+    table = tables.RoleVersion
+    version = table.select(table.content).where((table.role_id == role.id) & (table.number == number))
+    found = await version.first().output(load_json=True)
+    if found is None:
+        raise NotFound("version", number, hint=f"`role.versions` shows those of {role.name!r}")
+    content = {name: value for name, value in found["content"].items() if name != "name"}
+    return RoleChanges(
+        **{
+            **content,
+            "tools": tuple(content["tools"]),
+            "model": msgspec.convert(content["model"], ModelConstraints),
+            "parameters": msgspec.convert(content["parameters"], Parameters),
+        }
+    )
+
+
 async def _get(role: str) -> Role:
     id = id_in(role)
     column, value = ("name", role) if id is None else ("id", id)
     row = await connections.database().fetchrow(f"{_SELECT} WHERE {column} = $1", value)
     if row is None:
-        raise NotFound("role", role, hint="`role.list` shows those there are")
+        raise _not_found(role)
     return _role(row)
 
 
@@ -225,6 +399,17 @@ def _role(row: Record) -> Role:
         created_at=row["created_at"],
         updated_at=row["updated_at"],
     )
+
+
+def _not_found(role: str) -> NotFound:
+    return NotFound("role", role, hint="`role.list` shows those there are")
+
+
+def _version_of(row: Any) -> RoleVersion:
+    content = msgspec.json.decode(row["content"])
+    own = {**content, "number": row["number"], "created_at": row["created_at"]}
+    by_field = {field.encode_name: own[field.name] for field in msgspec.structs.fields(RoleVersion)}
+    return msgspec.convert(by_field, RoleVersion)
 
 
 def _columns(changes: RoleChanges) -> dict[str, Any]:

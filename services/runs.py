@@ -8,8 +8,9 @@ import msgspec
 from services import connections, executions
 from services.caller import Caller
 from services.errors import Conflict, Invalid, NotCompleted, NotFound
-from services.executions import MAX_KEY, Execution
+from services.executions import Execution
 from services.executions.awaiting import ended, failed_step
+from services.idempotency import MAX_KEY
 from services.json import Json
 from services.procedure_names import letters, procedure_name
 from services.schema import problems_of_schema, problems_of_value, with_defaults

@@ -73,7 +73,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         exchange = Exchange(notifier)
         connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
         hints = asyncio.create_task(notifier.run(), name="notifier")
-        upkeep = asyncio.create_task(retention.add_partitions_daily(), name="upkeep")
+        upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         try:
             yield Runtime(settings, database, notifier, exchange, models)
         finally:

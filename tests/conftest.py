@@ -124,7 +124,8 @@ NO_SKIP = os.environ.get("ROLECALL_NO_SKIP") == "1"
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    return report if item.get_closest_marker("needs_foreign_data") else _without_skips(report)
+    may_skip = any(map(item.get_closest_marker, ("needs_foreign_data", "needs_browser")))
+    return report if may_skip else _without_skips(report)
 
 
 @pytest.hookimpl(wrapper=True)

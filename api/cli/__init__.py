@@ -1,5 +1,5 @@
-"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `prune`,
-`check`, `token`, `generate`.
+"""The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `signal`,
+`prune`, `check`, `token`, `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
@@ -33,7 +33,8 @@ def root() -> None:
 @click.option("--input", "given", metavar="JSON|@FILE", help="What the orchestration takes; {} when left out.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Of what is due, the higher goes first.")
 @click.option("--delay", metavar="TIME", help="Leave it to the workers of then: in 30s, 10m, 12h or 2d.")
-def run(what: str, given: str | None, priority: int, delay: str | None) -> None:
+@click.option("--breaking", is_flag=True, help="The file may break those who rely on what it takes the place of.")
+def run(what: str, given: str | None, priority: int, delay: str | None, breaking: bool) -> None:
     """Run an orchestration here and show its progress.
 
     A file is loaded first: its roles and orchestrations are created or updated, and its last orchestration is run. A
@@ -41,7 +42,7 @@ def run(what: str, given: str | None, priority: int, delay: str | None) -> None:
     """
     from api.cli import running
 
-    sys.exit(running.run(what, given, priority, delay))
+    sys.exit(running.run(what, given, priority, delay, breaking=breaking))
 
 
 @root.command()
@@ -143,6 +144,21 @@ def cancel(reason: str, dry_run: bool, **meant: Any) -> None:
     from api.cli import steering
 
     sys.exit(steering.cancel(reason, is_dry=dry_run, **meant))
+
+
+@root.command("signal")
+@click.argument("execution", type=click.UUID)
+@click.argument("event")
+@click.option("--data", metavar="JSON|@FILE", help="What is to be known of it; null when left out.")
+@click.option("--key", help="An idempotency key: sent again with the same one, nothing happens.")
+def send_signal(execution: UUID, event: str, data: str | None, key: str | None) -> None:
+    """Tell an execution that an EVENT has come which one of its steps waits for, or will.
+
+    A worker that runs goes on with it.
+    """
+    from api.cli import signalling
+
+    sys.exit(signalling.send(execution, event, data, key))
 
 
 @root.command()

@@ -54,6 +54,8 @@ async def _follow(execution: UUID, after: int, shown: Callable[[Followed], str])
 
 
 def _where(item: Followed) -> str:
+    if isinstance(item, Recorded) and item.kind == "signal_received" and isinstance(item.event, dict):
+        return str(item.event.get("name"))
     return f"{item.path} ({item.attempt})" if item.attempt else item.path
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from uuid import UUID
 
 import click
-import msgspec
 from rich.console import Console
 
 from api import progress
+from api.cli.given import content_of, json_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
 from api.cli.times import duration_of
@@ -35,21 +35,21 @@ _PATIENCE_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
-def run(what: str, given: str | None, priority: int, delay: str | None) -> int:
+def run(what: str, given: str | None, priority: int, delay: str | None, *, breaking: bool) -> int:
     """Run the orchestration that `what` names or holds; the exit code is 0 when it completed.
 
     With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
     """
     source = _bundle_in(Path(what)) if _is_file(what) else what
-    data = {} if given is None else _json("--input", given)
+    data = {} if given is None else json_of("--input", given)
     later = None if delay is None else duration_of("--delay", delay)
-    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later))
+    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later, breaking=breaking))
 
 
 def restart(execution: UUID, from_: str | None, input: str | None, context: str | None) -> int:
     """Restart an execution; the exit code is 0 when the new one completed."""
-    data = None if input is None else _json("--input", input)
-    changes = None if context is None else _json("--context", context)
+    data = None if input is None else json_of("--input", input)
+    changes = None if context is None else json_of("--context", context)
     if changes is not None and not isinstance(changes, dict):
         raise Unusable("--context is to be an object: for each key of the context its new value")
     return with_runtime(
@@ -78,11 +78,13 @@ def check(file: str) -> int:
     return 0
 
 
-async def _run(runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None) -> int:
+async def _run(
+    runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None, *, breaking: bool
+) -> int:
     delay_ms = 0 if later is None else later // timedelta(milliseconds=1)
     if delay_ms > MAX_DELAY_MS:
         raise Unusable("--delay is longer than a year; start the execution within 365d")
-    name = await _known(source) if isinstance(source, str) else await _loaded(source)
+    name = await _known(source) if isinstance(source, str) else await _loaded(source, breaking=breaking)
     starting = executions.start(OPERATOR, orchestration=name, input=data, priority=priority, delay_ms=delay_ms)
     if later is None:
         return await _go_on(runtime, starting)
@@ -105,6 +107,9 @@ async def _go_on(runtime: Runtime, starting: Awaitable[Execution]) -> int:
     plan, _ = await history_of(execution.id)
     if plan.role_names:
         console.print(_model_line(runtime.models), style="dim")
+    if plan.events:
+        events = " | ".join(sorted(plan.events))
+        console.print(f"it waits to be told: rolecall signal {execution.id} {events}", style="dim", soft_wrap=True)
     finished = await _followed(runtime, execution.id, console)
     if finished is None:
         return _INTERRUPTED
@@ -145,27 +150,11 @@ def _is_file(what: str) -> bool:
 
 
 def _bundle_in(file: Path) -> Bundle:
-    return bundles.read(_content(file))
+    return bundles.read(content_of(file))
 
 
-def _json(option: str, given: str) -> Json:
-    text = _content(Path(given[1:])) if given.startswith("@") else given
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        source = given if given.startswith("@") else option
-        raise Unusable(f"{source} is not JSON: {error}") from None
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise Unusable(f"cannot read {file}: {error.strerror}") from None
-
-
-async def _loaded(bundle: Bundle) -> str:
-    loaded = await bundles.load(OPERATOR, bundle)
+async def _loaded(bundle: Bundle, *, breaking: bool) -> str:
+    loaded = await bundles.load(OPERATOR, bundle, breaking=breaking)
     if not loaded.orchestrations:
         raise Unusable("the file holds no orchestration, so there is nothing to run")
     return loaded.orchestrations[-1].name
@@ -175,7 +164,7 @@ async def _known(name: str) -> str:
     try:
         return (await orchestrations.get(OPERATOR, orchestration=name)).name
     except NotFound:
-        names = [found.name for found in await orchestrations.list_(OPERATOR)]
+        names = [found.name for found in (await orchestrations.list_(OPERATOR)).items]
         there_are = f"there are: {', '.join(names)}" if names else "there are none yet; run a file to load one"
         raise Unusable(f"there is no orchestration {name!r}; {there_are}") from None
 

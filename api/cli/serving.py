@@ -16,6 +16,7 @@ from api.app import create_app, sockets_of, streams_of
 from api.cli import tokens
 from api.cli.mendable import Unusable
 from api.cli.process import on_stop_signals, settings, with_runtime, working
+from api.cli.protocol import BoundedHttp
 from api.rpc import MAX_MESSAGE_BYTES, Sockets, Streams
 from services.engine.worker import Worker
 from services.health import VERSION
@@ -23,7 +24,7 @@ from services.runtime import Runtime
 from services.settings import Settings
 
 # What is under way may finish: requests for a moment, attempts at steps for as long as the worker's own grace.
-_REQUEST_PATIENCE_SECONDS = 5
+REQUEST_PATIENCE_SECONDS = 5
 _WORKER_PATIENCE_SECONDS = 25.0
 
 
@@ -123,14 +124,16 @@ class _Server(uvicorn.Server):
         for listening in sockets or ():
             listening.close()
         self._streams.end()
-        await self._open_sockets.leave(patience_seconds=_REQUEST_PATIENCE_SECONDS)
+        await self._open_sockets.leave(patience_seconds=REQUEST_PATIENCE_SECONDS)
+        # Those that have begun meanwhile, on connections that were open.
+        self._streams.end()
         await super().shutdown(sockets)
 
 
 def _config(app: Litestar) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=BoundedHttp,
         ws="websockets-sansio",
         ws_max_size=MAX_MESSAGE_BYTES,
         # Ours go to the page itself; a browser whose page is frozen would go on answering these.
@@ -142,7 +145,7 @@ def _config(app: Litestar) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=_REQUEST_PATIENCE_SECONDS,
+        timeout_graceful_shutdown=REQUEST_PATIENCE_SECONDS,
     )
 
 

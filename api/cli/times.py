@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from api.cli.mendable import Unusable
-from services.executions import Instant
+from services.listing import Instant
 
 _UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 

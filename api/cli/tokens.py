@@ -33,9 +33,12 @@ def create(name: str, scopes: Sequence[str], kind: Kind, expires_in_days: int | 
 
 
 def list_() -> int:
-    """Print every token, a line each: name, kind, how long it holds, how its text begins, scopes; never a secret."""
+    """Print every token, a line each: name, kind, how long it holds, its last use, how its text begins, scopes."""
     found = with_runtime(lambda _: tokens.list_(OPERATOR))
-    rows = [(it.name, it.kind, _validity(it), f"rc_{it.prefix}_…", ", ".join(it.scopes) or "no scope") for it in found]
+    rows = [
+        (it.name, it.kind, _validity(it), _use(it), f"rc_{it.prefix}_…", ", ".join(it.scopes) or "no scope")
+        for it in found
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -74,6 +77,10 @@ def _validity(token: Token) -> str:
     if token.revoked_at is not None:
         return f"revoked {token.revoked_at:%Y-%m-%d %H:%M} UTC"
     return f"until {token.expires_at:%Y-%m-%d %H:%M} UTC" if token.expires_at else "until it is revoked"
+
+
+def _use(token: Token) -> str:
+    return f"used {token.last_used_at:%Y-%m-%d %H:%M} UTC" if token.last_used_at else "never used"
 
 
 def _write_for_owner(file: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""execution.*: start, watch, steer and restart the runs of orchestrations."""
+"""execution.*: start, watch, steer, signal and restart the runs of orchestrations."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -9,9 +9,10 @@ from msgspec import Meta
 
 from api.context import Context
 from api.policy import Needs
-from api.procedures.orchestrations import OrchestrationReference
-from api.rpc import Tracked, mutation, query, subscription
+from api.procedures.parameters import Cursor, Forward, Number
+from api.rpc import Example, Tracked, mutation, query, subscription
 from services import executions
+from services.definitions.document import Name
 from services.executions import (
     AttemptStarted,
     DelayMs,
@@ -19,9 +20,9 @@ from services.executions import (
     Execution,
     ExecutionDetail,
     ExecutionFilter,
+    ExecutionPage,
+    ExecutionSort,
     Followed,
-    IdempotencyKey,
-    Instant,
     Priority,
     Recorded,
     Retried,
@@ -30,8 +31,9 @@ from services.executions import (
     Steered,
     StepLog,
 )
+from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
-from services.listing import Limit, RoleReference
+from services.listing import Instant, Limit, OrchestrationReference, RoleReference
 from services.roles import ToolName
 
 ExecutionId = Annotated[UUID, Meta(description="An execution's id.")]
@@ -41,13 +43,27 @@ Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is ta
 StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
 Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
+Statuses = Annotated[tuple[Status, ...], Meta(min_length=1, max_length=9, description="Any of these.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
 After = Annotated[int, Meta(ge=0, description="The `seq` of the last event that you have.")]
 LastEventId = Annotated[str, Meta(pattern="^[0-9]{1,15}$", description="The id of the last event that you have.")]
+EventName = Annotated[Name, Meta(description="The `event` that a step of the kind `wait` names.")]
+SignalKey = Annotated[IdempotencyKey, Meta(description="The same key sends the execution one signal.")]
 Path = Annotated[str, Meta(min_length=1, max_length=2_000, description="A step's instance path: `Duel[2]/Critic`.")]
 
+_ID = "01938e5c-7a1f-7c3b-9d2e-4f5a6b7c8d9e"
 
-@mutation(meta=Needs("executions.run"))
+
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(summary="Now.", input={"orchestration": "review", "input": {"topic": "tea"}}),
+        Example(
+            summary="Once, whatever the network does, in a minute.",
+            input={"orchestration": "review", "input": {"topic": "tea"}, "idempotencyKey": "tea-1", "delayMs": 60_000},
+        ),
+    ],
+)
 async def start(
     ctx: Context,
     *,
@@ -77,7 +93,10 @@ async def start(
     )
 
 
-@mutation(meta=Needs("executions.run", "executions.read"))
+@mutation(
+    meta=Needs("executions.run", "executions.read"),
+    examples=[Example(summary="To its end.", input={"orchestration": "review", "input": {"topic": "tea"}})],
+)
 async def run(
     ctx: Context,
     *,
@@ -109,7 +128,13 @@ async def run(
             yield item
 
 
-@subscription(meta=Needs("executions.read"))
+@subscription(
+    meta=Needs("executions.read"),
+    examples=[
+        Example(summary="From its beginning.", input={"execution": _ID}),
+        Example(summary="Behind the third event.", input={"execution": _ID, "after": 3}),
+    ],
+)
 async def follow(
     ctx: Context, *, execution: ExecutionId, after: After = 0, last_event_id: LastEventId | None = None
 ) -> AsyncIterator[Tracked[Recorded] | AttemptStarted | Delta]:
@@ -124,7 +149,7 @@ async def follow(
             yield Tracked(str(item.seq), item) if isinstance(item, Recorded) else item
 
 
-@query(meta=Needs("executions.read"))
+@query(meta=Needs("executions.read"), examples=[Example(summary="By its id.", input={"execution": _ID})])
 async def get(ctx: Context, *, execution: ExecutionId) -> ExecutionDetail:
     """An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is
     none. Needs executions.read.
@@ -132,12 +157,18 @@ async def get(ctx: Context, *, execution: ExecutionId) -> ExecutionDetail:
     return await executions.get(ctx.caller, execution=execution)
 
 
-@query(meta=Needs("executions.read"))
+@query(
+    meta=Needs("executions.read"),
+    examples=[
+        Example(summary="Those of an orchestration that failed.", input={"orchestration": "review", "status": "failed"})
+    ],
+)
 async def list_(
     ctx: Context,
     *,
     orchestration: OrchestrationReference | None = None,
-    status: Status | None = None,
+    version: Number | None = None,
+    status: Status | Statuses | None = None,
     role: RoleReference | None = None,
     tool: ToolName | None = None,
     started_by: Starter | None = None,
@@ -145,17 +176,21 @@ async def list_(
     started_after: Instant | None = None,
     parent: ExecutionId | None = None,
     restart_of: ExecutionId | None = None,
+    sort: ExecutionSort = ExecutionSort(),  # noqa: B008
+    cursor: Cursor | None = None,
+    direction: Forward = "forward",
     limit: Limit = 50,
-    before: ExecutionId | None = None,
-) -> list[Execution]:
-    """Executions, the newest first; `before` goes on behind an id, `parent` leaves those that its steps have started,
-    `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give
-    `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at.
-    NOT_FOUND when there is no such orchestration, role or tool. Needs executions.read.
+) -> ExecutionPage:
+    """Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page.
+    `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and
+    the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a
+    tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such
+    orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read.
     """
     return await executions.list_(
         ctx.caller,
         orchestration=orchestration,
+        version=version,
         status=status,
         role=role,
         tool=tool,
@@ -164,12 +199,13 @@ async def list_(
         started_after=started_after,
         parent=parent,
         restart_of=restart_of,
+        sort=sort,
+        cursor=cursor,
         limit=limit,
-        before=before,
     )
 
 
-@query(meta=Needs("executions.read"))
+@query(meta=Needs("executions.read"), examples=[Example(summary="By its id.", input={"execution": _ID})])
 async def steps(ctx: Context, *, execution: ExecutionId) -> list[StepLog]:
     """What happened to each step of an execution, in the order of the plan: status, attempts, input, output, times,
     model and cost. NOT_FOUND when there is no such execution. Needs executions.read.
@@ -177,7 +213,7 @@ async def steps(ctx: Context, *, execution: ExecutionId) -> list[StepLog]:
     return await executions.steps(ctx.caller, execution=execution)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(meta=Needs("executions.run"), examples=[Example(summary="By its id.", input={"execution": _ID})])
 async def cancel(ctx: Context, *, execution: ExecutionId, reason: Reason = "") -> Execution:
     """The execution, asked to end: no step starts any more, and those under way are stopped. NOT_FOUND when there is
     none; CONFLICT when it has finished. Needs executions.run.
@@ -185,7 +221,7 @@ async def cancel(ctx: Context, *, execution: ExecutionId, reason: Reason = "") -
     return await executions.cancel(ctx.caller, execution=execution, reason=reason)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(meta=Needs("executions.run"), examples=[Example(summary="By its id.", input={"execution": _ID})])
 async def pause(ctx: Context, *, execution: ExecutionId) -> Execution:
     """The execution, asked to begin nothing new: attempts under way finish, then it is `paused` until it is resumed.
     NOT_FOUND when there is none; CONFLICT when it has finished. Needs executions.run.
@@ -193,7 +229,7 @@ async def pause(ctx: Context, *, execution: ExecutionId) -> Execution:
     return await executions.pause(ctx.caller, execution=execution)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(meta=Needs("executions.run"), examples=[Example(summary="By its id.", input={"execution": _ID})])
 async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
     """The execution, asked to go on where it was paused. NOT_FOUND when there is none; CONFLICT when it has finished.
     Needs executions.run.
@@ -201,7 +237,33 @@ async def resume(ctx: Context, *, execution: ExecutionId) -> Execution:
     return await executions.resume(ctx.caller, execution=execution)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[Example(summary="With data.", input={"execution": _ID, "event": "paid", "data": {"amount": 12}})],
+)
+async def signal(
+    ctx: Context,
+    *,
+    execution: ExecutionId,
+    event: EventName,
+    data: Json = None,
+    idempotency_key: SignalKey | None = None,
+) -> Execution:
+    """The execution, told that an event has come: the step that has waited for it longest takes it and has `data` for
+    its output; while none waits, it is kept for the first that will. The same `idempotencyKey` sends nothing again.
+    BAD_REQUEST with `problems` when no step of it waits for such an event, or none could use the data; NOT_FOUND when
+    there is no such execution; CONFLICT when it has finished, or the key was used with another signal;
+    TOO_MANY_REQUESTS when it has been sent 10,000. Needs executions.run.
+    """
+    return await executions.signal(
+        ctx.caller, execution=execution, event=event, data=data, idempotency_key=idempotency_key
+    )
+
+
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[Example(summary="From a step on.", input={"execution": _ID, "from": "Draft"})],
+)
 async def restart(
     ctx: Context,
     *,
@@ -221,7 +283,9 @@ async def restart(
     )
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"), examples=[Example(summary="What failed or was cancelled.", input={"execution": _ID})]
+)
 async def retry(ctx: Context, *, execution: ExecutionId, idempotency_key: Key | None = None) -> Execution:
     """A new execution that goes on with the history of one that failed, timed out or was cancelled, from the step that
     failed or was stopped. NOT_FOUND when there is none; CONFLICT when it has not finished, is completed, has no step
@@ -230,7 +294,15 @@ async def retry(ctx: Context, *, execution: ExecutionId, idempotency_key: Key | 
     return await executions.retry(ctx.caller, execution=execution, idempotency_key=idempotency_key)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(
+            summary="With an output given by hand.",
+            input={"execution": _ID, "path": "Draft", "output": {"text": "Tea calms."}},
+        )
+    ],
+)
 async def complete_step(
     ctx: Context, *, execution: ExecutionId, path: Path, output: Json = None, reason: Reason = ""
 ) -> Execution:
@@ -241,7 +313,12 @@ async def complete_step(
     return await executions.complete_step(ctx.caller, execution=execution, path=path, output=output, reason=reason)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(summary="A step that waits.", input={"execution": _ID, "path": "Draft", "reason": "Not needed today."})
+    ],
+)
 async def skip_step(ctx: Context, *, execution: ExecutionId, path: Path, reason: Reason = "") -> Execution:
     """The execution, asked to skip an open step; what is under way there is stopped. Nothing happens when the step is
     settled meanwhile. NOT_FOUND when there is no such execution or step; CONFLICT when it has finished, or the step is
@@ -250,7 +327,15 @@ async def skip_step(ctx: Context, *, execution: ExecutionId, path: Path, reason:
     return await executions.skip_step(ctx.caller, execution=execution, path=path, reason=reason)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(
+            summary="All of an orchestration, first only counted.",
+            input={"filter": {"orchestration": "review"}, "dryRun": True},
+        )
+    ],
+)
 async def cancel_many(ctx: Context, *, filter: ExecutionFilter, reason: Reason = "", dry_run: bool = False) -> Steered:
     """Every execution that matches the filter and has not finished, asked to end as by `execution.cancel`, with its
     children; with `dryRun` only how many they are and which. Calling it again does no harm. BAD_REQUEST when the filter
@@ -260,7 +345,15 @@ async def cancel_many(ctx: Context, *, filter: ExecutionFilter, reason: Reason =
     return await executions.cancel_many(ctx.caller, filter=filter, reason=reason, dry_run=dry_run)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(
+            summary="All of an orchestration, first only counted.",
+            input={"filter": {"orchestration": "review"}, "dryRun": True},
+        )
+    ],
+)
 async def pause_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
     """Every execution that matches the filter and has not finished, asked to begin nothing new as by
     `execution.pause`. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
@@ -268,7 +361,15 @@ async def pause_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = F
     return await executions.pause_many(ctx.caller, filter=filter, dry_run=dry_run)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(
+            summary="All of an orchestration, first only counted.",
+            input={"filter": {"orchestration": "review"}, "dryRun": True},
+        )
+    ],
+)
 async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = False) -> Steered:
     """Every execution that matches the filter and has not finished, asked to go on as by `execution.resume`.
     BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run.
@@ -276,7 +377,15 @@ async def resume_many(ctx: Context, *, filter: ExecutionFilter, dry_run: bool = 
     return await executions.resume_many(ctx.caller, filter=filter, dry_run=dry_run)
 
 
-@mutation(meta=Needs("executions.run"))
+@mutation(
+    meta=Needs("executions.run"),
+    examples=[
+        Example(
+            summary="What an outage has failed.",
+            input={"filter": {"startedAfter": "2026-01-02T03:04:05Z"}, "dryRun": True},
+        )
+    ],
+)
 async def retry_many(ctx: Context, *, filter: ExecutionFilter, again: bool = False, dry_run: bool = False) -> Retried:
     """Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`,
     the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are

@@ -6,7 +6,7 @@ from msgspec import Meta
 
 from api.context import Context
 from api.policy import Needs
-from api.rpc import mutation, query
+from api.rpc import Example, mutation, query
 from services import tokens
 from services.definitions.document import Name
 from services.listing import Limit
@@ -25,7 +25,15 @@ async def list_(ctx: Context, *, limit: Limit = 100, after: TokenName | None = N
     return await tokens.list_(ctx.caller, limit=limit, after=after)
 
 
-@mutation(meta=Needs("tokens.manage"))
+@mutation(
+    meta=Needs("tokens.manage"),
+    examples=[
+        Example(
+            summary="For a script, for a month.",
+            input={"name": "deploy", "scopes": ["orchestrations.write", "roles.write"], "expiresInDays": 30},
+        )
+    ],
+)
 async def create(
     ctx: Context, *, name: Name, scopes: tuple[Scope, ...], kind: Kind = "service", expires_in_days: Days | None = None
 ) -> NewToken:
@@ -36,7 +44,7 @@ async def create(
     return await tokens.create(ctx.caller, name=name, scopes=scopes, kind=kind, expires_in_days=expires_in_days)
 
 
-@mutation(meta=Needs("tokens.manage"))
+@mutation(meta=Needs("tokens.manage"), examples=[Example(summary="By its name.", input={"token": "deploy"})])
 async def revoke(ctx: Context, *, token: TokenReference) -> Token:
     """The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking
     it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs

@@ -8,9 +8,11 @@ from api.rpc.codes import Code, RpcError
 from api.rpc.http import RpcApp
 from api.rpc.inputs import read_input
 from api.rpc.limits import Limits, Pace
-from api.rpc.openapi import openapi
+from api.rpc.openapi import About, openapi
 from api.rpc.problems import Problem
-from api.rpc.procedure import Kind, Procedure, mutation, query, subscription
+from api.rpc.procedure import Example, Kind, Procedure, mutation, query, subscription
+from api.rpc.reference import Page, reference
+from api.rpc.refusals import Access
 from api.rpc.router import Family, Router
 from api.rpc.socket import SocketLimits
 from api.rpc.streaming import Streams
@@ -22,8 +24,11 @@ from api.rpc.ws import MAX_MESSAGE_BYTES, Sockets
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
+    "About",
+    "Access",
     "Code",
     "Described",
+    "Example",
     "Family",
     "File",
     "Form",
@@ -31,6 +36,7 @@ __all__ = [
     "Limits",
     "Octets",
     "Pace",
+    "Page",
     "Problem",
     "Procedure",
     "RequestInfo",
@@ -45,6 +51,7 @@ __all__ = [
     "openapi",
     "query",
     "read_input",
+    "reference",
     "subscription",
     "typescript",
     "whole",

@@ -1,5 +1,6 @@
 """The calls of one request: each refused, answered once or streamed."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -73,9 +74,13 @@ class Dispatch:
         if self.plan.media_type != JSON:
             return None  # read when it is known who sends it
         try:
-            return await self.incoming.body(self.limits.max_body_bytes)
+            async with asyncio.timeout(self.limits.max_body_seconds):
+                return await self.incoming.body(self.limits.max_body_bytes)
         except RpcError as error:
             return error
+        except TimeoutError:
+            # Of the request: whatever else it sends is not waited for.
+            raise _too_slow(self.limits.max_body_seconds) from None
 
     async def _answer(self, call: Call, given: Given) -> Any:
         procedure = self._procedure(call)
@@ -116,3 +121,8 @@ class Dispatch:
         if procedure.media_type != self.plan.media_type:
             message = f"the input is to be {procedure.media_type}, not {self.plan.media_type}"
             raise RpcError("UNSUPPORTED_MEDIA_TYPE", message)
+
+
+def _too_slow(limit: float) -> RpcError:
+    message = f"the body did not arrive within {limit:g} seconds"
+    return RpcError("TIMEOUT", message, headers={"connection": "close"})

@@ -72,7 +72,8 @@ class RpcApp:
         try:
             await self._answer(scope, headers, request_id, receive, response)
         except Exception as error:
-            refusal = wire.failed(unexpected(error, request_id, "the request"))
+            told = error if isinstance(error, RpcError) else unexpected(error, request_id, "the request")
+            refusal = wire.failed(told)
             # What has begun can only be broken off.
             if not response.has_begun:
                 await response.whole(wire.answer([refusal], batch=False))
@@ -146,6 +147,7 @@ def _request(scope: Scope, headers: Mapping[str, str], prefix: str) -> wire.Requ
         headers.get("trpc-accept"),
         # Browsers send the id in UTF-8, as it came.
         headers.get("last-event-id", "").encode("latin-1").decode("utf-8", "replace"),
+        headers.get("content-encoding"),
     )
 
 

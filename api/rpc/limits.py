@@ -10,11 +10,13 @@ class Limits:
     """The limits of an application. What is beyond one is refused with what it is.
 
     `max_body_bytes` and `max_depth` are of JSON, `max_upload_bytes` and `max_form_parts` of forms and octets.
+    The body of JSON has to have come within `max_body_seconds`, whoever sends it; uploads may take their time.
     `max_url_bytes` is of path and query together, still encoded; servers themselves refuse 64 KiB, and not in JSON.
     """
 
     max_batch: int = 20
     max_body_bytes: int = 1024 * 1024
+    max_body_seconds: float = 30.0
     max_depth: int = MAX_DEPTH
     max_url_bytes: int = 32 * 1024
     max_upload_bytes: int = 16 * 1024 * 1024

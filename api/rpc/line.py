@@ -1,7 +1,7 @@
 """The two directions of a WebSocket: text that comes in, and one ordered way out."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any
 
@@ -48,16 +48,19 @@ class Line:
             Gone: nobody reads it.
         """
         async with self._turn:
-            try:
-                async with asyncio.timeout(self._send_seconds):
-                    await self._send({"type": "websocket.send", "text": text})
-            except (OSError, RuntimeError):  # servers raise the one or the other on a closed socket
-                raise Gone from None
+            await self._send_in_time({"type": "websocket.send", "text": text})
 
     async def close(self, code: int) -> None:
         """Close the socket, behind all that was said."""
-        with suppress(OSError, RuntimeError):
-            await self._send({"type": "websocket.close", "code": code})
+        with suppress(Gone):
+            await self._send_in_time({"type": "websocket.close", "code": code})
+
+    async def _send_in_time(self, message: MutableMapping[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                await self._send(message)
+        except (OSError, RuntimeError):  # servers raise the one or the other on a closed socket
+            raise Gone from None
 
     async def _heard(self) -> Mapping[str, Any]:
         with suppress(TimeoutError):

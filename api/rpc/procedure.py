@@ -1,9 +1,10 @@
 """A procedure: an async function whose signature is the contract of a call."""
 
 import inspect
+import re
 import types
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import (
     Any,
@@ -35,6 +36,23 @@ _POSITIONAL_ONLY = inspect.Parameter.POSITIONAL_ONLY
 _POSITIONAL_OR_KEYWORD = inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A call that works, for people to start from: what it does, what is sent, and what may come back."""
+
+    summary: str
+    input: Any = msgspec.UNSET
+    output: Any = msgspec.UNSET
+
+    @property
+    def name(self) -> str:
+        """The summary as a key of a document.
+
+        >>> Example(summary="Only those with a tool.").name
+        'only-those-with-a-tool'
+        """
+        return "-".join(re.findall(r"\w+", self.summary.lower()))
+
+
 @dataclass(frozen=True, eq=False)
 class Procedure(Generic[P, R]):
     """What a caller may ask for. Calling it calls the function, as if it had never been decorated.
@@ -43,7 +61,7 @@ class Procedure(Generic[P, R]):
     looked at. Where the only parameter is a `Form` or `Octets`, it is an `upload` instead, and the input is no JSON.
     `output_type` is what is answered: once, or again and again where the procedure `streams`; then it is the type of
     one item, without the id of one that `is_tracked`. Where only some are tracked, `untracked_type` is that of the
-    others. `meta` is the application's own, never read here.
+    others. `meta` is the application's own, never read here; `examples` are for documents.
     """
 
     kind: Kind
@@ -56,6 +74,7 @@ class Procedure(Generic[P, R]):
     meta: Any = None
     untracked_type: Any = None
     upload: "Upload | None" = None
+    examples: tuple[Example, ...] = ()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         return self.function(*args, **kwargs)
@@ -129,8 +148,8 @@ Input: TypeAlias = msgspec.Struct | Form | Octets | None
 @overload
 def query(function: Callable[P, R], /) -> Procedure[P, R]: ...
 @overload
-def query(*, meta: object = None) -> Callable[[Callable[P, R]], Procedure[P, R]]: ...
-def query(function: Callable[P, R] | None = None, /, *, meta: object = None) -> Any:
+def query(*, meta: object = None, examples: Iterable[Example] = ()) -> Callable[[Callable[P, R]], Procedure[P, R]]: ...
+def query(function: Callable[P, R] | None = None, /, *, meta: object = None, examples: Iterable[Example] = ()) -> Any:
     """Make a procedure that only reads; the client calls it with `.query(...)`.
 
     An async generator streams its items, which `httpBatchStreamLink` alone can read.
@@ -138,14 +157,18 @@ def query(function: Callable[P, R] | None = None, /, *, meta: object = None) -> 
     Raises:
         TypeError: the function is not async, has no docstring, or a parameter is not keyword-only and typed.
     """
-    return _decorated("query", function, meta)
+    return _decorated("query", function, meta, examples)
 
 
 @overload
 def mutation(function: Callable[P, R], /) -> Procedure[P, R]: ...
 @overload
-def mutation(*, meta: object = None) -> Callable[[Callable[P, R]], Procedure[P, R]]: ...
-def mutation(function: Callable[P, R] | None = None, /, *, meta: object = None) -> Any:
+def mutation(
+    *, meta: object = None, examples: Iterable[Example] = ()
+) -> Callable[[Callable[P, R]], Procedure[P, R]]: ...
+def mutation(
+    function: Callable[P, R] | None = None, /, *, meta: object = None, examples: Iterable[Example] = ()
+) -> Any:
     """Make a procedure that may change something; the client calls it with `.mutate(...)`.
 
     An async generator streams its items, which `httpBatchStreamLink` alone can read.
@@ -153,16 +176,18 @@ def mutation(function: Callable[P, R] | None = None, /, *, meta: object = None) 
     Raises:
         TypeError: the function is not async, has no docstring, or a parameter is not keyword-only and typed.
     """
-    return _decorated("mutation", function, meta)
+    return _decorated("mutation", function, meta, examples)
 
 
 @overload
 def subscription(function: Callable[P, AsyncIterator[R]], /) -> Procedure[P, AsyncIterator[R]]: ...
 @overload
 def subscription(
-    *, meta: object = None
+    *, meta: object = None, examples: Iterable[Example] = ()
 ) -> Callable[[Callable[P, AsyncIterator[R]]], Procedure[P, AsyncIterator[R]]]: ...
-def subscription(function: Callable[P, AsyncIterator[R]] | None = None, /, *, meta: object = None) -> Any:
+def subscription(
+    function: Callable[P, AsyncIterator[R]] | None = None, /, *, meta: object = None, examples: Iterable[Example] = ()
+) -> Any:
     """Make a procedure whose items come as they happen; the client calls it with `.subscribe(...)`.
 
     It is an async generator. Where it yields `Tracked` items and takes a `last_event_id`, a client whose connection
@@ -171,12 +196,12 @@ def subscription(function: Callable[P, AsyncIterator[R]] | None = None, /, *, me
     Raises:
         TypeError: the function is no async generator, has no docstring, or a parameter is not keyword-only and typed.
     """
-    return _decorated("subscription", function, meta)
+    return _decorated("subscription", function, meta, examples)
 
 
-def _decorated(kind: Kind, function: Callable[..., Any] | None, meta: object) -> Any:
+def _decorated(kind: Kind, function: Callable[..., Any] | None, meta: object, examples: Iterable[Example]) -> Any:
     def decorate(function: Callable[..., Any]) -> Procedure[..., Any]:
-        return _procedure(kind, function, meta)
+        return replace(_procedure(kind, function, meta), examples=tuple(examples))
 
     return decorate if function is None else decorate(function)
 

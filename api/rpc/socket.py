@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from api.rpc.line import Gone, Line
 from api.rpc.messages import Asked, Id, Refused, Request, Stop
 from api.rpc.procedure import Procedure
 from api.rpc.router import Router
+from api.rpc.subscription import Subscription
 from api.rpc.text import check_text
 from api.rpc.tracked import Tracked
 from api.rpc.wire import Call
@@ -62,7 +63,7 @@ class Socket:
         self._awaits_params = awaits_params
         self._tasks = asyncio.TaskGroup()
         self._running = 0
-        self._subscriptions: dict[Id | None, _Subscription] = {}
+        self._subscriptions: dict[Id | None, Subscription] = {}
         self._is_outdated = False
         self._is_told_to_move = False
 
@@ -146,6 +147,9 @@ class Socket:
             near = self._router.nearest(asked.path) if procedure is None and suggests else None
             data = {"suggestion": near} if near else {}
             raise RpcError("NOT_FOUND", f'No "{asked.kind}"-procedure on path "{asked.path}"', data=data)
+        if procedure.upload is not None:
+            message = f"Cannot take {procedure.media_type} over WebSockets, which carry JSON - use httpLink"
+            raise RpcError("UNSUPPORTED_MEDIA_TYPE", message)
         call = Call(index, asked.path, procedure)
         if procedure.kind == "subscription":
             return _Begun(asked, call, procedure, self._subscribed(asked.ref.id))
@@ -157,12 +161,12 @@ class Socket:
         self._running += 1
         return _Begun(asked, call, procedure, None)
 
-    def _subscribed(self, id: Id | None) -> "_Subscription":
+    def _subscribed(self, id: Id | None) -> Subscription:
         if id in self._subscriptions:
             raise RpcError("BAD_REQUEST", f"Duplicate id {id}")
         if len(self._subscriptions) >= self._limits.max_subscriptions:
             raise _too_many("subscriptions", self._limits.max_subscriptions)
-        self._subscriptions[id] = subscription = _Subscription()
+        self._subscriptions[id] = subscription = Subscription()
         return subscription
 
     async def _answer(self, begun: Sequence["_Begun"]) -> None:
@@ -192,7 +196,7 @@ class Socket:
         self._running -= 1
         await self._tell_to_move_if_outdated()
 
-    async def _subscribe(self, begun: "_Begun", subscription: "_Subscription", context: Any, request_id: str) -> None:
+    async def _subscribe(self, begun: "_Begun", subscription: Subscription, context: Any, request_id: str) -> None:
         ref = begun.asked.ref
         try:
             items = self._calls.stream(begun.procedure, context, lambda: self._input(begun), request_id)
@@ -207,7 +211,7 @@ class Socket:
         await self._tell_to_move_if_outdated()
 
     async def _send_all(
-        self, begun: "_Begun", subscription: "_Subscription", items: AsyncIterator[Any], request_id: str
+        self, begun: "_Begun", subscription: Subscription, items: AsyncIterator[Any], request_id: str
     ) -> None:
         ref, procedure = begun.asked.ref, begun.procedure
         last_id = begun.asked.last_event_id if procedure.resumes else None
@@ -260,37 +264,7 @@ class _Begun:
     asked: Asked
     call: Call
     procedure: Procedure[..., Any]
-    subscription: "_Subscription | None"
-
-
-class _Subscription:
-    """A subscription under way."""
-
-    def __init__(self) -> None:
-        self.is_stopped = False
-        self._task: asyncio.Task[Any] | None = None
-
-    def stop(self) -> None:
-        """End what is done for it; to say so again changes nothing."""
-        if not self.is_stopped and self._task is not None:
-            self._task.cancel()
-        self.is_stopped = True
-
-    async def until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work`, unless it is stopped, until it is done or stopped."""
-        if self.is_stopped:
-            work.close()
-            return
-        self._task = task = asyncio.current_task()
-        assert task is not None, "a coroutine runs in a task"
-        try:
-            await work
-        except asyncio.CancelledError:
-            if not self.is_stopped:
-                raise
-        self._task = None
-        if self.is_stopped and task.uncancel():
-            raise asyncio.CancelledError  # the whole socket ends as well
+    subscription: Subscription | None
 
 
 class _SentAway(Exception):

@@ -1,5 +1,6 @@
 """What JSON text may hold on its way in, and what JavaScript can read on its way out."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -14,6 +15,9 @@ MAX_DEPTH = 64
 # JavaScript's Number.MAX_SAFE_INTEGER: from here on, neighbouring integers are read as the same number.
 MAX_INTEGER = 2**53 - 1
 
+_SHOWN = 100
+
+_KEY_OR_TEXT = re.compile(rb'"((?:[^"\\]++|\\.)*+)"\s*+(:?)', re.DOTALL)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _DIGITS_AS_ZEROS = bytes(ord("0") if chr(byte) in "0123456789" else ord(" ") for byte in range(256))
@@ -21,10 +25,10 @@ _INTEGER = re.compile(rb"(?:^|[\[:,])-?\d{16,}(?:[,\]}]|$)")
 
 
 def check_text(text: bytes, *, max_depth: int = MAX_DEPTH) -> None:
-    """Refuse text that is not UTF-8 or nested too deeply, before any decoder sees it.
+    """Refuse text that is not UTF-8, is nested too deeply or gives a key twice, before any decoder sees it.
 
     Raises:
-        RpcError: BAD_REQUEST, saying which of the two.
+        RpcError: BAD_REQUEST, saying which of the three.
     """
     try:
         text.decode()
@@ -34,6 +38,8 @@ def check_text(text: bytes, *, max_depth: int = MAX_DEPTH) -> None:
         ) from None
     if _is_deeper_than(max_depth, text):
         raise RpcError("BAD_REQUEST", f"the input is nested more than {max_depth} levels deep")
+    if (key := _key_given_twice(text)) is not None:
+        raise RpcError("BAD_REQUEST", f"the key `{key[:_SHOWN]}` is given twice in one object; which one counts?")
 
 
 def check_values(text: bytes, value: object) -> None:
@@ -70,6 +76,34 @@ def _is_deeper_than(limit: int, text: bytes) -> bool:
         if depth > limit:
             return True
     return False
+
+
+def _key_given_twice(text: bytes) -> str | None:
+    # Readers of JSON differ in which of the two they take; that is how one of them lets in what another refused.
+    keys = [key for key, colon in _KEY_OR_TEXT.findall(text) if colon]
+    if len(set(keys)) == len(keys) and not any(b"\\" in key for key in keys):
+        return None
+    try:
+        json.loads(text, object_pairs_hook=_object_of_pairs, parse_int=str, parse_float=str)
+    except _GivenTwice as found:
+        return found.key
+    except ValueError:
+        return None  # the decoder says what is wrong with it
+    return None
+
+
+class _GivenTwice(Exception):
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+def _object_of_pairs(pairs: list[tuple[str, Any]]) -> None:
+    seen: set[str] = set()
+    for key, _ in pairs:
+        if key in seen:
+            raise _GivenTwice(key)
+        seen.add(key)
 
 
 def _has_long_number(text: bytes) -> bool:

@@ -49,6 +49,7 @@ class Request:
     accept: str = ""
     trpc_accept: str | None = None
     last_event_id: str = ""
+    content_encoding: str | None = None
 
 
 @dataclass(frozen=True)
@@ -228,6 +229,10 @@ def _decoded_path(raw: bytes) -> str:
 def _media_type(request: Request) -> str:
     declared = request.content_type
     media_type = (declared or "").partition(";")[0].strip().lower()
+    if request.method == "POST" and (request.content_encoding or "identity").strip().lower() != "identity":
+        # Unpacked it could be of any size.
+        message = f'Unsupported content-encoding "{request.content_encoding}"; send the body as it is'
+        raise RpcError("UNSUPPORTED_MEDIA_TYPE", message)
     if media_type == JSON:
         return JSON
     if media_type in (FORM, OCTETS):

@@ -1,11 +1,13 @@
 """Every table that Rolecall has, one module per noun."""
 
 from db.tables.execution import Execution
+from db.tables.idempotency import IdempotencyKey
 from db.tables.inbox import Inbox
 from db.tables.journal import Journal
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
 from db.tables.role import Role, RoleVersion
 from db.tables.session import Session
+from db.tables.signal_key import SignalKey
 from db.tables.token import Token
 from db.tables.worker import Worker
 
@@ -19,13 +21,16 @@ TABLES = (
     Execution,
     Journal,
     Inbox,
+    SignalKey,
     Token,
     Session,
+    IdempotencyKey,
 )
 
 __all__ = [
     "TABLES",
     "Execution",
+    "IdempotencyKey",
     "Inbox",
     "Journal",
     "Orchestration",
@@ -34,6 +39,7 @@ __all__ = [
     "Role",
     "RoleVersion",
     "Session",
+    "SignalKey",
     "Token",
     "Worker",
 ]

@@ -11,10 +11,12 @@ from db.tables.role import Role
 
 
 class VersionStatus(StrEnum):
-    """From left to right, and never back."""
+    """From above to below, and never back: a draft may be proposed, and what is proposed is published or rejected."""
 
     draft = "draft"
+    proposed = "proposed"
     published = "published"
+    rejected = "rejected"
     archived = "archived"
 
 
@@ -64,7 +66,11 @@ class Orchestration(Table, tablename="orchestration"):
 
 
 class OrchestrationVersion(Table, tablename="orchestration_version"):
-    """One state of an orchestration. Drafts are edited; published ones are what executions run, and never change."""
+    """One state of an orchestration.
+
+    Drafts are edited, and what is proposed waits as it is for a decision. Published ones are what executions run, and
+    never change.
+    """
 
     id = UUID(primary_key=True, default=uuid7)
     orchestration_id = ForeignKey(Orchestration, null=False, default=None, on_delete=OnDelete.cascade)
@@ -73,10 +79,14 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     document = JSONB(null=False, default=None, help_text="Everything but the steps: name, tags, schemas, output.")
     digest = Varchar(length=71, null=True, default=None, help_text="sha256 of the canonical document, steps included.")
     max_step_runs = Integer(null=True, default=None, help_text="No execution runs more steps than this.")
+    major = Integer(null=False, default=1, help_text="One more with each publication that broke what callers rely on.")
     message = Text(null=False, default="", help_text="Why this version was made.")
     created_by = Text(null=False, default=None)
     created_at = Timestamptz(null=False)
+    decided_by = Text(null=True, default=None, help_text="Who published or rejected it.")
     published_at = Timestamptz(null=True, default=None)
+    rejected_at = Timestamptz(null=True, default=None)
+    rejection = Text(null=False, default="", help_text="Why it was rejected.")
 
 
 class OrchestrationStep(Table, tablename="orchestration_step"):

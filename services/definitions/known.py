@@ -25,9 +25,6 @@ def _check_step(step: Step, place: str, name: str, catalog: Catalog) -> Iterator
         message = f"no performer for kind {step.kind!r} on this server"
         allowed = tuple(sorted(catalog.kinds))
         yield Problem(code="NO_PERFORMER", path=place + "/kind", message=message, allowed=allowed)
-    elif step.kind == "wait" and step.event is not None:
-        message = "no performer for kind 'wait' with an event on this server"
-        yield Problem(code="NO_PERFORMER", path=place + "/event", message=message, allowed=("forMs", "until"))
     if step.role_name is not None and step.role_name not in catalog.roles:
         yield _unknown_role(step.role_name, place + "/roleName", catalog)
     if step.tool is not None and step.tool not in catalog.tools:

@@ -41,7 +41,8 @@ def document_row(document: Document) -> JsonObject:
 def step_rows(document: Document, roles: Mapping[str, UUID], new_id: Callable[[], UUID]) -> list[dict[str, Any]]:
     """The rows of all steps, each before those that it holds, without the version that they belong to.
 
-    Every row gets an id of its own. JSON columns hold JSON text, null where unset.
+    Every row gets an id of its own. JSON columns hold JSON text, null where unset; so is the role of a step that names
+    one that is not there.
     """
     found: list[dict[str, Any]] = []
 
@@ -49,7 +50,7 @@ def step_rows(document: Document, roles: Mapping[str, UUID], new_id: Callable[[]
         for slot, steps in held:
             for step in steps:
                 id = new_id()
-                role_id = None if step.role_name is None else roles[step.role_name]
+                role_id = None if step.role_name is None else roles.get(step.role_name)
                 found.append({"id": id, "parent_id": parent, "slot": slot, **_own_columns(step), "role_id": role_id})
                 add(id, slots(step))
 

@@ -16,7 +16,7 @@ from services.engine.core.commands import StartStep
 from services.engine.core.events import StepNoted, Usage
 from services.engine.core.paths import is_within
 from services.engine.outages import DATABASE_AWAY, is_away
-from services.engine.performer import Attempt, Performer, child_timed_out, failure_of, timed_out
+from services.engine.performer import Attempt, Performer, expired, failure_of, timed_out
 from services.engine.progress import AttemptStarted, Delta, Progress
 from services.failure import Failed, Failure
 from services.json import Json, holds_nul
@@ -145,9 +145,10 @@ class Attempts:
             await asyncio.sleep(delay)
             has_waited = True
         if command.is_expiry:
+            if step.event is not None:
+                await self._permission(command)  # what has come in time, and was not read yet, is read before
             self.due.pop(command.path, None)
-            failure = child_timed_out(command.delay_ms)
-            self._post(Answer(command=command, failure=failure, duration_ms=command.delay_ms))
+            self._post(Answer(command=command, failure=expired(step, command), duration_ms=command.delay_ms))
             return
         notes = list(command.notes)
         async with self._room:
@@ -241,8 +242,8 @@ def _started(command: StartStep) -> AttemptStarted:
     return AttemptStarted(path=command.path, attempt=command.attempt, at=datetime.now(UTC))
 
 
-def unstorable(value: Json) -> Failure | None:
-    """Why Postgres could not keep `value`, if it could not.
+def unstorable(value: Json, *, noun: str = "output", max_bytes: int = MAX_OUTPUT_BYTES) -> Failure | None:
+    """Why Postgres could not keep `value`, or it should not, if that is so; it is called by the `noun`.
 
     >>> unstorable({"text": "fine"}) is None
     True
@@ -250,11 +251,11 @@ def unstorable(value: Json) -> Failure | None:
     try:
         encoded = msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError) as error:
-        return Failure(code="OUTPUT_INVALID", message=f"the output is not JSON: {error}", retryable=False)
+        return Failure(code="OUTPUT_INVALID", message=f"the {noun} is not JSON: {error}", retryable=False)
     if holds_nul(encoded):
-        message = "the output holds a NUL character, which Postgres cannot store"
+        message = f"the {noun} holds a NUL character, which Postgres cannot store"
         return Failure(code="OUTPUT_INVALID", message=message, retryable=True)
-    if len(encoded) > MAX_OUTPUT_BYTES:
-        message = f"the output has {len(encoded):,} bytes; up to {MAX_OUTPUT_BYTES:,} are kept"
+    if len(encoded) > max_bytes:
+        message = f"the {noun} has {len(encoded):,} bytes; up to {max_bytes:,} are kept"
         return Failure(code="CONTEXT_TOO_LARGE", message=message, retryable=False)
     return None

@@ -10,6 +10,7 @@ from uuid import UUID
 from msgspec.structs import replace
 
 from services.definitions.document import Step
+from services.engine.core.commands import StartStep
 from services.engine.core.events import Usage
 from services.failure import Failed, Failure
 from services.json import Json
@@ -79,9 +80,12 @@ def timed_out(attempt: Attempt) -> Failure:
     return Failure(code="TIMEOUT", message=message, retryable=True)
 
 
-def child_timed_out(time_ms: int) -> Failure:
-    """The failure of an attempt whose child was not done in time."""
-    return Failure(code="TIMEOUT", message=f"the child was not done within {time_ms} ms", retryable=True)
+def expired(step: Step, command: StartStep) -> Failure:
+    """The failure of a step whose child was not done in time, or whose event has not come."""
+    if step.event is not None:
+        message = f"the event {step.event!r} has not come within {command.delay_ms} ms"
+        return Failure(code="WAIT_EXPIRED", message=message, retryable=False)
+    return Failure(code="TIMEOUT", message=f"the child was not done within {command.delay_ms} ms", retryable=True)
 
 
 def _storable(text: str) -> str:

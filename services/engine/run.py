@@ -21,6 +21,7 @@ from services.engine.core.decide import Limit, Turn, advance, follow_up, replay,
 from services.engine.core.events import (
     AnyEvent,
     ExecutionFailed,
+    StepCompleted,
     StepFailed,
     StepNoted,
     TimeExpired,
@@ -212,7 +213,7 @@ class Run:
                 wanted = self._stop_and_collect(turn, wanted)
                 events, is_cut = (*events, *turn.events), is_cut or turn.is_cut
             wanted = self._hold_while_paused(turn.state, wanted)
-            if self._plan.calls:
+            if self._plan.calls or self._plan.events:
                 wanted = self._without_idle_timers(turn.state, wanted)
             stops = self._offspring.to_stop(turn.state)
             leaving = None if is_cut else self._leaving(turn.state, wanted)
@@ -247,6 +248,8 @@ class Run:
         return True
 
     def _stop_and_collect(self, turn: Turn, wanted: dict[str, Start]) -> dict[str, Start]:
+        if self._plan.events:
+            self._stop_timers(turn)
         for command in turn.commands:
             if isinstance(command, StopStep):
                 for starts in (wanted, self._held):
@@ -256,6 +259,12 @@ class Run:
             else:
                 wanted[command.path] = Start(command, self._due(command))
         return {} if self._is_draining else wanted
+
+    def _stop_timers(self, turn: Turn) -> None:
+        """Stop those of the waits whose event has come."""
+        for event in turn.events:
+            if isinstance(event, StepCompleted | StepFailed) and event.signal is not None:
+                self._attempts.stop(event.path)
 
     def _hold_while_paused(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
         """What may begin: while the execution is paused nothing, and afterwards what was held back as well."""
@@ -268,7 +277,7 @@ class Run:
         return {}
 
     def _without_idle_timers(self, state: State, wanted: dict[str, Start]) -> dict[str, Start]:
-        """What may begin, but for the timers of children that have ended in the meantime."""
+        """What may begin, but for the timers of what has ended in the meantime: children, and waits for events."""
         return {
             path: start
             for path, start in wanted.items()
@@ -327,7 +336,7 @@ class Run:
             # Whatever waits for its retry holds no worker: the execution is due again when the first delay is over.
             delay = max(0.0, min(due) - now)
             return Leaving(status="waiting", delay_seconds=delay, wake_seq=self._wake_seq, active_ms=active_ms)
-        # What is open are children, and the end of each comes as a message.
+        # What is open are children and waits for events; the end of each, and the signal, comes as a message.
         return Leaving(status="waiting", wake_seq=self._wake_seq, active_ms=active_ms)
 
     async def _commit(

@@ -1,20 +1,20 @@
-"""Executions: start, watch, steer and restart the runs of orchestrations, and settle their steps by hand."""
+"""Executions: start, watch, steer, signal and restart the runs of orchestrations, and settle their steps by hand."""
 
 from services.executions.following import AttemptStarted, Delta, Followed, Recorded, follow
+from services.executions.listing import list_
 from services.executions.overriding import complete_step, skip_step
-from services.executions.reading import get, get_with_steps, list_, steps
+from services.executions.reading import get, get_with_steps, steps
 from services.executions.records import (
     FINISHED,
     MAX_DELAY_MS,
-    MAX_KEY,
     MAX_PRIORITY,
     MIN_PRIORITY,
     SETTLED,
     DelayMs,
     Execution,
     ExecutionDetail,
-    IdempotencyKey,
-    Instant,
+    ExecutionPage,
+    ExecutionSort,
     NotRetried,
     Priority,
     Retried,
@@ -27,13 +27,13 @@ from services.executions.restarting import restart, retry
 from services.executions.retrying import retry_many
 from services.executions.running import run
 from services.executions.selecting import ExecutionFilter
+from services.executions.signalling import signal
 from services.executions.starting import start
 from services.executions.steering import cancel, cancel_many, pause, pause_many, resume, resume_many
 
 __all__ = [
     "FINISHED",
     "MAX_DELAY_MS",
-    "MAX_KEY",
     "MAX_PRIORITY",
     "MIN_PRIORITY",
     "SETTLED",
@@ -43,9 +43,9 @@ __all__ = [
     "Execution",
     "ExecutionDetail",
     "ExecutionFilter",
+    "ExecutionPage",
+    "ExecutionSort",
     "Followed",
-    "IdempotencyKey",
-    "Instant",
     "NotRetried",
     "Priority",
     "Recorded",
@@ -69,6 +69,7 @@ __all__ = [
     "retry",
     "retry_many",
     "run",
+    "signal",
     "skip_step",
     "start",
     "steps",

@@ -1,4 +1,4 @@
-"""Executions, to look at: the list, one with its context, what happened to its steps."""
+"""Executions, to look at: one with its context, what happened to its steps."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -15,60 +15,8 @@ from services.engine.core.plan import Plan
 from services.engine.core.state import State
 from services.engine.core.trace import StepTrace, trace
 from services.errors import Conflict, NotFound
-from services.executions.records import SETTLED, Execution, ExecutionDetail, Instant, Status, StepLog
-from services.executions.rows import SELECT, execution_of, one
-from services.executions.selecting import Condition, ExecutionFilter, conditions_of, where
-from services.listing import Limit
-
-
-async def list_(
-    caller: Caller,
-    *,
-    orchestration: str | None = None,
-    status: Status | None = None,
-    role: str | None = None,
-    tool: str | None = None,
-    started_by: str | None = None,
-    started_before: Instant | None = None,
-    started_after: Instant | None = None,
-    parent: UUID | None = None,
-    restart_of: UUID | None = None,
-    limit: Limit = 50,
-    before: UUID | None = None,
-) -> list[Execution]:
-    """Executions, the newest first; those older than the execution `before`, those that the steps of `parent` started,
-    the restarts of `restart_of`.
-
-    Each of the others means what it does in an `ExecutionFilter`. Orchestration, status, times, parent and origin are
-    ranges of an index; role, tool and starter are looked for in one execution after the other, newest first, so that
-    what is rare takes long to find unless times narrow it.
-
-    Raises:
-        NotFound: there is no such orchestration, role or tool.
-    """
-    caller.require("executions.read")
-    filter = ExecutionFilter(
-        orchestration=orchestration,
-        role=role,
-        tool=tool,
-        started_by=started_by,
-        started_before=started_before,
-        started_after=started_after,
-    )
-    conditions = await conditions_of(filter)
-    conditions += [
-        Condition(text, (value,))
-        for text, value in {
-            "execution.status = {}": status,
-            "execution.parent_execution_id = {}": parent,
-            "execution.forked_from = {}": restart_of,
-            "execution.id < {}": before,
-        }.items()
-        if value is not None
-    ]
-    text, values = where(conditions, first=2)
-    rows = await connections.pool().fetch(f"{SELECT} WHERE {text} ORDER BY execution.id DESC LIMIT $1", limit, *values)
-    return [execution_of(row) for row in rows]
+from services.executions.records import SETTLED, ExecutionDetail, StepLog
+from services.executions.rows import one
 
 
 async def get(caller: Caller, *, execution: UUID) -> ExecutionDetail:

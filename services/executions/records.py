@@ -11,16 +11,14 @@ from services.definitions.document import Name
 from services.engine.core.state import StepStatus
 from services.failure import Failure
 from services.json import Json
+from services.paging import Direction, Page
 
 Status = Literal[
     "queued", "running", "waiting", "paused", "cancelling", "completed", "failed", "timed_out", "cancelled"
 ]
-MAX_KEY = 200
-IdempotencyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_KEY)]
 RoleAssignments: TypeAlias = dict[Name, Name]
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 Priority = Annotated[int, msgspec.Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 MAX_DELAY_MS = 365 * 24 * 3600 * 1000
 DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})
@@ -53,6 +51,17 @@ class Execution(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     available_at: datetime | None
     started_at: datetime | None
     finished_at: datetime | None
+
+
+class ExecutionPage(Page[Execution], frozen=True, kw_only=True, rename="camel"):
+    """Executions in the order that was asked for."""
+
+
+class ExecutionSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """By what, and which way. By `finishedAt` are only those that have finished."""
+
+    by: Literal["createdAt", "finishedAt"] = "createdAt"
+    order: Direction = "desc"
 
 
 class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):

@@ -25,11 +25,12 @@ from services.engine.core.trace import trace
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
 from services.executions.reading import history_of
-from services.executions.records import FINISHED, Execution, IdempotencyKey
+from services.executions.records import FINISHED, Execution
 from services.executions.restartable import check_context, check_pinned
 from services.executions.rows import one
 from services.executions.starting import checked_input, earlier_of
 from services.expressions.errors import suggestion
+from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
 from services.problem import Problem
 

@@ -16,8 +16,9 @@ from services.engine.outages import is_away
 from services.errors import ServiceError
 from services.executions.records import NOT_COMPLETED, NotRetried, Retried
 from services.executions.restarting import retry, retry_unless_restarted
-from services.executions.selecting import Condition, ExecutionFilter, batches, selection_of
+from services.executions.selecting import ExecutionFilter, batches, selection_of
 from services.executions.steering import SHOWN
+from services.paging import Condition
 
 # Each has a history in memory and uses a connection of the pool; as many again are left to others.
 _AT_ONCE = 4

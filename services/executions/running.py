@@ -5,9 +5,11 @@ from contextlib import aclosing
 
 from services.caller import Caller
 from services.executions.following import Followed, follow
-from services.executions.records import DelayMs, IdempotencyKey, Instant, Priority, RoleAssignments
+from services.executions.records import DelayMs, Priority, RoleAssignments
 from services.executions.starting import start
+from services.idempotency import IdempotencyKey
 from services.json import Json
+from services.listing import Instant
 
 
 async def run(

@@ -1,9 +1,8 @@
 """Which executions somebody means: a filter, and what matches it, a batch at a time."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import count
 from typing import Annotated
 from uuid import UUID
 
@@ -11,8 +10,9 @@ import msgspec
 
 from services import connections, orchestrations, roles
 from services.errors import Invalid, NotFound
-from services.executions.records import Instant, Status
-from services.listing import OrchestrationReference, RoleReference
+from services.executions.records import Status
+from services.listing import Instant, OrchestrationReference, RoleReference
+from services.paging import Condition, those_given, where
 from services.roles import ToolName
 from services.tools import registry
 
@@ -52,14 +52,6 @@ class ExecutionFilter(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """What a row of `execution` has to fulfil: SQL with `{}` for each of its values."""
-
-    text: str
-    values: tuple[object, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Selection:
     """The executions with one of these statuses that fulfil every condition."""
 
@@ -92,21 +84,17 @@ async def conditions_of(filter: ExecutionFilter) -> list[Condition]:
         Invalid: it has a version without an orchestration.
         NotFound: there is no such orchestration, version, role or tool.
     """
-    found = [
-        Condition(text, (value,))
-        for text, value in {
+    found = those_given(
+        {
             "execution.id = ANY({}::uuid[])": filter.ids,
             "execution.started_by ->> 'name' = {}": filter.started_by,
             "execution.id >= {}": filter.started_after and first_id_at(filter.started_after),
             "execution.id < {}": filter.started_before and first_id_at(filter.started_before),
-        }.items()
-        if value is not None
-    ]
-    if filter.version is not None and filter.orchestration is None:
-        raise Invalid("`version` counts within an orchestration; give `orchestration` too")
-    if filter.orchestration is not None:
-        # The versions are looked up first: joined, they would hide from the planner how rare they are.
-        versions = await orchestrations.version_ids(filter.orchestration, number=filter.version)
+        }
+    )
+    versions = await versions_of(filter.orchestration, filter.version)
+    if versions is not None:
+        # They are looked up first: joined, they would hide from the planner how rare they are.
         found.append(Condition("execution.version_id = ANY({}::uuid[])", (versions,)))
     if filter.role is not None:
         found.append(await _uses_role(filter.role))
@@ -115,15 +103,18 @@ async def conditions_of(filter: ExecutionFilter) -> list[Condition]:
     return found
 
 
-def where(conditions: Iterable[Condition], first: int = 1) -> tuple[str, list[object]]:
-    """The conditions as one SQL expression, and its values in their places from `$first` on.
+async def versions_of(orchestration: str | None, number: int | None) -> list[UUID] | None:
+    """The ids of all versions of an orchestration, or of the one of that number; None where none is given.
 
-    >>> where([Condition("a = {}", (7,)), Condition("b IN ({}, {})", (8, 9))], first=2)
-    ('a = $2 AND b IN ($3, $4)', [7, 8, 9])
+    Raises:
+        Invalid: there is a number without an orchestration.
+        NotFound: there is no such orchestration or version.
     """
-    places = count(first)
-    texts = [it.text.format(*(f"${next(places)}" for _ in it.values)) for it in conditions]
-    return " AND ".join(texts) or "true", [value for it in conditions for value in it.values]
+    if orchestration is not None:
+        return await orchestrations.version_ids(orchestration, number=number)
+    if number is not None:
+        raise Invalid("`version` counts within an orchestration; give `orchestration` too")
+    return None
 
 
 async def batches(selection: Selection) -> AsyncIterator[list[UUID]]:

@@ -18,10 +18,12 @@ from services.engine.core.plan import Plan
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
 from services.executions.pinning import calls_of
-from services.executions.records import DelayMs, Execution, IdempotencyKey, Instant, Priority, RoleAssignments
+from services.executions.records import DelayMs, Execution, Priority, RoleAssignments
 from services.executions.rows import one
 from services.expressions.errors import suggestion
+from services.idempotency import IdempotencyKey
 from services.json import Json
+from services.listing import Instant
 from services.problem import Problem
 from services.schema import problems_of_value, with_defaults
 

@@ -1,7 +1,7 @@
 """The served API, asked over plain HTTP the way curl would."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -71,6 +71,10 @@ class Api:
         finally:
             connection.close()
 
+    async def read(self, target: str) -> Reply:
+        """The reply to a GET of what is no JSON: its body is the text."""
+        return await asyncio.to_thread(self._ask, "GET", target, None, {}, bytes.decode)
+
     async def post(self, procedure: str, body: bytes, *, token: str | None = None) -> Reply:
         """The reply to a POST of these bytes as JSON, with the token that holds every scope unless another is given."""
         headers = {"content_type": "application/json"}
@@ -102,7 +106,14 @@ class Api:
         printed = await asyncio.to_thread(run_script, SCRIPTS / script, env=env)
         return [msgspec.json.decode(line) for line in printed.splitlines()]
 
-    def _ask(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        body: bytes | None,
+        headers: Mapping[str, str],
+        decode: Callable[[bytes], Any] = msgspec.json.decode,
+    ) -> Reply:
         connection = HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
             named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -112,7 +123,7 @@ class Api:
             content = response.read()
             if kept.get("content-type") == "text/event-stream":
                 return _of_events(kept, content)
-            return Reply(response.status, kept, msgspec.json.decode(content) if content else None)
+            return Reply(response.status, kept, decode(content) if content else None)
         finally:
             connection.close()
 

@@ -26,6 +26,8 @@ def _value(shape: inspect.Type) -> Any:
             return {field.encode_name: _value(field.type) for field in fields if field.required}
         case inspect.StrType():
             return "Something"
+        case inspect.IntType():
+            return 1
         case inspect.UUIDType():
             return SOME_UUID
         case inspect.VarTupleType():

@@ -10,7 +10,7 @@ from tests.api.client import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PLACES = ["/", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>"]
+PLACES = ["/", "/docs", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>"]
 
 
 async def test_the_front_page_says_what_this_is_and_where_things_are(api: Api) -> None:
@@ -20,7 +20,7 @@ async def test_the_front_page_says_what_this_is_and_where_things_are(api: Api) -
     assert (reply.body["name"], reply.body["health"], reply.body["procedures"]) == (
         "Rolecall",
         "/health",
-        "/openapi.json",
+        "/docs for people, /openapi.json for programs",
     )
 
 

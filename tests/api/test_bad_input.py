@@ -69,7 +69,7 @@ CASES = {
         "role.create",
         role(colour="red"),
         "/colour: there is no field `colour` here",
-        problem("UNKNOWN_FIELD", "/colour", "there is no field `colour` here", *FIRST, *OTHERS),
+        problem("UNKNOWN_FIELD", "/colour", "there is no field `colour` here", *FIRST, *OTHERS, "idempotencyKey"),
     ),
     "a mistyped field": bad_request(
         "role.update",
@@ -110,6 +110,44 @@ CASES = {
         "/limit: Expected `integer` <= 500",
         problem("WRONG_VALUE", "/limit", "Expected `integer` <= 500", "integer <= 500"),
     ),
+    "an order that a list does not have": bad_request(
+        "role.list",
+        {"sort": {"by": "colour"}},
+        "accepted: name, createdAt, updatedAt",
+        problem("WRONG_VALUE", "/sort/by", "Invalid enum value 'colour'", "name", "createdAt", "updatedAt"),
+    ),
+    "a page backwards": bad_request(
+        "execution.list",
+        {"direction": "backward"},
+        "accepted: forward",
+        problem("WRONG_VALUE", "/direction", "Invalid enum value 'backward'", "forward"),
+    ),
+    "a cursor of nothing": bad_request(
+        "orchestration.list",
+        {"cursor": "bm90aGluZw"},
+        "the cursor cannot be used; /cursor: it is broken; send `nextCursor` as the page before gave it",
+        problem("BAD_CURSOR", "/cursor", "it is broken; send `nextCursor` as the page before gave it"),
+    ),
+    "a version that is not one": bad_request(
+        "orchestration.publish",
+        {"orchestration": "Quoting", "number": 0},
+        "/number: Expected `integer` >= 1",
+        problem("WRONG_VALUE", "/number", "Expected `integer` >= 1", "integer >= 1"),
+    ),
+    "a version that is not there": Case(
+        "orchestration.activate",
+        {"orchestration": "Quoting", "number": 7},
+        404,
+        "NOT_FOUND",
+        "there is no version 7; `orchestration.versions` shows those there are",
+    ),
+    "a change of something that has changed": Case(
+        "orchestration.update",
+        {"orchestration": "Quoting", "ifVersion": 7, "changes": {"description": "x"}},
+        409,
+        "CONFLICT",
+        "orchestration 'Quoting' is at version 1; this needs version 7 to be active; read it again",
+    ),
     "a wrong UUID": bad_request(
         "execution.get",
         {"execution": "12"},
@@ -125,6 +163,9 @@ CASES = {
         404,
         "NOT_FOUND",
         "there is no role 'Nobody'; `role.list` shows those there are",
+    ),
+    "a signal to nothing": Case(
+        "execution.signal", {"execution": SOME_UUID, "event": "paid"}, 404, "NOT_FOUND", "there is no execution"
     ),
     "an orchestration that is not there": Case(
         "execution.start", {"orchestration": "Nothing"}, 404, "NOT_FOUND", "there is no orchestration 'Nothing'"

@@ -40,6 +40,43 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
             "httpStatus": 409,
             "path": "role.delete",
         },
+        "no such event": {
+            "message": "the execution cannot be sent this signal; /event: no step waits for the event 'paiment'",
+            "code": "BAD_REQUEST",
+            "httpStatus": 400,
+            "path": "execution.signal",
+            "problems": [
+                {
+                    "code": "UNKNOWN_EVENT",
+                    "path": "/event",
+                    "message": "no step waits for the event 'paiment'",
+                    "allowed": ["payment"],
+                    "suggestion": "payment",
+                }
+            ],
+        },
+        "another payment": {
+            "message": "idempotency key 'payment-1' was used for another signal to this execution;"
+            " this needs a new key",
+            "code": "CONFLICT",
+            "httpStatus": 409,
+            "path": "execution.signal",
+        },
+        "breaking": {
+            "message": f"this would break those who rely on version 1 of 'Reading {link}'; if it may, say `breaking`,"
+            " and it is published as major 2; /input/required: `tone` may be missing; an input that was taken would"
+            " be refused",
+            "code": "BAD_REQUEST",
+            "httpStatus": 400,
+            "path": "orchestration.update",
+            "problems": [
+                {
+                    "code": "BREAKING_CHANGE",
+                    "path": "/input/required",
+                    "message": "`tone` may be missing; an input that was taken would be refused",
+                }
+            ],
+        },
         "together: nobody": {
             "message": "there is no role 'Nobody'; `role.list` shows those there are",
             "code": "NOT_FOUND",
@@ -82,16 +119,22 @@ async def check_system(told: dict[str, Any]) -> None:
 
 async def check_roles(told: dict[str, Any], name: str) -> None:
     changed = {"basePrompt": "You read closely.", "description": "Reads.", "version": 2}
-    stored = as_json(await roles.get(OPERATOR, role=name))
-    assert told["role.get"] == told["role.update"] == stored
-    assert {**told["role.create"], **changed, "updatedAt": stored["updatedAt"]} == stored
-    assert stored in told["role.list"]
+    updated, stored = told["role.update"], as_json(await roles.get(OPERATOR, role=name))
+    assert told["role.get"] == updated
+    assert {**told["role.create"], **changed, "updatedAt": updated["updatedAt"]} == updated
+    assert [(it["number"], it["description"]) for it in told["role.versions"]["items"]] == [(2, "Reads."), (1, "")]
+    assert told["role.rollback"] == told["role.rollback again"] == stored
+    assert {**told["role.create"], "version": 3, "updatedAt": stored["updatedAt"]} == stored
+    assert told["pages"][0] == name
+    assert len(told["pages"]) == len(set(told["pages"])) == len(told["role.list"]["items"])
+    assert updated in told["role.list"]["items"]
     assert told["role.delete"]["name"] == name.replace("Reader", "Spare")
 
 
 async def check_orchestrations(told: dict[str, Any], name: str) -> None:
     stored = as_json(await orchestrations.get(OPERATOR, orchestration=name))
-    assert told["orchestration.get"] == told["orchestration.update"] == stored
+    told_at = told["orchestration.get"]["updatedAt"]
+    assert told["orchestration.get"] == told["orchestration.update"] == {**stored, "updatedAt": told_at}
     assert (stored["version"], stored["tags"]) == (2, ["brief"])
     assert told["orchestration.validate"] == {
         "problems": [],
@@ -102,10 +145,31 @@ async def check_orchestrations(told: dict[str, Any], name: str) -> None:
         {"what": "changed", "step": None, "field": "tags", "before": [], "after": ["brief"]}
     ]
     assert told["orchestration.schema"] == bundles.schema(OPERATOR)
-    assert [found for found in told["orchestration.list"] if found["name"] == name] == [
-        {field: stored[field] for field in told["orchestration.list"][0]}
+    listed = told["orchestration.list"]["items"]
+    assert [found for found in listed if found["name"] == name] == [
+        {field: told["orchestration.get"][field] for field in listed[0]}
     ]
+    check_versions(told)
     assert told["orchestration.delete"]["name"] == name.replace("Reading", "Unused")
+
+
+def check_versions(told: dict[str, Any]) -> None:
+    assert (told["orchestration.draft"]["status"], told["orchestration.draft"]["message"]) == ("draft", "so far")
+    assert told["orchestration.discard"]["number"] == told["orchestration.propose"]["number"] == 3
+    assert told["orchestration.version"] == told["orchestration.propose"]
+    published = told["orchestration.publish"]
+    assert (published["isActive"], published["major"], published["decidedBy"]) == (True, 1, "tester")
+    assert published["document"]["description"] == "Proposed."
+    assert (told["orchestration.rollback"]["version"], told["orchestration.activate"]["version"]) == (2, 1)
+    assert told["orchestration.archive"]["status"] == "archived"
+    rejected = told["orchestration.reject"]
+    assert (rejected["status"], rejected["rejection"], rejected["decidedBy"]) == ("rejected", "as before", "tester")
+    assert [(it["number"], it["status"], it["isActive"]) for it in told["orchestration.versions"]["items"]] == [
+        (4, "rejected", False), (3, "archived", False), (2, "published", False), (1, "published", True),
+    ]  # fmt: skip
+    assert told["between versions"] == [
+        {"what": "changed", "step": None, "field": "tags", "before": ["brief"], "after": []}
+    ]
 
 
 async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
@@ -120,10 +184,13 @@ async def check_executions(told: dict[str, Any], name: str, key: str) -> None:
         ("Quote", "transform", "completed", finished["context"]["Quote"]),
         ("Read", "llm", "completed", finished["context"]["Read"]),
     ]
-    assert [execution["id"] for execution in told["execution.list"]] == [started["id"]]
+    assert [execution["id"] for execution in told["execution.list"]["items"]] == [started["id"]]
     assert told["execution.pause"]["id"] == told["execution.resume"]["id"] == told["execution.cancel"]["id"]
     cancelled = told["cancelled"]
     assert (cancelled["id"], cancelled["status"]) == (told["execution.cancel"]["id"], "cancelled")
+    signalled = told["signalled again"]
+    assert (signalled["id"], signalled["status"]) == (told["execution.signal"]["id"], "completed")
+    assert signalled["output"]["Paid"] == {"amount": 35}
     (another,) = told["execution.cancelMany"]["firstIds"]
     counts = {"dryRun": False, "matched": 1, "asked": 1, "finishedMeanwhile": 0, "firstIds": [another]}
     assert told["execution.pauseMany"] == told["execution.cancelMany"] == counts
@@ -176,7 +243,7 @@ def check_restarts(told: dict[str, Any]) -> None:
         "completed",
     )
     assert restarted["context"]["Quote"] == origin["context"]["Quote"]  # it was taken over
-    assert [execution["id"] for execution in told["restarts"]] == [restarted["id"]]
+    assert [execution["id"] for execution in told["restarts"]["items"]] == [restarted["id"]]
     assert told["execution.retry"]["restartOf"] == told["cancelled"]["id"]
     for call, status, output in (("completeStep", "completed", "by hand"), ("skipStep", "skipped", None)):
         assert told[f"after execution.{call}"]["context"]["Fetch"] == output

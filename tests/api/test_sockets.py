@@ -11,6 +11,8 @@ from services import tokens
 from services.caller import OPERATOR
 from tests.api.client import Api
 
+WAITING: Any = {"name": "waiting-for-ever", "steps": [{"name": "Nap", "kind": "wait", "forMs": 3_600_000}]}
+
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
@@ -79,3 +81,28 @@ async def _say(socket: ClientConnection, message: Any) -> None:
 
 async def _heard(socket: ClientConnection) -> Any:
     return msgspec.json.decode(await asyncio.wait_for(socket.recv(), 10))
+
+
+async def test_whoever_follows_is_told_that_its_token_is_revoked(api: Api) -> None:
+    made = await tokens.create(OPERATOR, name="follower", scopes=("executions.read",))
+    await api.call("orchestration.create", {"document": WAITING})
+    execution = (await api.call("execution.start", {"orchestration": "waiting-for-ever"})).data["id"]
+    async with connect(_url(api), additional_headers={"Authorization": f"Bearer {made.token}"}) as socket:
+        await _say(
+            socket,
+            {
+                "id": 1,
+                "method": "subscription",
+                "params": {"path": "execution.follow", "input": {"execution": execution}},
+            },
+        )
+        heard = [await _heard(socket), await _heard(socket)]
+        await tokens.revoke(OPERATOR, token="follower")
+        while heard[-1].get("method") != "reconnect":
+            heard.append(await _heard(socket))
+
+    assert heard[0] == {"id": 1, "result": {"type": "started"}}
+    assert heard[1]["result"]["id"] == "1"
+    refused, stopped, _ = heard[-3:]
+    assert refused["error"]["data"]["code"] == "UNAUTHORIZED"
+    assert stopped == {"id": 1, "result": {"type": "stopped"}}

@@ -89,8 +89,8 @@ class Arena:
     async def violations(self, document: Any) -> list[str]:
         """What the checker finds in all that there is."""
         executions, events = await self.rows()
-        called = [flows.leaf()]
-        return violations(document, executions, events, self.effects(), disturbed=self.fleet.disturbed, called=called)
+        others = [flows.leaf(), flows.told()]
+        return violations(document, executions, events, self.effects(), disturbed=self.fleet.disturbed, others=others)
 
     def effects(self) -> list[ledger.Effect]:
         """The ledger of every worker there was."""

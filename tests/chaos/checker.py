@@ -62,14 +62,14 @@ def violations(
     effects: Iterable[Effect] = (),
     *,
     disturbed: Iterable[int] = (),
-    called: Iterable[dict[str, Any]] = (),
+    others: Iterable[dict[str, Any]] = (),
 ) -> list[str]:
     """What is broken in a run of one orchestration; `disturbed` are workers that may be stale without knowing it.
 
-    An effect after its step's completion is nobody's fault in those, and a repetition in all others. `called` are the
-    documents of the orchestrations that its steps call.
+    An effect after its step's completion is nobody's fault in those, and a repetition in all others. `others` are the
+    documents of the orchestrations that run besides, such as those that its steps call.
     """
-    layouts, stale = {each["name"]: layout_of(each) for each in called}, frozenset(disturbed)
+    layouts, stale = {each["name"]: layout_of(each) for each in others}, frozenset(disturbed)
     histories, done = defaultdict[UUID, list[Event]](list), defaultdict[UUID, list[Effect]](list)
     for event in events:
         histories[event.execution].append(event)
@@ -90,6 +90,7 @@ def violations(
             keeps_its_order(layout, history),
             compensates_backwards(layout, history),
             keeps_its_times(history),
+            takes_signals_once(history),
             does_what_it_says(layout, history, sorted(done[execution.id], key=lambda it: it.at), stale),
         )
         found += [f"{execution.id}: {broken}" for law in laws for broken in law]
@@ -241,6 +242,35 @@ def keeps_its_times(history: list[Event]) -> Iterator[str]:
         for end in ends:
             if end.kind == "step_completed" and due is not None and end.recorded_at < due - _ROUNDING_SECONDS:
                 yield f"fired the timer {event.path} {(due - end.recorded_at) * 1000:.2f} ms early"
+
+
+def takes_signals_once(history: list[Event]) -> Iterator[str]:
+    """A signal is received once, and taken at most once: later, by a step that waited for its event, which gives it."""
+    received: dict[int, Event] = {}
+    for event in history:
+        if event.kind == "signal_received":
+            if event.payload["id"] in received:
+                yield f"received the signal {event.payload['id']} twice"
+            received[event.payload["id"]] = event
+    awaited = {event.path: event.payload.get("forEvent") for event in history if event.kind == "step_waiting"}
+    taken = [event for event in history if "signal" in event.payload]
+    for id, count in Counter(event.payload["signal"] for event in taken).items():
+        if count > 1:
+            yield f"took the signal {id} {count} times"
+    for event in taken:
+        signal = received.get(event.payload["signal"])
+        if signal is None or signal.seq > event.seq:
+            yield f"took a signal at {event.path} that it had not received"
+        elif awaited.get(event.path) != signal.payload["name"]:
+            yield f"took {signal.payload['name']} at {event.path}, which waited for {awaited.get(event.path)}"
+        elif event.kind == "step_completed" and event.payload.get("output") != signal.payload.get("data"):
+            yield f"gives something else at {event.path} than what it was told"
+    told = {event.path for event in taken}
+    for path, name in awaited.items():
+        if name is not None and path not in told:
+            # Nothing else lets it complete here: nobody settles steps by hand.
+            ends = [it for it in history if it.path == path and it.kind == "step_completed"]
+            yield from (f"completed {it.path} without being told" for it in ends)
 
 
 def does_what_it_says(

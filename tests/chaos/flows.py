@@ -1,7 +1,8 @@
 """The reference orchestrations, and what is known beforehand of how they end."""
 
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -155,6 +156,34 @@ steps:
   - {name: Busy, kind: tool, tool: files.read, parallelGroup: both, inputMapping: {ms: 1500}}
 """
 
+# It goes on only when it is told: twice the same, in a row, and then each item of a map by itself.
+TOLD = """
+name: told
+steps:
+  - {name: Begin, kind: tool, tool: files.read, inputMapping: {ms: "<<input.ms>>"}}
+  - name: Rounds
+    kind: loop
+    maxIterations: 2
+    collect: "<<context.News.n>>"
+    steps:
+      - {name: News, kind: wait, event: news, expiresAfterMs: 600000}
+      - {name: Act, kind: tool, tool: files.read, inputMapping: {ms: "<<input.ms>>"}}
+  - name: Each
+    kind: map
+    items: [a, b, c]
+    maxConcurrency: 2
+    steps:
+      - {name: Part, kind: wait, event: part, match: "output.item == item"}
+      - {name: Fit, kind: tool, tool: files.read, inputMapping: {ms: "<<input.ms>>"}}
+      - name: Note
+        kind: transform
+        inputMapping: {item: "<<item>>", told: "<<context.Part.item>>", at: "<<context.Fit.at>>"}
+output: {news: "<<context.Rounds.results>>", parts: "<<context.Each.results>>"}
+"""
+
+# What an execution is told, one after another: each an event and its data.
+Tale: TypeAlias = list[tuple[str, Any]]
+
 _CATALOG = Catalog(
     roles={}, tools=frozenset({"files.read"}), kinds=frozenset(KINDS), orchestrations={"leaf": Callee(max_step_runs=1)}
 )
@@ -173,6 +202,11 @@ async def save(text: str) -> Any:
 def leaf() -> Any:
     """The document of `LEAF`, as JSON."""
     return _document(LEAF)
+
+
+def told() -> Any:
+    """The document of `TOLD`, as JSON."""
+    return _document(TOLD)
 
 
 def _document(text: str) -> Any:
@@ -201,6 +235,27 @@ def expected(input: dict[str, Any]) -> tuple[Literal["completed", "failed"], Any
     return "completed", {"items": items, "rounds": 2, "way": "even" if input["n"] % 2 == 0 else "else", "sub": "Effect"}
 
 
+def told_signals(random: Random) -> Tale:
+    """All that an execution of `TOLD` is to be told, each an event and its data: news in their order, parts in any."""
+    events = ["part"] * 3 + ["news"] * 2
+    random.shuffle(events)
+    items, numbers = iter(random.sample("abc", 3)), iter((1, 2))
+    return [(event, {"item": next(items)} if event == "part" else {"n": next(numbers)}) for event in events]
+
+
+# What an execution of `TOLD` gives.
+TOLD_OUTPUT: Any = {
+    "news": [1, 2],
+    "parts": [{"item": item, "told": item, "at": f"Each[{place}]/Fit"} for place, item in enumerate("abc")],
+}
+
+
 async def start(name: str, input: Any, key: str) -> Any:
     """The id of the execution of this key, started now or before."""
     return (await executions.start(OPERATOR, orchestration=name, input=input, idempotency_key=key)).id
+
+
+async def tell(execution: UUID, event: str, data: Any) -> None:
+    """Tell an execution that an event has come; once, however often this is called."""
+    key = f"{event} {data}"
+    await executions.signal(OPERATOR, execution=execution, event=event, data=data, idempotency_key=key)

@@ -15,6 +15,9 @@ from tests.chaos import checker, flows
 from tests.chaos.arena import Arena, becomes_true
 
 _WORKERS = 3
+# One in so many executions waits to be told something, and is, before it waits or while it does.
+_TOLD = 3
+_LONGEST_PAUSE_SECONDS = 0.5
 _LOOK_SECONDS = 0.02
 _PATIENCE_SECONDS = 60.0
 
@@ -44,6 +47,7 @@ class Report:
     events: int = 0
     effects: int = 0
     repeated_effects: int = 0
+    signals: int = 0
     seconds: float = 0.0
 
     @property
@@ -56,6 +60,7 @@ class Report:
         return (
             f"{self.finished} executions {dict(self.statuses)} in {self.seconds:.0f} s under {dict(self.faults)}\n"
             f"{self.events} events, {self.effects} effects begun, {self.repeated_effects} of them again\n"
+            f"{self.signals} signals taken\n"
             f"{len(self.reclaimed_seconds)} executions taken over, p99 {self.reclaimed_p99_seconds:.2f} s\n"
             f"{len(self.violations)} violations\n" + "\n".join(self.violations[:20])
         )
@@ -65,19 +70,23 @@ async def run(arena: Arena, storm: Storm) -> Report:
     """Start executions evenly while the faults go on, wait for their ends, and check."""
     began, random, report = time.monotonic(), Random(storm.seed), Report()
     document = await flows.save(flows.MIXED)
+    await flows.save(flows.TOLD)
     for _ in range(_WORKERS):
         arena.fleet.start()
     inputs = [flows.mixed_input(random, n) for n in range(storm.executions)]
+    tales = [flows.told_signals(random) for _ in range(storm.executions // _TOLD)]
     weather = _Weather(arena, random, report)
     async with asyncio.TaskGroup() as group:
         faults = group.create_task(weather.blow(storm, group))
         group.create_task(_start_evenly(arena, inputs, _seconds_of(storm)))
+        group.create_task(_tell_evenly(arena, tales, _seconds_of(storm), Random(storm.seed), group))
         await faults
     weather.calm()
     is_over = await arena.all_finished(_PATIENCE_SECONDS)
     report.seconds = time.monotonic() - began
     report.violations += [] if is_over else [f"not everything was over within {_PATIENCE_SECONDS:.0f} s"]
     await _judge(arena, document, inputs, report)
+    await _judge_tales(arena, len(tales), report)
     return report
 
 
@@ -92,6 +101,24 @@ async def _start_evenly(arena: Arena, inputs: list[dict[str, Any]], seconds: flo
         await arena.surely(partial(flows.start, "mixed", input, str(n)))
 
 
+async def _tell_evenly(
+    arena: Arena, tales: list[flows.Tale], seconds: float, random: Random, group: asyncio.TaskGroup
+) -> None:
+    began = time.monotonic()
+    for n, tale in enumerate(tales):
+        await asyncio.sleep(began + seconds * n / len(tales) - time.monotonic())
+        ms = random.choice((0, 20, 60))
+        execution = await arena.surely(partial(flows.start, "told", {"ms": ms}, f"told {n}"))
+        pauses = [random.choice((0.0, random.uniform(0, _LONGEST_PAUSE_SECONDS))) for _ in tale]
+        group.create_task(_tell(arena, execution, tale, pauses))
+
+
+async def _tell(arena: Arena, execution: UUID, tale: flows.Tale, pauses: list[float]) -> None:
+    for (event, data), pause in zip(tale, pauses, strict=True):
+        await asyncio.sleep(pause)
+        await arena.surely(partial(flows.tell, execution, event, data))
+
+
 async def _judge(arena: Arena, document: Any, inputs: list[dict[str, Any]], report: Report) -> None:
     executions, events = await arena.rows()
     effects = arena.effects()
@@ -100,7 +127,7 @@ async def _judge(arena: Arena, document: Any, inputs: list[dict[str, Any]], repo
     report.finished, report.events = len(executions), len(events)
     report.effects = sum(effect.what == "began" for effect in effects)
     report.repeated_effects = checker.repetitions(effects)
-    roots = [execution for execution in executions if execution.parent is None]
+    roots = [execution for execution in executions if execution.orchestration == "mixed"]
     by_key = Counter(execution.key for execution in roots)
     if by_key != Counter(str(n) for n in range(len(inputs))):
         report.violations.append(f"{len(inputs)} executions were asked for and {len(roots)} are there")
@@ -108,6 +135,21 @@ async def _judge(arena: Arena, document: Any, inputs: list[dict[str, Any]], repo
         report.statuses[execution.status] += 1
         if (execution.status, execution.output) != (wanted := flows.expected(execution.input)):
             report.violations.append(f"{execution.id}: is {execution.status} and should be {wanted[0]}")
+
+
+async def _judge_tales(arena: Arena, number: int, report: Report) -> None:
+    """Each was told all, once, and went on with it: none of what was accepted is lost or taken again."""
+    executions, events = await arena.rows()
+    told = [execution for execution in executions if execution.orchestration == "told"]
+    if Counter(execution.key for execution in told) != Counter(f"told {n}" for n in range(number)):
+        report.violations.append(f"{number} executions were to be told something and {len(told)} are there")
+    for execution in told:
+        report.statuses[execution.status] += 1
+        if (execution.status, execution.output) != ("completed", flows.TOLD_OUTPUT):
+            report.violations.append(f"{execution.id}: was told all and is {execution.status}: {execution.output}")
+    received = Counter(event.execution for event in events if event.kind == "signal_received")
+    report.violations += [f"{id}: was told {count} times, and not 5" for id, count in received.items() if count != 5]
+    report.signals = sum("signal" in event.payload for event in events)
 
 
 @dataclass

@@ -21,6 +21,7 @@ DOCUMENT: dict[str, Any] = {
         },
         {"name": "Nap", "kind": "wait", "forMs": 1_000},
         {"name": "B", "kind": "tool"},
+        {"name": "Told", "kind": "wait", "event": "news"},
     ],
     "finally": [{"name": "Close", "kind": "tool"}],
 }  # fmt: skip
@@ -31,6 +32,9 @@ _KINDS = (
     ("step_waiting", "Nap", 0, {"forMs": 1_000}),
     ("step_completed", "Nap", 1, {}),
     ("step_completed", "B", 1, {}),
+    ("signal_received", "", 0, {"id": 5, "name": "news", "data": "tea"}),
+    ("step_waiting", "Told", 0, {"forEvent": "news"}),
+    ("step_completed", "Told", 1, {"output": "tea", "signal": 5}),
     ("execution_ending", "", 0, {"outcome": "completed"}),
     ("block_entered", "/", 0, {"slot": "finally"}),
     ("step_completed", "Close", 1, {}),
@@ -42,7 +46,7 @@ EVENTS = [
 ]
 ROW = Execution(
     id=_ID, status="completed", input=None, output="done", error=None, epoch=3, is_held=False,
-    finished_at=_BEGAN + 100, key="1",
+    finished_at=_BEGAN + 130, key="1",
 )  # fmt: skip
 
 
@@ -57,7 +61,7 @@ def _effects(path: str, attempt: int, seq: int) -> list[Effect]:
     ]  # fmt: skip
 
 
-EFFECTS = [*_effects("A", 1, 2), *_effects("A", 2, 3), *_effects("B", 1, 6), *_effects("Close", 1, 9)]
+EFFECTS = [*_effects("A", 1, 2), *_effects("A", 2, 3), *_effects("B", 1, 6), *_effects("Close", 1, 12)]
 Run = tuple[list[Execution], list[Event], list[Effect]]
 
 
@@ -92,7 +96,7 @@ CHILD = replace(
 
 
 def _with_children(rows: list[Execution], events: list[Event]) -> list[str]:
-    return violations(CALLING, rows, events, called=[LEAF])
+    return violations(CALLING, rows, events, others=[LEAF])
 
 
 def test_nothing_is_wrong_with_a_child_that_is_right() -> None:
@@ -172,7 +176,7 @@ PLANTED: dict[str, tuple[Callable[[], Run], str]] = {
     "a failure": (lambda: _row(error={"code": "X"}), "failed as X by its row"),
     "no row": (lambda: ([], EVENTS, EFFECTS), "has a journal and no row"),
     "a gap": (lambda: _event(5, seq=50), "gaps or repetitions"),
-    "an event after the end": (lambda: _inserted(11, "step_completed", "B", 2), "goes on after that"),
+    "an event after the end": (lambda: _inserted(14, "step_completed", "B", 2), "goes on after that"),
     "a second result": (lambda: _inserted(7, "step_completed", "B", 2), "completed B 2 times"),
     "an unknown step": (lambda: _inserted(7, "step_completed", "C"), "knows of ['C']"),
     "a stage too early": (lambda: _swapped(5, 6), "began B before Nap was over"),
@@ -180,8 +184,18 @@ PLANTED: dict[str, tuple[Callable[[], Run], str]] = {
     "a second timer": (lambda: _inserted(5, "step_waiting", "Nap", forMs=1), "set the timer Nap 2 times"),
     "a lost timer": (lambda: _without(5), "lost the timer Nap"),
     "an early timer": (lambda: _event(5, recorded_at=_BEGAN + 40.9), "fired the timer Nap 100.00 ms early"),
+    "a signal received twice": (
+        lambda: _inserted(8, "signal_received", "", 0, id=5, name="news", data="tea"), "received the signal 5 twice"
+    ),
+    "a signal taken twice": (lambda: _event(6, payload={"signal": 5}), "took the signal 5 2 times"),
+    "a signal of nobody": (lambda: _without(7), "took a signal at Told that it had not received"),
+    "a signal that comes later": (lambda: _swapped(7, 9), "took a signal at Told that it had not received"),
+    "another event": (lambda: _event(8, payload={"forEvent": "olds"}), "took news at Told, which waited for olds"),
+    "other data": (lambda: _event(9, payload={"output": "milk", "signal": 5}), "gives something else at Told"),
+    "no signal": (lambda: _event(9, payload={"output": "tea"}), "completed Told without being told"),
     "undone without need": (
-        lambda: _inserted(8, "block_entered", "A/", slot="compensate"), "undoes what it has done though it did not fail"
+        lambda: _inserted(11, "block_entered", "A/", slot="compensate"),
+        "undoes what it has done though it did not fail",
     ),
     "a cancel passed over": (lambda: _inserted(5, "cancel_requested", ""), "was cancelled before it was settled"),
     "an effect after a cancel": (lambda: _inserted(5, "cancel_requested", ""), "began B"),

@@ -12,5 +12,6 @@ async def test_whatever_is_killed_every_execution_ends_as_it_should_and_does_not
         report = await run(arena, SHORT)
 
     assert report.violations == []
+    assert report.signals == 5 * (SHORT.executions // 3)
     assert report.faults == {"kill -9": 6, "SIGSTOP": 2, "backend": 6, "Postgres": 1}
     assert report.reclaimed_p99_seconds <= QUICK["lease_seconds"] + 2

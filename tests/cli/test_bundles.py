@@ -76,8 +76,8 @@ async def test_a_bundle_with_a_problem_leaves_nothing_behind(opened: Database) -
     assert [(it.code, it.path, it.suggestion) for it in refused.value.problems] == [
         ("UNKNOWN_ROLE", "/orchestrations/0/steps/0/roleName", "Reader")
     ]
-    assert await roles.list_(OPERATOR) == []
-    assert await orchestrations.list_(OPERATOR) == []
+    assert (await roles.list_(OPERATOR)).items == []
+    assert (await orchestrations.list_(OPERATOR)).items == []
 
 
 async def test_a_document_alone_is_checked_with_paths_of_its_own(opened: Database) -> None:

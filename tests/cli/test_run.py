@@ -72,6 +72,22 @@ def test_a_failed_execution_names_its_step_and_ends_with_1(rolecall: Rolecall, t
     )
 
 
+def test_a_file_that_breaks_callers_runs_only_when_it_may(rolecall: Rolecall, tmp_path: Path) -> None:
+    file = tmp_path / "greeting.json"
+    schema = {"type": "object", "required": ["name"]}
+    file.write_text(json.dumps(document("Greet", inputMapping={"hello": "<<input>>"})))
+    rolecall.run("run", str(file), "--input", '{"name": "Ada"}')
+    file.write_text(json.dumps({**document("Greet", inputMapping={"hello": "<<input>>"}), "input": schema}))
+
+    refused = rolecall.run("run", str(file), "--input", '{"name": "Ada"}')
+    done = rolecall.run("run", str(file), "--input", '{"name": "Ada"}', "--breaking")
+
+    assert refused.returncode == 1
+    assert "this would break those who rely on version 1 of 'sample'; if it may, say `breaking`" in refused.stderr
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("sample, version 2\n")
+
+
 def test_check_lists_every_problem_at_once(rolecall: Rolecall, tmp_path: Path) -> None:
     bad = tmp_path / "bad.yaml"
     bad.write_text("""

@@ -28,8 +28,8 @@ def test_tokens_are_made_listed_and_revoked(rolecall: Rolecall, database_url: st
     assert (none.returncode, none.stdout, none.stderr) == (0, "", "there are no tokens\n")
     assert (revoked.returncode, said(revoked.stdout)) == (0, ["ci: revoked <time>"])
     assert said(listed.stdout) == [
-        "ci       service  revoked <time>  <prefix>  roles.read, executions.run",
-        "visitor  human    until <time>    <prefix>  roles.read",
+        "ci       service  revoked <time>  never used  <prefix>  roles.read, executions.run",
+        "visitor  human    until <time>    never used  <prefix>  roles.read",
     ]
     assert made.stdout.strip()[12:] not in listed.stdout
 
@@ -47,9 +47,11 @@ def test_a_first_token_that_cannot_be_kept_is_not_made(rolecall: Rolecall, datab
     refused = rolecall.run("up", ROLECALL_DATA_DIR=str(tmp_path / "file"), **given)
     with rolecall.up(**given) as up:
         who = up.query("system.whoami")
+    (listed,) = rolecall.run("token", "list", **given).stdout.splitlines()
 
     said = f"cannot keep the first token in {tmp_path}/file/admin-token: File exists"
     wanted = "set ROLECALL_DATA_DIR to a directory that can be written"
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr == f"rolecall: {said}; {wanted}\n"
     assert who["name"] == "admin"
+    assert re.match(r"admin  human  until it is revoked  used \d{4}-", listed)

@@ -1,7 +1,9 @@
 """`rolecall up`: what it leaves, whom it lets in, how it ends, and what is left when it is killed."""
 
+import json
 import signal
 import stat
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.cli.processes import Rolecall, until
@@ -26,7 +28,7 @@ def test_the_first_start_leaves_a_token_for_its_owner_alone(rolecall: Rolecall) 
 def test_a_second_process_joins_the_database_of_the_first(rolecall: Rolecall) -> None:
     with rolecall.up() as up:
         done = rolecall.run(*EXAMPLE)
-        executions = up.query("execution.list")
+        executions = up.query("execution.list")["items"]
         code = up.end(signal.SIGINT)
 
     assert (done.returncode, code) == (0, 0)
@@ -41,6 +43,17 @@ def test_a_taken_port_is_said_in_one_line(rolecall: Rolecall) -> None:
 
     said = f"rolecall: 127.0.0.1:{port} is in use, perhaps by another `rolecall up`; set ROLECALL_PORT to a free port\n"
     assert (done.returncode, done.stdout, done.stderr) == (1, "", said)
+
+
+def test_headers_without_end_are_cut_off(rolecall: Rolecall) -> None:
+    with rolecall.up() as up:
+        try:
+            urlopen(Request(f"{up.url}/trpc/system.health", headers={"x": "a" * 100_000}), timeout=10)
+            said = ""
+        except HTTPError as error:
+            said = f"{error.code} {json.load(error)['error']['message']}"
+
+    assert said == "400 the headers are larger than 65536 bytes"
 
 
 def test_a_worker_alone_ends_in_order(rolecall: Rolecall) -> None:

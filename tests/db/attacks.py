@@ -22,6 +22,9 @@ NEW_ROLE = "INSERT INTO role (name, base_prompt, created_by, {}) VALUES ('New', 
 EDIT_SPARE = "UPDATE role SET {} WHERE name = 'Spare'"
 EDIT_BRIEF = "UPDATE orchestration SET {} WHERE name = 'Brief'"
 EDIT_DRAFT = f"UPDATE orchestration_version SET {{}} WHERE id = {DRAFT}"
+# The draft as a proposal, and as one that was rejected.
+PROPOSE = EDIT_DRAFT.format("status = 'proposed'") + "; "
+REJECT = PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
@@ -53,6 +56,13 @@ APPEND = (
 PRETEND = "SELECT set_config('rolecall.pruning', pg_current_xact_id()::text, true);"
 NEW_SESSION = (
     "INSERT INTO session (hash, expires_at, {}) SELECT decode(repeat('{}', {}), 'hex'), now(), {} FROM token LIMIT 1"
+)
+# What else would be emptied with the executions refuses to be.
+UNGUARDED = "ALTER TABLE inbox DISABLE TRIGGER USER; ALTER TABLE signal_key DISABLE TRIGGER USER;"
+SEND = "INSERT INTO signal_key (execution_id, key, request_digest) SELECT {}, 'paid', 'another'"
+NEW_KEY = (
+    "INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer) "
+    "VALUES ('{}', '{}', 'role.create', 'digest', 'null')"
 )
 NEW_TOKEN = "INSERT INTO token (prefix, name, hash, kind) VALUES ('{}', '{}', decode(repeat('00', {}), 'hex'), '{}')"
 
@@ -148,6 +158,27 @@ ATTACKS = (
     ),
     ("orchestration_version__transition", EDIT_DRAFT.format("status = 'archived'")),
     ("orchestration_version__transition", EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
+    ("orchestration_version__transition", EDIT_DRAFT.format("status = 'rejected', rejected_at = now()")),
+    ("orchestration_version__major_counts_from_one", EDIT_DRAFT.format("major = 0")),
+    ("orchestration_version__rejected_when_decided", EDIT_DRAFT.format("rejected_at = now()")),
+    ("orchestration_version__rejected_when_decided", PROPOSE + EDIT_DRAFT.format("status = 'rejected'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("document = '{\"limits\": {}}'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("message = 'another reason'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("status = 'draft'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
+    (
+        "orchestration_version__proposal_is_kept",
+        PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+    ),
+    ("orchestration_version__is_read_only", PROPOSE + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    ("orchestration_version__is_read_only", REJECT + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    (
+        "orchestration_version__is_read_only",
+        REJECT + EDIT_DRAFT.format(f"status = 'published', rejected_at = NULL, {COMPLETE}"),
+    ),
+    ("orchestration_version__is_read_only", REJECT + EDIT_DRAFT.format("rejection = 'for another reason'")),
+    ("orchestration_step__is_read_only", PROPOSE + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
+    ("orchestration__active_version_is_its_own", PROPOSE + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("document = '{\"limits\": {}}'")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("max_step_runs = 1000000")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("status = 'draft'")),
@@ -162,7 +193,7 @@ ATTACKS = (
     (
         "orchestration_version__is_read_only",
         "ALTER TABLE orchestration_step DISABLE TRIGGER USER; ALTER TABLE execution DISABLE TRIGGER USER; "
-        "ALTER TABLE inbox DISABLE TRIGGER USER; TRUNCATE orchestration_version CASCADE",
+        f"{UNGUARDED} TRUNCATE orchestration_version CASCADE",
     ),
     (
         "orchestration_step__is_read_only",
@@ -225,6 +256,9 @@ ATTACKS = (
         START.format("request_digest", "active_version_id", "NULL FROM orchestration WHERE name = 'Asleep'"),
     ),
     ("execution__starts_from_a_published_version", _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
+    ("execution__starts_from_a_published_version", PROPOSE + START.format("request_digest", DRAFT, "NULL")),
+    ("execution__starts_from_a_published_version", PROPOSE + _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
+    ("execution__starts_from_a_published_version", REJECT + _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
     ("execution__starts_queued", START.format("epoch", PUBLISHED, "7")),
     ("execution__starts_queued", START.format("status, available_at", PUBLISHED, "'waiting', NULL")),
     (
@@ -352,7 +386,10 @@ ATTACKS = (
     ("execution__history_is_kept", "DELETE FROM execution WHERE idempotency_key = 'completed'"),
     ("execution__history_is_kept", f"{PRETEND} DELETE FROM execution WHERE idempotency_key = 'waiting'"),
     ("execution__history_is_kept", "TRUNCATE execution CASCADE"),
-    ("execution__history_is_kept", "ALTER TABLE inbox DISABLE TRIGGER USER; TRUNCATE execution CASCADE"),
+    (
+        "execution__history_is_kept",
+        f"{UNGUARDED} TRUNCATE execution CASCADE",
+    ),
     ("journal__is_append_only", "UPDATE journal SET payload = '{}'"),
     ("journal__is_append_only", "DELETE FROM journal"),
     ("journal__is_append_only", f"{PRETEND} DELETE FROM journal"),
@@ -394,10 +431,18 @@ ATTACKS = (
     ("inbox__is_not_edited", "UPDATE inbox SET kind = 'signal'"),
     ("inbox__is_not_edited", "TRUNCATE inbox"),
     ("inbox__cancel_is_kept", "DELETE FROM inbox"),
+    ("signal_key_pkey", SEND.format(KEYED.format("waiting"))),
+    ("signal_key_execution_id_fkey", SEND.format("gen_random_uuid()")),
+    ("signal_key__is_not_edited", "UPDATE signal_key SET request_digest = 'another'"),
+    ("signal_key__is_not_edited", "TRUNCATE signal_key"),
+    ("signal_key__is_kept", "DELETE FROM signal_key"),
     ("token__prefix", NEW_TOKEN.format("rc_1", "eve", 32, "human")),
     ("token__name", NEW_TOKEN.format("rc_2", "anna", 32, "human")),
     ("token__hash_has_32_bytes", NEW_TOKEN.format("rc_2", "eve", 31, "human")),
     ("token__kind", NEW_TOKEN.format("rc_2", "eve", 32, "root")),
+    ("idempotency_key__key_is_not_empty", NEW_KEY.format("eve", "")),
+    ("idempotency_key_pkey", NEW_KEY.format("human anna", "mine")),
+    ("idempotency_key__is_not_edited", 'UPDATE idempotency_key SET answer = \'{"name": "Forged"}\''),
     ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY['read', NULL]"),
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
     ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),

@@ -13,7 +13,8 @@ from db.connection import connect
 
 # Roles: Coder is used by steps, Spare is not. Orchestrations: Brief was executed; Idle never was. Both have an active
 # version 1; Brief also has an archived 2 and a draft 3. Executions are found by their key, which is their status; `new`
-# is queued and has no history yet, and the paused one has a child without a key.
+# is queued and has no history yet, and the paused one has a child without a key. The waiting and the completed one have
+# been sent a signal with a key of its own.
 WORLD = """
 INSERT INTO role (name, base_prompt, created_by) VALUES
   ('Coder', 'You write code.', 'anna'), ('Spare', 'Rest.', 'anna');
@@ -67,9 +68,13 @@ WITH finished AS (
   RETURNING id, epoch, idempotency_key
 ) INSERT INTO journal (execution_id, seq, epoch, kind, payload)
   SELECT id, 4, epoch, 'execution_' || replace(idempotency_key, 'timed_out', 'failed'), '{}' FROM finished;
+INSERT INTO signal_key (execution_id, key, request_digest)
+  SELECT id, 'paid', 'digest' FROM execution WHERE idempotency_key IN ('waiting', 'completed');
 INSERT INTO token (prefix, hash, name, kind) VALUES ('rc_1', decode(repeat('00', 32), 'hex'), 'anna', 'human');
 INSERT INTO session (hash, token_id, expires_at)
   SELECT decode(repeat('00', 32), 'hex'), id, now() + interval '7 days' FROM token WHERE name = 'anna';
+INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer)
+  VALUES ('human anna', 'mine', 'role.create', 'digest', '{"name": "Coder"}');
 """
 
 

@@ -123,6 +123,28 @@ EDITS = (
         f"SELECT array_agg(number ORDER BY number) FROM orchestration_version WHERE orchestration_id = {BRIEF}",
         [1, 2],
     ),
+    (
+        "what is proposed is published as it is",
+        f"UPDATE orchestration_version SET status = 'proposed' WHERE id = {DRAFT};"
+        + PUBLISH_DRAFT.replace("max_step_runs = 3", "max_step_runs = 3, major = 2, decided_by = 'anna'")
+        + ACTIVATE_DRAFT,
+        ACTIVE_NUMBER,
+        3,
+    ),
+    (
+        "what is proposed is rejected, and stays",
+        f"UPDATE orchestration_version SET status = 'proposed' WHERE id = {DRAFT};"
+        "UPDATE orchestration_version SET status = 'rejected', rejected_at = now(), rejection = 'no', "
+        f"decided_by = 'anna' WHERE id = {DRAFT}",
+        f"SELECT status || ': ' || rejection FROM orchestration_version WHERE id = {DRAFT}",
+        "rejected: no",
+    ),
+    (
+        "a key that was used a day ago is forgotten",
+        "DELETE FROM idempotency_key WHERE created_at < now() + interval '1 second'",
+        "SELECT count(*) FROM idempotency_key",
+        0,
+    ),
     ("publish, then activate", PUBLISH_DRAFT + ACTIVATE_DRAFT, ACTIVE_NUMBER, 3),
     ("activate, then publish", ACTIVATE_DRAFT + PUBLISH_DRAFT, ACTIVE_NUMBER, 3),
     (
@@ -322,6 +344,13 @@ EDITS = (
         0,
     ),
     (
+        "signals to two executions may have the same key",
+        "INSERT INTO signal_key (execution_id, key, request_digest) "
+        "SELECT id, 'paid', 'another' FROM execution WHERE idempotency_key = 'running'",
+        "SELECT count(*) FROM signal_key WHERE key = 'paid'",
+        3,
+    ),
+    (
         "two starters may use the same key",
         "INSERT INTO execution (id, version_id, input, started_by, idempotency_key, request_digest) "
         "SELECT gen_random_uuid(), version_id, '1', '{\"kind\": \"agent\", \"name\": \"bob\"}', 'queued', 'digest' "
@@ -351,6 +380,12 @@ EDITS = (
         "SELECT (SELECT count(*) FROM execution WHERE finished_at IS NOT NULL) || ' of ' "
         "|| count(*) FILTER (WHERE seq = 4) FROM journal",
         "1 of 1",
+    ),
+    (
+        "the keys of the signals to an execution go with it",
+        "SELECT execution_prune('23 hours', 100)",
+        "SELECT array_agg(status) FROM signal_key JOIN execution ON execution.id = execution_id",
+        ["waiting"],
     ),
     (
         "what has finished lately stays",

@@ -1,4 +1,4 @@
-"""Lists of executions, newest first, stay cheap also where what is asked for is rare and old."""
+"""Lists stay cheap in every order, and those of executions also where what is asked for is rare and old."""
 
 import re
 from uuid import UUID
@@ -6,8 +6,9 @@ from uuid import UUID
 import pytest
 
 from db.connection import Database
-from services.executions import selecting
+from services.executions import listing, selecting
 from services.executions.records import OPEN
+from services.paging import Order, Place, where
 
 # Two versions and two statuses; the rare ones are the oldest.
 _ROWS = """
@@ -72,3 +73,56 @@ async def test_the_few_that_are_open_are_found_without_walking_over_history(data
 
     assert re.findall(r'"Index Name": "(\w+)"', plan) == ["execution__by_status"]
     assert "Seq Scan" not in plan
+
+
+@pytest.mark.parametrize(("column", "value"), [("version_id", "uuid"), ("status", "text")])
+@pytest.mark.parametrize("way", ["ASC", "DESC"])
+async def test_of_each_status_or_version_only_a_page_is_read(
+    database: Database, column: str, value: str, way: str
+) -> None:
+    await database.pool.execute(_ROWS)
+    wanted = await database.pool.fetchval(f"SELECT array_agg(DISTINCT {column}) FROM execution")
+    query = listing._OF_EACH.format(
+        select="SELECT execution.id FROM execution", column=column, type=value, way=way, limit=11, where="true"
+    )
+
+    plan = await database.pool.fetchval(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", wanted, listing._FIRST, listing._LAST
+    )
+
+    index = {"version_id": "execution__by_version", "status": "execution__by_status"}[column]
+    assert set(re.findall(r'"Index Name": "(\w+)"', plan)) == {index, "execution_pkey"}
+    assert "Seq Scan" not in plan
+    assert max(float(rows) for rows in re.findall(r'"Actual Rows": ([\d.]+)', plan)) <= 11 * len(wanted)
+
+
+# Names, creations and changes each in an order of their own.
+_NAMED = """
+INSERT INTO role (name, base_prompt, created_by, created_at, updated_at)
+  SELECT 'R' || md5(n::text), '', 'anna', now() - make_interval(secs => n * 7 % 5000), now() - make_interval(secs => n)
+  FROM generate_series(1, 5000) AS n;
+INSERT INTO orchestration (name, created_by, created_at, updated_at)
+  SELECT name, created_by, created_at, updated_at FROM role;
+ANALYZE role, orchestration;
+"""
+
+
+@pytest.mark.parametrize("table", ["role", "orchestration"])
+@pytest.mark.parametrize(
+    ("by", "index"), [("name", "name"), ("created_at", "by_creation"), ("updated_at", "by_change")]
+)
+@pytest.mark.parametrize("way", ["ASC", "DESC"])
+async def test_every_order_of_a_list_is_that_of_an_index(
+    database: Database, table: str, by: str, index: str, way: str
+) -> None:
+    await database.pool.execute(_NAMED)
+    order = Order(f"{table}.{by}", f"{table}.id", by, str, descending=way == "DESC")
+    middle = await database.pool.fetchrow(f"SELECT {by}, id FROM {table} ORDER BY {by} LIMIT 1 OFFSET 2500")
+    text, values = where([order.behind(Place(key=middle[0], id=middle[1], list=""))])
+    query = f"SELECT * FROM {table} WHERE {text} ORDER BY {order} LIMIT 21"
+
+    plan = await database.pool.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
+
+    assert re.findall(r'"Index Name": "(\w+)"', plan) == [f"{table}__{index}"]
+    assert "Seq Scan" not in plan
+    assert max(float(rows) for rows in re.findall(r'"Actual Rows": ([\d.]+)', plan)) <= 33

@@ -35,6 +35,7 @@ TYPES = {
     "BOOLEAN": ("boolean", "bool"),
     "BYTEA": ("bytea", "bytea"),
     "INTEGER": ("integer", "int4"),
+    "JSON": ("json", "json"),
     "JSONB": ("jsonb", "jsonb"),
     "SMALLINT": ("smallint", "int2"),
     "TEXT": ("text", "text"),

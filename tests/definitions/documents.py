@@ -55,6 +55,10 @@ _WAITS: tuple[dict[str, Any], ...] = (
     {"for_ms": "<<input.n | default(3)>>"},
     {"until": "2020-01-31T12:00:00Z"},
     {"until": {"$expr": "'2021-01-31T12:00:00+01:00'"}},
+    {"event": "paid"},
+    {"event": "paid", "match": {"field": "output.n", "operator": "==", "value": "<<input.one | default(1)>>"}},
+    {"event": "seen", "match": "output.n == 1", "expires_after_ms": 50},
+    {"event": "seen", "output_schema": {"properties": {"n": {"const": 1}}}},
 )
 _LOOPS: tuple[dict[str, Any], ...] = (
     {},

@@ -646,9 +646,6 @@ _CATALOG: dict[str, Slip] = {
     "a kind that nobody performs": Slip(
         steps({"name": "A", "kind": "code", "language": "python", "source": "1"}), "NO_PERFORMER", "/steps/0/kind", []
     ),
-    "an event that nobody waits for": Slip(
-        steps(loop({"name": "A", "kind": "wait", "event": "paid"})), "NO_PERFORMER", "/steps/0/steps/0/event", []
-    ),
     "a misspelt orchestration": Slip(
         steps({"name": "A", "kind": "orchestration", "orchestration": "archve"}),
         "UNKNOWN_ORCHESTRATION",
@@ -783,6 +780,14 @@ _READINGS: dict[str, Slip] = {
         "UNKNOWN_REFERENCE",
         "/steps/0/collect",
         [replace("/steps/0/collect", "<<item.a?>>")],
+    ),
+    "a misspelt key in what an event has to be like": Slip(
+        steps(
+            {"name": "Plan"}, {"name": "B", "kind": "wait", "event": "paid", "match": "output.id == context.Plna.id"}
+        ),
+        "UNKNOWN_REFERENCE",
+        "/steps/1/match",
+        [replace("/steps/1/match", "output.id == context.Plan.id")],
     ),
     "an error where none is": Slip(
         steps({"name": "A"}, **{"finally": listed({"name": "B", "inputMapping": {"e": "<<error.code>>"}})}),

@@ -56,7 +56,8 @@ def test_every_code_that_is_written_in_the_sources_is_listed() -> None:
         if isinstance(value, ast.Constant)
     }
 
-    assert made == CODES
+    # What a publication finds, and a check does not.
+    assert made == CODES | {"BREAKING_CHANGE"}
 
 
 def test_a_step_gets_the_only_role_there_is() -> None:

@@ -1,6 +1,6 @@
 """Plays a document as a `json run` block of the documentation says: with its input and its answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +16,8 @@ from services.engine.core.events import (
     CancelRequested,
     ChildStarted,
     ExecutionStarted,
+    SignalReceived,
+    StepCompleted,
     StepFailed,
     Usage,
 )
@@ -23,6 +25,7 @@ from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import plan_of
 from services.engine.core.settle import complete
 from services.engine.core.state import FINISHED, NEW, State
+from services.engine.performer import expired
 from services.failure import RETRYABLE, Failure
 from services.json import Json
 
@@ -36,13 +39,15 @@ class Run:
     """An execution in memory.
 
     `answers` are by the path or the name of a step. Of the steps that are under way, the one whose answer stands first
-    is answered first; when none has an answer, the time of a wait goes by. Of a step that starts a child the answer is
-    what that gives. `asked` are the paths that were started, in
-    their order, and `delays` how long before each further attempt.
+    is answered first; when none has an answer, the next of the `signals` comes, and when there is none left, the time
+    of a wait goes by. Of a step that starts a child the answer is what that gives. `asked` are the paths that were
+    started, in their order, and `delays` how long before each further attempt.
     """
 
     document: Document
     answers: Mapping[str, Json]
+    signals: Sequence[Mapping[str, Json]] = ()
+    signalled: int = 0
     state: State = NEW
     asked: list[str] = field(default_factory=list[str])
     delays: dict[str, list[int]] = field(default_factory=dict[str, list[int]])
@@ -58,7 +63,9 @@ class Run:
         self._happen(ExecutionStarted(execution=_EXECUTION, at=_STARTED_AT, input=input, calls=calls))
         while self.state.phase not in FINISHED:
             path, key = self._next()
-            if path is not None:
+            if key is None and self.signalled < len(self.signals):
+                self._happen(self._signal())
+            elif path is not None:
                 command = self._waiting.pop(path)
                 if self._plan.steps[name_of(path)].definition.kind == "orchestration":
                     self._happen(ChildStarted(path=path, attempt=command.attempt, execution=_CHILD))
@@ -73,10 +80,12 @@ class Run:
         turn = advance(self._plan, self.state, event)
         self.state = turn.state
         for command in turn.commands:
-            if isinstance(command, StartStep) and command.is_expiry:
+            if isinstance(command, StartStep) and command.is_expiry and self.state.steps[command.path].child:
                 continue  # every child is done in time
             if isinstance(command, StartStep):
                 self._waiting[command.path] = command
+                if command.is_expiry:
+                    continue
                 if command.attempt == 1:
                     self.asked.append(command.path)
                 else:
@@ -85,6 +94,14 @@ class Run:
                 stopped = [path for path in self._waiting if path == command.path or is_within(path, command.path)]
                 for path in stopped:
                     del self._waiting[path]
+        for settled in turn.events:
+            if isinstance(settled, StepCompleted | StepFailed) and settled.signal is not None:
+                self._waiting.pop(settled.path, None)  # its timer
+
+    def _signal(self) -> SignalReceived:
+        sent: Any = self.signals[self.signalled]
+        self.signalled += 1
+        return SignalReceived(id=self.signalled, name=sent["event"], data=sent.get("data"), by="somebody")
 
     def _next(self) -> tuple[str | None, str | None]:
         """The path to answer next, and the key of its answer."""
@@ -96,6 +113,9 @@ class Run:
         return next(waits, None), None
 
     def _answer(self, command: StartStep, key: str | None) -> AnyEvent:
+        if key is None and command.is_expiry:
+            failure = expired(self._plan.steps[name_of(command.path)].definition, command)
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         if key is None:
             return self._completed(command, None, None)
         self.used.add(key)

@@ -29,6 +29,8 @@ from services.definitions.document import (
 )
 from services.definitions.kinds import NEEDS
 from services.engine.attempts import MAX_OUTPUT_BYTES
+from services.engine.orders import MAX_SIGNAL_BYTES
+from services.executions.signalling import MAX_ALL_SIGNALS_BYTES, MAX_SIGNALS
 from services.expressions import (
     FILTERS,
     FUNCTIONS,
@@ -267,6 +269,9 @@ def test_the_limits_are_those_of_the_code() -> None:
         "iterations of a loop": _most("maxIterations"),
         "items of a map": _most("maxItems"),
         "bytes of the context, and of one output": MAX_OUTPUT_BYTES,
+        "bytes of the data of one signal": MAX_SIGNAL_BYTES,
+        "bytes of all signals to one execution": MAX_ALL_SIGNALS_BYTES,
+        "signals to one execution": MAX_SIGNALS,
         "bytes of one resolved mapping": filters.MAX_OUTPUT_BYTES,
         "characters of a path": paths.MAX_PATH,
         "characters of a tag": tags.MAX_TAG,

@@ -21,7 +21,7 @@ PAGES = ("definition.md", "recipes.md", "coming-from.md")
 # What may stand below a document, and says something about it.
 SAYINGS = ("run", "problems", "canonical", "diff")
 # What a run may say.
-RUN = {"input", "answers", "output", "failure", "cancelled", "asked", "delays", "bound"}
+RUN = {"input", "answers", "signals", "output", "failure", "cancelled", "asked", "delays", "bound"}
 
 
 def documents() -> list[Any]:
@@ -69,11 +69,12 @@ def test_a_run_ends_as_it_says(_: Json, raw: Json, told: Any) -> None:
     input = with_defaults(document.input, told.get("input", {}))
     assert document.input is None or problems_of_value(document.input, input) == []
 
-    run = Run(document, told["answers"]).play(input, is_cancelled=told.get("cancelled", False))
+    run = Run(document, told["answers"], told.get("signals", ())).play(input, is_cancelled=told.get("cancelled", False))
 
     failure = run.state.failure.code if run.state.failure is not None else None
     assert (run.state.output, failure) == (told.get("output"), told.get("failure"))
     assert run.used == set(told["answers"])
+    assert run.signalled == len(told.get("signals", ()))
     assert run.asked == told.get("asked", run.asked)
     assert run.delays == told.get("delays", run.delays)
     assert max_step_runs(document) == told.get("bound", max_step_runs(document))

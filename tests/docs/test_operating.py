@@ -51,10 +51,10 @@ class Shop:
 async def test_a_story_goes_as_it_is_told(
     engine: Engine, story: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (document,) = [block.value for block in blocks(PAGE, "yaml")]
     monkeypatch.setattr(registry, "_tools", {})
     registry.register(*(tool(name)(_nothing) for name in ("shop.reserve", "shop.charge", "shop.thank")))
-    await orchestrations.create(OPERATOR, document=document)
+    for block in blocks(PAGE, "yaml"):
+        await orchestrations.create(OPERATOR, document=block.value)
     shop, told = Shop(), None
     async with engine.working(engine.worker(shop.perform)):
         for act in story:
@@ -70,14 +70,14 @@ async def test_a_story_goes_as_it_is_told(
                 await shop.is_stuck.wait()
                 found = await executions.get(OPERATOR, execution=told.id)
             else:
-                found = await engine.finished(told.id)
+                found = await engine.until(told.id, lambda it, wanted=act["status"]: it.status == wanted)
 
             assert (found.status, found.output) == (act["status"], act.get("output"))
             assert shop.performed == act["performed"]
 
 
 async def _ends_of_restarts(engine: Engine) -> set[str]:
-    found = await executions.list_(OPERATOR, orchestration="order")
+    found = (await executions.list_(OPERATOR, orchestration="order")).items
     return {(await engine.finished(one.id)).status for one in found if one.restart_of is not None}
 
 
@@ -97,10 +97,11 @@ async def _nothing(*, item: str = "") -> None:
     """Never called: the shop performs every step."""
 
 
-async def test_the_query_for_overrides_is_one(database: Database) -> None:
-    (query,) = [block.text for block in blocks(PAGE, "sql")]
+async def test_each_query_is_one_that_runs(database: Database) -> None:
+    queries = [block.text for block in blocks(PAGE, "sql")]
 
-    assert await database.pool.fetch(query) == []
+    assert len(queries) == 2
+    assert [await database.pool.fetch(query) for query in queries] == [[], []]
 
 
 def test_each_call_of_the_table_has_a_story() -> None:

@@ -12,7 +12,7 @@ from services.definitions.document import KINDS, Document
 from services.engine import journal
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, decide, replay
-from services.engine.core.events import AnyEvent, ExecutionStarted, StepFailed
+from services.engine.core.events import AnyEvent, ExecutionStarted, SignalReceived, StepFailed
 from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan, plan_of
 from services.engine.core.settle import complete
@@ -82,6 +82,9 @@ class Play:
             self.happen(StepFailed(path=path, attempt=command.attempt, failure=answer))
         else:
             self.happen(complete(self.plan, self.state, path, attempt=command.attempt, output=answer))
+
+    def signal(self, event: str, data: Json = None) -> None:
+        self.happen(SignalReceived(id=len(self.history), name=event, data=data, by="anna"))
 
     def run(self) -> "Play":
         while self.state.phase not in FINISHED:

@@ -50,7 +50,7 @@ async def start(name: str = "root", input: Json = None) -> UUID:
 
 async def children(parent: UUID) -> list[executions.Execution]:
     """The oldest first."""
-    return (await executions.list_(OPERATOR, parent=parent, limit=1_000))[::-1]
+    return (await executions.list_(OPERATOR, parent=parent, limit=1_000)).items[::-1]
 
 
 async def until(engine: Engine, query: str, *arguments: object) -> None:

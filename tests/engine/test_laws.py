@@ -14,7 +14,14 @@ from services.engine import journal
 from services.engine.core.children import awaited, ended
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, decide, replay, resume
-from services.engine.core.events import AnyEvent, CancelRequested, ExecutionFailed, StepFailed
+from services.engine.core.events import (
+    AnyEvent,
+    CancelRequested,
+    ExecutionFailed,
+    SignalReceived,
+    StepCompleted,
+    StepFailed,
+)
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import Plan, plan_of
 from services.engine.core.settle import complete
@@ -27,7 +34,9 @@ from tests.engine.plans import child_of, started
 
 
 class Simulation:
-    """Answers what the core asks for, and ends the children, in an order and with results that the data chooses."""
+    """Answers what the core asks for, ends the children and sends signals, in an order and with results that the data
+    chooses; signals also when nobody waits for them.
+    """
 
     def __init__(self, document: Document, data: Any, *, may_fail: bool = True) -> None:
         self.plan: Plan = plan_of(document)
@@ -36,6 +45,7 @@ class Simulation:
         self.asked: dict[str, StartStep] = {}
         self.starts = 0
         self.inputs: dict[str, Json] = {}
+        self.signals = 0
         self._data = data
         self._may_fail = may_fail
         self.feed(advance(self.plan, NEW, started({"n": data.draw(st.integers(0, 3))})))
@@ -62,6 +72,9 @@ class Simulation:
             else:
                 for path in [path for path in self.asked if path == command.path or is_within(path, command.path)]:
                     del self.asked[path]
+        for event in turn.events:
+            if taken_by(event) is not None:
+                self.asked.pop(event.path, None)  # its timer
 
     @property
     def children(self) -> dict[str, UUID]:
@@ -70,20 +83,46 @@ class Simulation:
         return {path: step.child for path, step in self.state.steps.items() if step.child in expected and step.child}
 
     @property
+    def expected(self) -> dict[str, str]:
+        """The events that steps wait for, by the path of the step."""
+        return {path: step.event for path, step in self.state.steps.items() if step.status == "waiting" and step.event}
+
+    @property
     def open(self) -> list[str]:
         """Where something can happen."""
-        return sorted({*self.asked, *self.children})
+        return sorted({*self.asked, *self.children, *self.expected})
 
     def step(self) -> None:
-        self.feed(advance(self.plan, self.state, self.event()))
+        if self.plan.events and self.signals < 8 and self._data.draw(st.integers(0, 4)) == 4:
+            self.feed(advance(self.plan, self.state, self.signal(self._data.draw(st.sampled_from(self.events)))))
+        if self.open:
+            self.feed(advance(self.plan, self.state, self.event()))
+
+    @property
+    def events(self) -> list[str]:
+        return sorted(self.plan.events)
 
     def event(self) -> AnyEvent:
         path = self._data.draw(st.sampled_from(self.open))
-        child, asked = self.children.get(path), self.asked.pop(path, None)
-        if child is not None and (asked is None or not self._may_fail or self._data.draw(st.booleans())):
-            return self.end(path, child)
-        assert asked is not None
-        return self.answer(asked)
+        child, expected, asked = self.children.get(path), self.expected.get(path), self.asked.get(path)
+        if child is None and expected is None:
+            assert asked is not None
+            del self.asked[path]
+            return self.answer(asked)
+        if asked is not None and self._may_fail and self._data.draw(st.booleans()):
+            del self.asked[path]
+            return self.answer(asked)
+        if expected is not None:
+            return self.signal(expected)
+        assert child is not None
+        self.asked.pop(path, None)
+        return self.end(path, child)
+
+    def signal(self, event: str) -> SignalReceived:
+        """A signal; unless nothing may fail, perhaps one that not every wait can use."""
+        self.signals += 1
+        n = self._data.draw(st.sampled_from([1, 1, 0])) if self._may_fail else 1
+        return SignalReceived(id=self.signals, name=event, data={"n": n}, by="anna")
 
     def end(self, path: str, child: UUID) -> AnyEvent:
         failure = self._failure("CHILD_FAILED")
@@ -93,7 +132,9 @@ class Simulation:
 
     def answer(self, command: StartStep) -> AnyEvent:
         if command.is_expiry:
-            return StepFailed(path=command.path, attempt=command.attempt, failure=_failure("TIMEOUT", retryable=True))
+            code = "WAIT_EXPIRED" if command.path in self.expected else "TIMEOUT"
+            failure = _failure(code, retryable=code == "TIMEOUT")
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         if (failure := self._failure("TOOL_ERROR")) is not None:
             return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         kind = self.plan.steps[name_of(command.path)].definition.kind
@@ -111,6 +152,11 @@ class Simulation:
     def run(self) -> None:
         while self.state.phase not in FINISHED:
             self.step()
+
+
+def taken_by(event: AnyEvent) -> int | None:
+    """The signal that the step has taken whose event this is."""
+    return event.signal if isinstance(event, StepCompleted | StepFailed) else None
 
 
 def _failure(code: str, *, retryable: bool) -> Failure:
@@ -200,6 +246,7 @@ def test_a_late_answer_changes_nothing(document: Document, data: Any) -> None:
     while simulation.state.phase not in FINISHED:
         late += [simulation.answer(command) for command in simulation.asked.values()]
         late += [simulation.end(path, child) for path, child in simulation.children.items()]
+        late += [simulation.signal(event) for event in simulation.plan.events]
         simulation.step()
 
     after = replay(simulation.plan, late, simulation.state)
@@ -234,6 +281,25 @@ def test_what_happened_can_be_traced_step_by_step(document: Document, data: Any)
     assert {path for path in simulation.inputs if path not in steps} == set()
     assert {path: steps[path].input for path in simulation.inputs} == simulation.inputs
     assert all(step.status not in ("running", "waiting", "retrying") for step in steps.values())
+
+
+@given(documents(), st.data())
+def test_a_signal_is_kept_until_one_step_takes_it(document: Document, data: Any) -> None:
+    simulation = Simulation(document, data)
+    while simulation.state.phase not in FINISHED:
+        simulation.step()
+
+        received = [event.id for event in simulation.history if isinstance(event, SignalReceived)]
+        taken = [id for event in simulation.history if (id := taken_by(event)) is not None]
+        assert sorted([*taken, *simulation.state.signals]) == received
+        for path, event in simulation.expected.items():
+            wait = simulation.plan.steps[name_of(path)].definition
+            left = [signal.data for signal in simulation.state.signals.values() if signal.name == event]
+            assert left == [] if wait.match is None else {"n": 1} not in left
+            assert wait.expires_after_ms is None or simulation.asked[path].delay_ms == wait.expires_after_ms
+
+    waits = [event.path for event in simulation.history if taken_by(event) is not None]
+    assert len(waits) == len(set(waits))
 
 
 @given(documents(), st.data())

@@ -16,6 +16,7 @@ from services.engine.core.events import (
     ExecutionRestarted,
     PauseRequested,
     ResumeRequested,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -28,7 +29,7 @@ from services.engine.core.paths import is_within
 from services.engine.core.state import FINISHED, State, is_open
 from services.engine.core.trace import trace
 from tests.definitions.documents import documents
-from tests.engine.test_laws import Simulation
+from tests.engine.test_laws import Simulation, taken_by
 
 OPEN = ("pending", "running", "waiting", "retrying")
 
@@ -147,6 +148,23 @@ def test_a_restart_can_be_restarted(document: Document, data: Any) -> None:
 
     third.run()
     assert third.state.phase in FINISHED
+
+
+@given(documents(), st.data())
+def test_a_restart_has_the_signals_that_nobody_had_taken_and_those_that_were_taken_by_what_it_keeps(
+    document: Document, data: Any
+) -> None:
+    origin = Simulation(document, data)
+    run_somehow(origin, data)
+    received = [event.id for event in origin.history if isinstance(event, SignalReceived)]
+    taken = {id: event for event in origin.history if (id := taken_by(event)) is not None}
+
+    history = fork(origin, data.draw(st.sampled_from(begun(origin))))
+
+    assert [event.id for event in history if isinstance(event, SignalReceived)] == [
+        id for id in received if id not in taken or taken[id] in history
+    ]
+    assert set(replay(origin.plan, history).signals) == set(received) - taken.keys()
 
 
 @given(documents(), st.data())

@@ -50,7 +50,7 @@ async def ended(engine: Engine, execution: UUID) -> executions.ExecutionDetail:
 
 async def children(parent: UUID) -> list[executions.Execution]:
     """The oldest first."""
-    return (await executions.list_(OPERATOR, parent=parent))[::-1]
+    return (await executions.list_(OPERATOR, parent=parent)).items[::-1]
 
 
 async def step(execution: UUID, path: str) -> executions.StepLog:

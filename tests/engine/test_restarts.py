@@ -66,7 +66,7 @@ async def test_a_retry_does_what_failed_and_what_follows_and_nothing_else(engine
     )
     assert engine.script.attempts == [("Check", 1), ("Publish", 1)]
     assert (await executions.get(OPERATOR, execution=origin)).status == "failed"
-    assert [one.id for one in await executions.list_(OPERATOR, restart_of=origin)] == [retried.id]
+    assert [one.id for one in (await executions.list_(OPERATOR, restart_of=origin)).items] == [retried.id]
     logs = await executions.steps(OPERATOR, execution=retried.id)
     assert [(log.path, log.status, log.attempts) for log in logs] == [
         (name, "completed", 1) for name in ("Fetch", "Check", "Publish")
@@ -394,5 +394,5 @@ async def test_a_long_execution_is_restarted_near_its_end_in_reasonable_time(eng
 async def _until_newest(engine: Engine, status: str) -> None:
     """Until the newest execution has that status. Its steps are too many to be traced again and again."""
     async with asyncio.timeout(100):
-        while (await executions.list_(OPERATOR, limit=1))[0].status != status:
+        while (await executions.list_(OPERATOR, limit=1)).items[0].status != status:
             pass

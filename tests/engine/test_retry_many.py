@@ -79,7 +79,7 @@ async def restarted(engine: Engine) -> list[UUID]:
 
 
 async def ends_of_restarts(engine: Engine, *origins: UUID) -> list[str]:
-    news = [one.id for origin in origins for one in await executions.list_(OPERATOR, restart_of=origin)]
+    news = [one.id for origin in origins for one in (await executions.list_(OPERATOR, restart_of=origin)).items]
     return await ended(engine, *news)
 
 
@@ -142,7 +142,7 @@ async def test_children_are_left_to_their_parents_but_for_those_that_go_on_alone
     engine.script.answers["B"] = no
     parent = (await executions.start(OPERATOR, orchestration="family")).id
     await ended(engine, parent)
-    waited, detached = await executions.list_(OPERATOR, parent=parent)
+    waited, detached = (await executions.list_(OPERATOR, parent=parent)).items
     await ended(engine, detached.id)
     engine.script.answers.clear()
 
@@ -150,8 +150,8 @@ async def test_children_are_left_to_their_parents_but_for_those_that_go_on_alone
 
     assert (counts(done), done.first_ids) == ((2, 0, 2, 0), (parent, detached.id))
     assert await ends_of_restarts(engine, parent, detached.id) == ["completed", "completed"]
-    (retried,) = await executions.list_(OPERATOR, restart_of=parent)
-    (new,) = await executions.list_(OPERATOR, parent=retried.id)
+    (retried,) = (await executions.list_(OPERATOR, restart_of=parent)).items
+    (new,) = (await executions.list_(OPERATOR, parent=retried.id)).items
     assert (new.status, new.restart_of) == ("completed", None)
 
 
@@ -275,7 +275,7 @@ async def test_a_retry_keeps_the_priority(engine: Engine) -> None:
 
     await executions.retry_many(OPERATOR, filter=ExecutionFilter(ids=(low.id,)))
 
-    (retried,) = await executions.list_(OPERATOR, restart_of=low.id)
+    (retried,) = (await executions.list_(OPERATOR, restart_of=low.id)).items
     assert retried.priority == -9
 
 

@@ -1,6 +1,6 @@
 """Examples as a user has them: loaded from their files into a database, run by a worker."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -67,9 +67,14 @@ async def database_opened(database: Database) -> AsyncIterator[None]:
 
 @pytest.fixture
 def run(database_url: str, tools: None) -> RunExample:
-    """Runs the example at a path with the answers of its roles, on the input of its header or another."""
+    """Runs the example at a path with the answers of its roles, on the input of its header or another.
 
-    async def run_example(path: str, answers: dict[str, Answer], input: Json = None) -> Run:
+    The `signals`, each an event and its data, are sent as it starts; they are kept until they are waited for.
+    """
+
+    async def run_example(
+        path: str, answers: dict[str, Answer], input: Json = None, signals: Sequence[tuple[str, Json]] = ()
+    ) -> Run:
         example = Example(path)
         cast = Cast(example.bundle["roles"], answers)
         with model_that(cast) as model:
@@ -80,6 +85,8 @@ def run(database_url: str, tools: None) -> RunExample:
                 *_, orchestration = loaded.orchestrations
                 given = example.input if input is None else input
                 started = await executions.start(OPERATOR, orchestration=orchestration.name, input=given)
+                for event, data in signals:
+                    await executions.signal(OPERATOR, execution=started.id, event=event, data=data)
                 finished = await ends.of(started.id)
                 steps = await executions.steps(OPERATOR, execution=started.id)
         return Run(cast.turns, finished, steps)

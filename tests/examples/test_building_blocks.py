@@ -207,3 +207,28 @@ async def test_each_chapter_is_an_execution_of_its_own_and_one_that_fails_is_lef
     ]  # fmt: skip
     assert [(failed["index"], failed["code"]) for failed in output["missing"]] == [(1, "CHILD_FAILED")]
     assert len({step.child for step in done.steps if step.name == "Chapter"}) == 3
+
+
+async def test_a_draft_is_written_anew_by_what_a_person_says_until_they_approve(run: RunExample) -> None:
+    done = await run(
+        "building-blocks/human-feedback.yaml",
+        {"Letter Writer": ["At six.", "At six, to save heat."]},
+        {"brief": "We close at six."},
+        [
+            ("feedback", {"approved": False, "comments": "Say why."}),
+            ("feedback", {"approved": True}),
+            ("feedback", {"approved": False, "comments": "Too late."}),
+        ],
+    )
+
+    asked = {"brief": "We close at six.", "lastDraft": None, "comments": None}
+    assert done.inputs("Letter Writer") == [asked, {**asked, "lastDraft": "At six.", "comments": "Say why."}]
+    assert done.output == {"letter": "At six, to save heat.", "approved": True, "rounds": 2}
+    assert [done.statuses[f"Rounds[1]/{name}"] for name in ("Feedback", "Patience")] == ["completed", "cancelled"]
+
+
+async def test_a_draft_that_nobody_speaks_of_in_time_is_the_last(run: RunExample) -> None:
+    done = await run("building-blocks/human-feedback.yaml", {"Letter Writer": "At six."})
+
+    assert done.output == {"letter": "At six.", "approved": False, "rounds": 1}
+    assert done.statuses["Rounds[0]/Feedback"] == "cancelled"

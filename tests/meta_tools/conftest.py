@@ -78,7 +78,7 @@ async def made_role(name: str, *tools: str, prompt: str = "Be brief.") -> roles.
 async def everything() -> tuple[object, ...]:
     """Every role, orchestration and execution there is."""
     return (
-        await roles.list_(OPERATOR),
-        await orchestrations.list_(OPERATOR),
-        await executions.list_(OPERATOR),
+        (await roles.list_(OPERATOR)).items,
+        (await orchestrations.list_(OPERATOR)).items,
+        (await executions.list_(OPERATOR)).items,
     )

@@ -118,8 +118,8 @@ async def test_an_agent_makes_roles_and_an_orchestration_runs_it_and_reports(
             started = await executions.start(OPERATOR, orchestration="workflow-designer", input=INPUT)
             designed = await ends.of(started.id)
 
-            child, itself = await executions.list_(OPERATOR)
-            made = {role.name: role for role in await roles.list_(OPERATOR)}
+            child, itself = (await executions.list_(OPERATOR)).items
+            made = {role.name: role for role in (await roles.list_(OPERATOR)).items}
             workflow = await orchestrations.get(OPERATOR, orchestration="explain-and-review")
             history = await executions.steps(OPERATOR, execution=child.id)
 

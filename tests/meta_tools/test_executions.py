@@ -50,7 +50,7 @@ async def test_an_input_that_does_not_fit_is_refused_with_its_place(designer: Ag
     refusal = await designer.refused("execute_orchestration", orchestration="echo", input={"word": 3})
 
     assert [(it["code"], it["path"]) for it in refusal["problems"]] == [("SCHEMA_MISMATCH", "/input/word")]
-    assert await executions.list_(OPERATOR) == []
+    assert (await executions.list_(OPERATOR)).items == []
 
 
 @pytest.mark.parametrize("key", ["execution/Design/call_1", "long/" * 60])
@@ -61,7 +61,7 @@ async def test_a_repeated_call_starts_nothing_twice(designer: Agent, echo: str, 
     second = await agent.call("execute_orchestration", orchestration="echo", input=HI)
 
     assert second == first
-    assert [str(it.id) for it in await executions.list_(OPERATOR)] == [first["executionId"]]
+    assert [str(it.id) for it in (await executions.list_(OPERATOR)).items] == [first["executionId"]]
 
 
 async def test_the_agents_own_key_ties_calls_together(designer: Agent, echo: str) -> None:

@@ -97,7 +97,7 @@ async def test_one_that_never_ran_can_be_deleted_one_that_did_cannot(designer: A
     refusal = await designer.refused("delete_orchestration", orchestration="ran")
 
     assert refusal["code"] == "CONFLICT" and "isActive: false" in str(refusal["message"])
-    assert [it.name for it in await orchestrations.list_(OPERATOR)] == ["ran"]
+    assert [it.name for it in (await orchestrations.list_(OPERATOR)).items] == ["ran"]
 
 
 async def test_a_repeated_creation_gives_back_the_orchestration_it_made(designer: Agent) -> None:
@@ -106,7 +106,7 @@ async def test_a_repeated_creation_gives_back_the_orchestration_it_made(designer
     second = await designer.call("create_orchestration", **ECHO)
 
     assert second == first
-    assert [(it.name, it.version) for it in await orchestrations.list_(OPERATOR)] == [("echo", 1)]
+    assert [(it.name, it.version) for it in (await orchestrations.list_(OPERATOR)).items] == [("echo", 1)]
 
 
 async def test_a_creation_with_other_content_or_by_somebody_else_is_a_conflict(designer: Agent) -> None:

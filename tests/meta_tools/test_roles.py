@@ -50,7 +50,7 @@ async def test_a_deleted_role_is_gone(designer: Agent) -> None:
 
     assert (await designer.call("delete_role", role=made["id"]))["name"] == "Reader"
 
-    assert [role.name for role in await roles.list_(OPERATOR)] == ["Designer"]
+    assert [role.name for role in (await roles.list_(OPERATOR)).items] == ["Designer"]
 
 
 async def test_a_refusal_says_where_and_what_would_be_right(designer: Agent) -> None:
@@ -102,7 +102,7 @@ async def test_a_repeated_creation_gives_back_the_role_it_made(designer: Agent) 
     second = await designer.call("create_role", **asked)
 
     assert second == first
-    assert [role.name for role in await roles.list_(OPERATOR)] == ["Designer", "Reader"]
+    assert [role.name for role in (await roles.list_(OPERATOR)).items] == ["Designer", "Reader"]
 
 
 @pytest.mark.parametrize(

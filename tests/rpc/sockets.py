@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from api.rpc import (
     MAX_MESSAGE_BYTES,
+    Form,
     Procedure,
     RequestInfo,
     Router,
@@ -170,6 +171,12 @@ async def held(ctx: Context) -> str:
     return "let go"
 
 
+@mutation
+async def form(ctx: Context, *, form: Form) -> str:
+    """A form, for another link."""
+    return form.text("name")
+
+
 @query
 async def meet(ctx: Context) -> str:
     """Returns when somebody else is here as well."""
@@ -213,6 +220,7 @@ router = Router(
     chatter=chatter,
     watched=watched,
     stream=stream,
+    form=form,
     held=held,
     who=who,
 )

@@ -193,6 +193,14 @@ def test_a_head_request_only_warms_up(server: Server, target: str) -> None:
             "UNSUPPORTED_MEDIA_TYPE",
             'Unsupported content-type "application/json-patch+json',
         ),
+        (
+            "POST",
+            "ping",
+            {"content_encoding": "gzip", "content_type": "application/json"},
+            415,
+            "UNSUPPORTED_MEDIA_TYPE",
+            'Unsupported content-encoding "gzip"; send the body as it is',
+        ),
         ("DELETE", "ping", {}, 415, "UNSUPPORTED_MEDIA_TYPE", "Missing content-type header"),
         (
             "GET",

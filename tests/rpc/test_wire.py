@@ -135,6 +135,42 @@ def test_depth_is_never_found_where_there_is_none(value: Any) -> None:
     check_text(text, max_depth=depth(value))
 
 
+@given(pairs=st.lists(st.tuples(st.text(max_size=3), json_values), max_size=5), nested=st.booleans())
+def test_a_key_is_given_once_in_an_object(pairs: list[tuple[str, Any]], nested: bool) -> None:
+    members = b",".join(msgspec.json.encode(key) + b":" + msgspec.json.encode(value) for key, value in pairs)
+    text = b"{" + members + b"}"
+    keys = [key for key, _ in pairs]
+
+    try:
+        check_text(b'{"":[1,' + text + b"]}" if nested else text)
+        is_taken = True
+    except RpcError as error:
+        is_taken = False
+        assert "is given twice" in error.message
+
+    assert is_taken == (len(set(keys)) == len(keys))
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        (rb'{"a":1,"\u0061":2}', "a"),
+        (rb'{"say \"a\":":1, "b":[{"c" : 1,"d":2, "c" :2}]}', "c"),
+        (b'{"' + b"k" * 200 + b'":1,"' + b"k" * 200 + b'":1}', "k" * 100),
+    ],
+)
+def test_a_key_given_twice_is_named(text: bytes, key: str) -> None:
+    with pytest.raises(RpcError) as refused:
+        check_text(text)
+
+    assert refused.value.message == f"the key `{key}` is given twice in one object; which one counts?"
+
+
+@pytest.mark.parametrize("text", [rb'{"a":"\"a\":","b":1}', b'[{"a":1},{"a":1e999999}]', b'{"a":1,"a"', b'"a":"a":'])
+def test_what_only_looks_like_a_key_is_none(text: bytes) -> None:
+    check_text(text)
+
+
 @given(json_values)
 def test_what_javascript_reads_is_what_was_meant(value: Any) -> None:
     def as_sent(value: Any) -> Any:

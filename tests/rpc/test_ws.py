@@ -105,6 +105,17 @@ ANSWERS: dict[str, tuple[Any, list[Any]]] = {
             )
         ],
     ),
+    "a form": (
+        call(1, "mutation", "form", {"name": "x"}),
+        [
+            error(
+                1,
+                "Cannot take multipart/form-data over WebSockets, which carry JSON - use httpLink",
+                *(-32015, "UNSUPPORTED_MEDIA_TYPE", 415),
+                "form",
+            )
+        ],
+    ),
     "tracked items": (
         call(2, "subscription", "ticks", {"count": 2}),
         [

@@ -109,11 +109,11 @@ async def test_an_inactive_orchestration_does_not_start() -> None:
 async def test_lists_are_newest_first_filtered_and_paged() -> None:
     ids = [(await executions.start(OPERATOR, orchestration="flow", input={"topic": str(n)})).id for n in range(3)]
 
-    newest = await executions.list_(OPERATOR, orchestration="flow", status="queued", limit=2)
+    newest = (await executions.list_(OPERATOR, orchestration="flow", status="queued", limit=2)).items
 
     assert [found.id for found in newest] == [ids[2], ids[1]]
-    assert [found.id for found in await executions.list_(OPERATOR, before=ids[1])] == [ids[0]]
-    assert await executions.list_(OPERATOR, status="failed") == []
+    assert [found.id for found in (await executions.list_(OPERATOR, before=ids[1])).items] == [ids[0]]
+    assert (await executions.list_(OPERATOR, status="failed")).items == []
 
 
 @pytest.mark.parametrize("error", ['{"oops": 1}', '"by hand"', "[]"])
@@ -121,7 +121,7 @@ async def test_whatever_somebody_has_ended_one_with_it_is_shown(opened: Database
     ended = await executions.start(OPERATOR, orchestration="flow", input={"topic": "tea"})
     await opened.pool.execute(ENDED, ended.id, error)
 
-    (listed,) = await executions.list_(OPERATOR)
+    (listed,) = (await executions.list_(OPERATOR)).items
     found = await executions.get(OPERATOR, execution=ended.id)
 
     assert (listed.id, listed.status) == (ended.id, "failed")
@@ -146,7 +146,9 @@ async def test_who_lacks_the_scope_is_refused() -> None:
 async def test_a_key_gives_back_its_execution_whatever_has_changed_since() -> None:
     first = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
     stricter = {"type": "object", "required": ["topic", "more"], "properties": {"n": {"default": 9}}}
-    await orchestrations.update(OPERATOR, orchestration="flow", changes={"input": stricter}, is_active=False)
+    await orchestrations.update(
+        OPERATOR, orchestration="flow", changes={"input": stricter}, is_active=False, breaking=True
+    )
 
     again = await executions.start(OPERATOR, orchestration="flow", input={"topic": "x"}, idempotency_key="k")
 
@@ -155,7 +157,7 @@ async def test_a_key_gives_back_its_execution_whatever_has_changed_since() -> No
 
 async def test_an_input_with_very_many_faults_is_refused_with_some_of_them() -> None:
     schema = {"type": "object", "properties": {"list": {"items": {"type": "string"}}}}
-    await orchestrations.update(OPERATOR, orchestration="flow", changes={"input": schema})
+    await orchestrations.update(OPERATOR, orchestration="flow", changes={"input": schema}, breaking=True)
 
     with pytest.raises(Invalid) as refusal:
         await executions.start(OPERATOR, orchestration="flow", input={"list": list(range(10_000))})
@@ -181,7 +183,7 @@ async def test_a_start_is_put_off_by_a_delay_or_to_an_instant(opened: Database) 
     assert timedelta(seconds=90) <= by_delay.available_at - now < timedelta(seconds=150)
     assert (by_instant.available_at, by_instant.priority, by_instant.status) == (at, -3, "queued")
     assert now <= at_once.available_at < now + timedelta(seconds=60)
-    assert by_instant in await executions.list_(OPERATOR)
+    assert by_instant in (await executions.list_(OPERATOR)).items
 
 
 @pytest.mark.parametrize("at", [timedelta(days=367), datetime.max.replace(tzinfo=UTC)])
@@ -192,7 +194,7 @@ async def test_a_start_is_at_most_a_year_ahead(at: timedelta | datetime) -> None
 
     message = "it is more than a year ahead; start the execution within a year"
     assert [(it.path, it.message) for it in refusal.value.problems] == [("/startAt", message)]
-    assert await executions.list_(OPERATOR) == []
+    assert (await executions.list_(OPERATOR)).items == []
 
 
 async def test_a_start_is_said_in_one_way() -> None:

@@ -73,9 +73,9 @@ async def test_lists_filter_by_tag_and_state() -> None:
     await orchestrations.create(OPERATOR, document={**FLOW, "name": "other", "tags": []})
     await orchestrations.update(OPERATOR, orchestration="other", is_active=False)
 
-    assert [it.name for it in await orchestrations.list_(OPERATOR)] == ["flow", "other"]
-    assert [it.name for it in await orchestrations.list_(OPERATOR, tag="demo")] == ["flow"]
-    assert [it.name for it in await orchestrations.list_(OPERATOR, is_active=False)] == ["other"]
+    assert [it.name for it in (await orchestrations.list_(OPERATOR)).items] == ["flow", "other"]
+    assert [it.name for it in (await orchestrations.list_(OPERATOR, tags=("demo",))).items] == ["flow"]
+    assert [it.name for it in (await orchestrations.list_(OPERATOR, is_active=False)).items] == ["other"]
 
 
 async def test_an_orchestration_that_was_executed_cannot_be_deleted() -> None:

@@ -70,8 +70,21 @@ async def test_a_process_makes_the_partitions_that_are_missing(opened: Database)
     before = await opened.pool.fetchval(partitions)
     await opened.pool.execute("DO $$ BEGIN EXECUTE 'DROP TABLE journal_' || to_char(now(), 'YYYY_MM'); END $$")
 
-    upkeep = asyncio.create_task(retention.add_partitions_daily())
+    upkeep = asyncio.create_task(retention.tidy_daily())
     async with asyncio.timeout(10):
         while await connections.pool().fetchval(partitions) != before:
             assert not upkeep.done()
     upkeep.cancel()
+
+
+async def test_keys_of_more_than_a_day_ago_are_forgotten(opened: Database) -> None:
+    await opened.pool.execute(
+        "INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer, created_at)"
+        " SELECT 'human anna', hours || ' hours', 'role.create', 'd', 'null', now() - make_interval(hours => hours)"
+        " FROM unnest(ARRAY[0, 23, 25, 100]) AS hours"
+    )
+
+    await retention.prune(older_than=timedelta(days=365))
+
+    left = await opened.pool.fetch("SELECT key FROM idempotency_key ORDER BY created_at DESC")
+    assert [row["key"] for row in left] == ["0 hours", "23 hours"]

@@ -1,5 +1,7 @@
 """Roles: created, changed, versioned, deleted, refused."""
 
+import asyncio
+
 import pytest
 
 from db.connection import Database
@@ -9,6 +11,7 @@ from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.models.selection import ModelConstraints
 from services.principal import Principal
 from services.roles import Parameters, RoleChanges
+from services.tools import registry
 from tests.role_versions import newest_version
 
 
@@ -54,10 +57,64 @@ async def test_versions_keep_what_a_role_was(opened: Database) -> None:
     assert (await roles.content(second)).base_prompt == "New."
 
 
+async def test_a_rollback_is_a_new_version_with_an_old_content_and_the_name_of_now() -> None:
+    before = await roles.update(
+        OPERATOR, role="Reader", changes=RoleChanges(base_prompt="New.", tools=("files.read",), description="d")
+    )
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(name="Elder"))
+
+    first = await roles.rollback(OPERATOR, role="Elder", number=1)
+    second = await roles.rollback(OPERATOR, role="Elder", number=2, if_version=4)
+
+    assert (first.version, first.name, first.base_prompt, first.tools) == (4, "Elder", "You are the Reader.", ())
+    assert (second.version, second.base_prompt, second.tools, second.description) == (5, "New.", ("files.read",), "d")
+    assert second.id == before.id
+    found = (await roles.versions(OPERATOR, role="Elder")).items
+    assert [(it.number, it.name) for it in found] == [
+        (5, "Elder"), (4, "Elder"), (3, "Elder"), (2, "Reader"), (1, "Reader"),
+    ]  # fmt: skip
+
+
+async def test_without_a_number_a_rollback_goes_to_the_version_before() -> None:
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="New."))
+
+    assert (await roles.rollback(OPERATOR, role="Reader")).base_prompt == "You are the Reader."
+    with pytest.raises(Conflict, match="role 'Writer' has one version; this needs an earlier one"):
+        await roles.rollback(OPERATOR, role="Writer")
+    with pytest.raises(NotFound, match=r"`role\.versions` shows those of 'Writer'"):
+        await roles.rollback(OPERATOR, role="Writer", number=7)
+
+
+async def test_a_content_whose_tool_has_gone_does_not_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(tools=("files.read",)))
+    await roles.update(OPERATOR, role="Reader", changes=RoleChanges(tools=()))
+    monkeypatch.setattr(registry, "_tools", {})
+
+    with pytest.raises(Invalid, match=r"files\.read"):
+        await roles.rollback(OPERATOR, role="Reader")
+
+    assert (await roles.get(OPERATOR, role="Reader")).version == 3
+
+
+async def test_of_two_updates_that_have_read_the_same_one_is_refused() -> None:
+    both = await asyncio.gather(
+        *(
+            roles.update(OPERATOR, role="Reader", if_version=1, changes=RoleChanges(base_prompt=text))
+            for text in ("left", "right")
+        ),
+        return_exceptions=True,
+    )
+
+    (refused,) = [result for result in both if isinstance(result, BaseException)]
+    assert isinstance(refused, Conflict)
+    assert str(refused).startswith("role 'Reader' is at version 2 and not at 1; this needs an update of what it is now")
+    assert (await roles.get(OPERATOR, role="Reader")).version == 2
+
+
 async def test_lists_go_by_name_and_page_by_name() -> None:
-    assert [role.name for role in await roles.list_(OPERATOR)] == ["Reader", "Writer"]
-    assert [role.name for role in await roles.list_(OPERATOR, after="Reader")] == ["Writer"]
-    assert await roles.list_(OPERATOR, tool="files.read") == []
+    assert [role.name for role in (await roles.list_(OPERATOR)).items] == ["Reader", "Writer"]
+    assert [role.name for role in (await roles.list_(OPERATOR, after="Reader")).items] == ["Writer"]
+    assert (await roles.list_(OPERATOR, tool="files.read")).items == []
 
 
 async def test_a_taken_name_is_a_conflict() -> None:

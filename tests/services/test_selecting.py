@@ -195,7 +195,7 @@ async def test_more_than_a_batch_comes_in_the_order_of_starts(opened: Database) 
 
 async def test_a_list_is_narrowed_in_the_same_way(started: dict[str, UUID]) -> None:
     async def listed(**filter: Any) -> set[UUID]:
-        return {found.id for found in await executions.list_(OPERATOR, **filter)}
+        return {found.id for found in (await executions.list_(OPERATOR, **filter)).items}
 
     assert await listed(role="Reader") == {started["reads"], started["given"]}
     assert await listed(tool="files.read", status="queued") == {started["calls"], started["may"]}

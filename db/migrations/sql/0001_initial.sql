@@ -45,6 +45,9 @@ CREATE TABLE role (
 COMMENT ON TABLE role IS
   'Who a model plays: a prompt, tools and a wish for a model. Edit freely; every content is kept in role_version.';
 COMMENT ON COLUMN role.version IS 'Counted by the database: one more whenever the content changes.';
+-- Lists by name walk the unique index; each of these is another order that a list can have.
+CREATE INDEX role__by_creation ON role (created_at, id);
+CREATE INDEX role__by_change ON role (updated_at, id);
 
 CREATE TABLE role_version (
   id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -144,6 +147,8 @@ CREATE TABLE orchestration (
 CREATE INDEX orchestration__by_letters ON orchestration (translate(lower(name COLLATE "C"), ' _.-', ''));
 COMMENT ON TABLE orchestration IS
   'A workflow by name. What it does stands in its versions; executions start from the active one.';
+CREATE INDEX orchestration__by_creation ON orchestration (created_at, id);
+CREATE INDEX orchestration__by_change ON orchestration (updated_at, id);
 CREATE TRIGGER orchestration__updated_at BEFORE UPDATE ON orchestration
   FOR EACH ROW EXECUTE FUNCTION touch_updated_at();
 
@@ -157,21 +162,32 @@ CREATE TABLE orchestration_version (
   document         jsonb NOT NULL,
   digest           varchar(71),
   max_step_runs    integer,
+  major            integer NOT NULL DEFAULT 1,
   message          text NOT NULL DEFAULT '',
   created_by       text NOT NULL,
   created_at       timestamptz NOT NULL DEFAULT now(),
+  decided_by       text,
   published_at     timestamptz,
+  rejected_at      timestamptz,
+  rejection        text NOT NULL DEFAULT '',
   CONSTRAINT orchestration_version__orchestration_number UNIQUE (orchestration_id, number),
   CONSTRAINT orchestration_version__number_counts_from_one CHECK (number >= 1),
-  CONSTRAINT orchestration_version__status CHECK (status IN ('draft', 'published', 'archived')),
+  CONSTRAINT orchestration_version__status CHECK (
+    status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
   CONSTRAINT orchestration_version__document_is_an_object CHECK (jsonb_typeof(document) = 'object'),
   CONSTRAINT orchestration_version__digest_is_a_digest CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
   CONSTRAINT orchestration_version__max_step_runs CHECK (max_step_runs >= 0),
+  CONSTRAINT orchestration_version__major_counts_from_one CHECK (major >= 1),
   CONSTRAINT orchestration_version__published_is_complete CHECK (
-    status = 'draft' OR (digest IS NOT NULL AND max_step_runs IS NOT NULL AND published_at IS NOT NULL))
+    status NOT IN ('published', 'archived')
+    OR (digest IS NOT NULL AND max_step_runs IS NOT NULL AND published_at IS NOT NULL)),
+  CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL))
 );
 COMMENT ON TABLE orchestration_version IS
-  'One state of an orchestration. Drafts are edited; published ones are what executions run, and never change.';
+  'One state of an orchestration. Drafts are edited, proposals decided; published ones are what executions run.';
+COMMENT ON COLUMN orchestration_version.major IS
+  'What was published under one number takes the inputs, and gives the outputs, of what was active before it.';
+COMMENT ON COLUMN orchestration_version.decided_by IS 'Who published or rejected it.';
 COMMENT ON COLUMN orchestration_version.document IS 'The document without its steps, which are rows of orchestration_step.';
 
 ALTER TABLE orchestration ADD CONSTRAINT orchestration__active_version_id FOREIGN KEY (active_version_id)
@@ -263,6 +279,7 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
 CREATE FUNCTION orchestration_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   same_but_status orchestration_version;
+  same_but_decided orchestration_version;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     -- A published version goes only together with its orchestration: in the cascade the orchestration is already gone.
@@ -285,13 +302,31 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'version % of orchestration % is % and cannot be deleted', OLD.number, OLD.orchestration_id, OLD.status
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Archive it; or delete the orchestration, if it was never executed.';
+        HINT = 'Archive or reject it; or delete the orchestration, if it was never executed.';
   END IF;
   IF OLD.status = 'draft' THEN
-    IF NEW.status = 'archived' THEN
-      RAISE EXCEPTION 'version % of orchestration % is a draft and cannot be archived', OLD.number, OLD.orchestration_id
+    IF NEW.status IN ('archived', 'rejected') THEN
+      RAISE EXCEPTION 'version % of orchestration % is a draft and cannot be %', OLD.number, OLD.orchestration_id, NEW.status
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__transition',
-          HINT = 'Delete the draft, or publish it first.';
+          HINT = 'Delete the draft, or propose or publish it first.';
+    END IF;
+    RETURN NEW;
+  END IF;
+  IF OLD.status = 'proposed' THEN
+    -- What was proposed is what is decided about: only what the decision itself writes may change with it.
+    same_but_decided := NEW;
+    same_but_decided.status := OLD.status;
+    same_but_decided.digest := OLD.digest;
+    same_but_decided.max_step_runs := OLD.max_step_runs;
+    same_but_decided.major := OLD.major;
+    same_but_decided.decided_by := OLD.decided_by;
+    same_but_decided.published_at := OLD.published_at;
+    same_but_decided.rejected_at := OLD.rejected_at;
+    same_but_decided.rejection := OLD.rejection;
+    IF NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+      RAISE EXCEPTION 'version % of orchestration % is proposed and waits for a decision', OLD.number, OLD.orchestration_id
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__proposal_is_kept',
+          HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
     END IF;
     RETURN NEW;
   END IF;
@@ -302,7 +337,7 @@ BEGIN
   ) THEN
     RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Make a new draft. A published version can only be archived, an archived one stays as it is.';
+        HINT = 'Make a new draft. A published version can only be archived; an archived or rejected one stays as it is.';
   END IF;
   RETURN NEW;
 END $$;
@@ -491,7 +526,7 @@ BEGIN
   -- A child runs what was pinned when its root started, whatever has been done with that since.
   PERFORM FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
     WHERE version.id = NEW.version_id AND (version.status = 'published' AND orchestration.is_active
-      OR NEW.parent_execution_id IS NOT NULL AND version.status <> 'draft');
+      OR NEW.parent_execution_id IS NOT NULL AND version.status IN ('published', 'archived'));
   IF NOT FOUND THEN
     RAISE EXCEPTION 'version % cannot be executed', NEW.version_id
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__starts_from_a_published_version',
@@ -856,6 +891,31 @@ END $$;
 CREATE TRIGGER inbox__cancel_is_kept AFTER DELETE ON inbox
   FOR EACH ROW WHEN (OLD.kind = 'cancel') EXECUTE FUNCTION inbox_cancel_guard();
 
+CREATE TABLE signal_key (
+  -- CASCADE, so that the keys go with their execution; the guard below refuses to delete them in any other way.
+  execution_id   uuid NOT NULL REFERENCES execution ON DELETE CASCADE,
+  key            varchar(200) NOT NULL,
+  request_digest varchar NOT NULL,
+  created_at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (execution_id, key)
+);
+COMMENT ON TABLE signal_key IS
+  'The idempotency keys of signals. The message leaves the inbox when it is read; by this a repetition is known later too.';
+
+CREATE TRIGGER signal_key__is_not_edited BEFORE UPDATE OR TRUNCATE ON signal_key EXECUTE FUNCTION
+  refuse('signal_key__is_not_edited', 'a key stands for the signal that was sent with it', 'Send with another key.');
+
+CREATE FUNCTION signal_key_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM execution WHERE id = OLD.execution_id) THEN
+    RAISE EXCEPTION 'key "%" of a signal to execution % cannot be deleted', OLD.key, OLD.execution_id
+      USING ERRCODE = '55000', TABLE = 'signal_key', CONSTRAINT = 'signal_key__is_kept',
+        HINT = 'Send with another key. Keys go with their execution.';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER signal_key__is_kept BEFORE DELETE ON signal_key FOR EACH ROW EXECUTE FUNCTION signal_key_guard();
+
 
 -- Retention -----------------------------------------------------------------------------------------------------------
 
@@ -960,3 +1020,21 @@ CREATE TABLE session (
 CREATE INDEX session__by_token ON session (token_id);
 COMMENT ON TABLE session IS
   'Browsers that have signed in: with a token, whose rights the session has as long as that holds, or as a person by name.';
+
+-- Starts of executions are not here: they keep their key themselves, and for as long as they are kept.
+CREATE TABLE idempotency_key (
+  principal      text NOT NULL,
+  key            varchar(200) NOT NULL,
+  procedure      varchar NOT NULL,
+  request_digest varchar NOT NULL,
+  -- As text that was checked, not jsonb: it is given back byte by byte.
+  answer         json NOT NULL,
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  PRIMARY KEY (principal, key),
+  CONSTRAINT idempotency_key__key_is_not_empty CHECK (key <> '')
+);
+COMMENT ON TABLE idempotency_key IS
+  'What a caller has made under a key, and the answer it got: the same call gets it again. Pruned after a day.';
+CREATE INDEX idempotency_key__by_creation ON idempotency_key (created_at);
+CREATE TRIGGER idempotency_key__is_not_edited BEFORE UPDATE ON idempotency_key EXECUTE FUNCTION
+  refuse('idempotency_key__is_not_edited', 'an answer is given again as it was given', 'Delete the key to forget it.');

@@ -12,6 +12,7 @@ from services.engine.core.events import (
     BlockFailed,
     ExecutionCancelled,
     ExecutionFailed,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -21,6 +22,7 @@ from services.engine.core.inside import go_on, is_finished
 from services.engine.core.paths import MAIN, frame_of, owner_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete_execution, failure_of, with_output
+from services.engine.core.signals import offer, take
 from services.engine.core.stage import settle_stage, start_stage, stops_of
 from services.engine.core.state import FINISHED, State, scope
 from services.expressions import EvaluationError
@@ -32,12 +34,14 @@ _SETTLING = (StepCompleted, StepSkipped, StepCancelled)
 class Agenda:
     """The places still to be looked at: steps and frames by their paths; a frame's ends with a slash.
 
-    Outer places come first, since what they want may put an end to inner ones.
+    Outer places come first, since what they want may put an end to inner ones. New signals come when all is settled
+    that can be without them, so that no step takes one that is being stopped.
     """
 
     def __init__(self) -> None:
         self._to_settle: list[tuple[int, str]] = []
         self._to_start: set[str] = set()
+        self._signals: list[int] = []
 
     def touch(self, event: AnyEvent) -> None:
         """Look again at the places that `event` may matter to: where it happened, and what that is inside of."""
@@ -45,6 +49,8 @@ class Agenda:
         frame = frame_of(path)
         if not isinstance(event, _SETTLING):  # of a settled step nothing is wanted any more
             self.look_at(path)
+            if isinstance(event, SignalReceived):
+                self._signals.append(event.id)
         self.look_at(frame)
         if frame:
             owner = owner_of(frame)
@@ -69,6 +75,10 @@ class Agenda:
             self._to_start.add(place)
             if commands := _settle(plan, state, place):
                 return commands
+        while self._signals:
+            if commands := offer(plan, state, self._signals[0]):
+                return commands
+            del self._signals[0]
         wanted = [command for place in sorted(self._to_start) for command in _start(plan, state, place)]
         settling = tuple(command for command in wanted if isinstance(command, Record))
         if not settling:
@@ -123,8 +133,10 @@ def _settle(plan: Plan, state: State, place: str) -> tuple[Command, ...]:
     step = state.steps.get(place)
     if step is None:
         return ()
-    if step.child is not None and step.status == "waiting" and is_left_alone(plan, place):
-        return (Record(let_go(plan, state, place, step.child)),)
+    if step.status == "waiting":
+        if step.child is not None and is_left_alone(plan, place):
+            return (Record(let_go(plan, state, place, step.child)),)
+        return take(plan, state, place, step.event) if step.event is not None else ()
     return go_on(plan, state, place) if step.status == "running" else ()
 
 
@@ -139,7 +151,7 @@ def _start(plan: Plan, state: State, place: str) -> tuple[Command, ...]:
             return (begin(plan, state, place),)
         case "waiting" if step.attempt == 0:
             return (wake(place, step),)
-        case "waiting" if step.child is not None and not step.has_timer:
+        case "waiting" if not step.has_timer:
             timer = expire(plan, place, step)
             return () if timer is None else (timer,)
         case "retrying":

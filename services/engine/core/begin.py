@@ -77,8 +77,9 @@ def wake(path: str, step: StepState) -> StartStep:
 
 
 def expire(plan: Plan, path: str, step: StepState) -> StartStep | None:
-    """What ends the time of a child, unless that may take what it likes."""
-    time_ms = time_for_child(plan.steps[name_of(path)].definition, step)
+    """What ends the time of a child, or of the wait for an event, unless that may take what it likes."""
+    definition = plan.steps[name_of(path)].definition
+    time_ms = definition.expires_after_ms if step.event is not None else time_for_child(definition, step)
     if time_ms is None:
         return None
     return StartStep(path=path, attempt=step.attempt, input=None, timeout_ms=_WAKE_MS, delay_ms=time_ms, is_expiry=True)
@@ -101,7 +102,8 @@ def _begin_control(plan: Plan, state: State, path: str, member: PlannedStep, dat
                 return Record(BlockEntered(path=numbered(path, 0), slot="body"))
             return Record(complete(plan, state, path, attempt=1, output=map_output(member, NOTHING_YET, 0)))
         case Wait() as wait:
-            return Record(_waiting(path, wait, data))
+            event = member.definition.event
+            return Record(_waiting(path, wait, data) if event is None else StepWaiting(path=path, for_event=event))
         case Fail(message=message):
             code, text = member.definition.code or "FAILED", text_of(message.render(data))
             return Record(StepFailed(path=path, attempt=1, failure=Failure(code=code, message=text, retryable=False)))

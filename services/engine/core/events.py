@@ -89,11 +89,21 @@ class StepNoted(Event, frozen=True, kw_only=True, tag="step_noted"):
 
 
 class StepWaiting(Event, frozen=True, kw_only=True, tag="step_waiting"):
-    """A step waits for time to pass: `for_ms` from now on, or until an instant (RFC 3339)."""
+    """A step waits: for time to pass, `for_ms` from now on or until an instant (RFC 3339), or for an event."""
 
     path: str
     for_ms: int | None = None
     until: str | None = None
+    for_event: str | None = None
+
+
+class SignalReceived(Event, frozen=True, kw_only=True, tag="signal_received"):
+    """Somebody said that the event `name` has come. It is kept until a step that waits for that takes it, by `id`."""
+
+    id: int
+    name: str
+    data: Json = None
+    by: str
 
 
 class ChildStarted(Event, frozen=True, kw_only=True, tag="child_started"):
@@ -131,7 +141,10 @@ class BlockFailed(Event, frozen=True, kw_only=True, tag="block_failed"):
 
 
 class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
-    """A step has its output. `writes` are the keys of an output mapping; without one the step's name is the key."""
+    """A step has its output. `writes` are the keys of an output mapping; without one the step's name is the key.
+
+    `signal` is the one that it has taken, where it was that it waited for.
+    """
 
     path: str
     attempt: int
@@ -139,6 +152,7 @@ class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
     writes: JsonObject | None = None
     usage: Usage | None = None
     duration_ms: int = 0
+    signal: int | None = None
 
 
 class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
@@ -146,7 +160,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
 
     `attempt` is 0 where none was made, or the step's handler has failed in its turn.
     `fraction` is the random part of the delay before it, from 0 to 1. `origin` is the attempt inside this
-    step that failed, where it was one.
+    step that failed, where it was one. `signal` is the one that it has taken, though it could not use it.
     """
 
     path: str
@@ -156,6 +170,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
     fraction: float = 1.0
     usage: Usage | None = None
     duration_ms: int = 0
+    signal: int | None = None
 
 
 class StepSkipped(Event, frozen=True, kw_only=True, tag="step_skipped"):
@@ -242,6 +257,7 @@ AnyEvent: TypeAlias = (
     | StepStarted
     | StepNoted
     | StepWaiting
+    | SignalReceived
     | ChildStarted
     | BlockEntered
     | BlockFailed

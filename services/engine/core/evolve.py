@@ -22,6 +22,7 @@ from services.engine.core.events import (
     ExecutionStarted,
     PauseRequested,
     ResumeRequested,
+    SignalReceived,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -54,9 +55,8 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             step = state.steps.get(path, _PENDING)
             noted = replace(step, notes=(*step.notes, note))
             return frames.with_step(state, path, noted) if is_open(plan, state, path) else state
-        case StepWaiting(path=path, for_ms=for_ms, until=until):
-            waiting = StepState(status="waiting", input=for_ms if until is None else until)
-            return frames.with_step(state, path, waiting) if is_open(plan, state, path) else state
+        case StepWaiting(path=path):
+            return frames.with_step(state, path, _waiting(event)) if is_open(plan, state, path) else state
         case StepCompleted(path=path):
             return _completed(plan, _with_usage(state, event.usage), event) if is_open(plan, state, path) else state
         case StepFailed(path=path):
@@ -96,6 +96,8 @@ def evolve(plan: Plan, state: State, event: AnyEvent) -> State:
             return replace(state, phase="cancelled")
         case ExecutionRestarted():
             return edited(state, event)
+        case SignalReceived(id=id):
+            return state if state.phase in FINISHED else replace(state, signals={**state.signals, id: event})
         case StepOverridden():
             return state
         case _:
@@ -117,12 +119,16 @@ def _started(state: State, event: ExecutionStarted) -> State:
     )
 
 
+def _waiting(event: StepWaiting) -> StepState:
+    if event.for_event is not None:
+        return StepState(status="waiting", attempt=1, event=event.for_event)
+    return StepState(status="waiting", input=event.for_ms if event.until is None else event.until)
+
+
 def _attempted(state: State, event: StepStarted) -> State:
     step = state.steps.get(event.path, _PENDING)
     if step.status == "waiting":
-        return frames.with_step(
-            state, event.path, replace(step, attempt=event.attempt, has_timer=step.child is not None)
-        )
+        return frames.with_step(state, event.path, replace(step, attempt=event.attempt, has_timer=True))
     running = replace(step, status="running", attempt=event.attempt, input=event.input)
     return frames.with_step(state, event.path, running)
 
@@ -135,6 +141,8 @@ def _with_child(state: State, event: ChildStarted) -> State:
 
 def _completed(plan: Plan, state: State, event: StepCompleted) -> State:
     path, name = event.path, name_of(event.path)
+    if event.signal is not None:
+        state = _with_signal_taken(state, event.signal)
     before = state.steps.get(path, _PENDING)
     writes, results = carried_out(plan, state, path)
     own = {name: event.output} if event.writes is None else event.writes
@@ -156,6 +164,8 @@ def _completed(plan: Plan, state: State, event: StepCompleted) -> State:
 
 def _failed(plan: Plan, state: State, event: StepFailed) -> State:
     path, failure = event.path, event.failure
+    if event.signal is not None:
+        state = _with_signal_taken(state, event.signal)
     definition = plan.steps[name_of(path)].definition
     before = state.steps.get(path, _PENDING)
     delay = delay_before(definition, failure, event.attempt, event.fraction)
@@ -168,6 +178,7 @@ def _failed(plan: Plan, state: State, event: StepFailed) -> State:
         spent_ms=spent,
         inside=None,
         child=None,
+        event=None,
         has_timer=False,
     )
     has_time = definition.total_timeout is None or spent + delay < definition.total_timeout
@@ -183,6 +194,10 @@ def _failed(plan: Plan, state: State, event: StepFailed) -> State:
             return frames.settled(plan, state, path, excused)
         case slot:
             return frames.with_step(state, path, replace(step, status="running", handler=slot))
+
+
+def _with_signal_taken(state: State, id: int) -> State:
+    return replace(state, signals={other: signal for other, signal in state.signals.items() if other != id})
 
 
 def _with_usage(state: State, usage: Usage | None) -> State:

@@ -16,7 +16,9 @@ from services.engine.core.events import (
     ExecutionStarted,
     PauseRequested,
     ResumeRequested,
+    SignalReceived,
     StepCancelled,
+    StepCompleted,
     StepFailed,
     StepOverridden,
     TimeExpired,
@@ -38,7 +40,8 @@ def kept(plan: Plan, history: Sequence[AnyEvent], path: str) -> tuple[int, ...] 
 
     These events replay to a state in which that step is next. What happened before its turn is kept, and what worked
     beside it: in the other members of its stage and of the stages around it, and in the other items of a map. What
-    failed or was stopped there is tried again.
+    failed or was stopped there is tried again. Of the signals those are kept that no step has taken, or one that is
+    kept itself: what a step was told that is done anew belonged to what it did then.
     """
     fork = _Fork(plan, history, path)
     if not fork.has_come:
@@ -53,7 +56,7 @@ def kept(plan: Plan, history: Sequence[AnyEvent], path: str) -> tuple[int, ...] 
         if following.phase == "running" and (following is not state or isinstance(event, StepOverridden)):
             places.append(place)
             state = following
-    return tuple(places)
+    return tuple(sorted([*places, *_signals(history, places)]))
 
 
 def retried(plan: Plan, history: Sequence[AnyEvent]) -> str | None:
@@ -88,6 +91,19 @@ def before_the_end(history: Sequence[AnyEvent]) -> Iterator[AnyEvent]:
         yield event
 
 
+def _signals(history: Sequence[AnyEvent], places: Sequence[int]) -> Iterator[int]:
+    """The places of the signals that are kept along with `places`."""
+    kept_places = set(places)
+    gone = {
+        event.signal
+        for place, event in enumerate(history)
+        if isinstance(event, StepCompleted | StepFailed) and event.signal is not None and place not in kept_places
+    }
+    for place, event in enumerate(history):
+        if isinstance(event, SignalReceived) and event.id not in gone:
+            yield place
+
+
 class _Fork:
     """A history seen from the step that it is to be restarted from."""
 
@@ -112,6 +128,8 @@ class _Fork:
                 return place <= self._outcomes.last_open
             case _ if isinstance(event, _STEERING):
                 return False
+            case SignalReceived():
+                return False  # they are picked out at the end, when it is known who has taken them
             case ChildStarted(path=step):
                 # A child that is still waited for, or was stopped, is the origin's.
                 return step in self._outcomes.well and self._is_wanted(state, event, step)

@@ -52,10 +52,11 @@ class Map:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How long, or until when, a wait waits."""
+    """How long or until when a wait waits, or what the data of the event is like that it waits for."""
 
     for_ms: Template | None
     until: Template | None
+    match: Condition | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Plan:
     """What an execution follows.
 
     `blocks` are those of the document: `main`, and `onFailure` and `finally` where there are such. `steps` are all
-    steps by name, those that stand inside others too; `calls` is what they call.
+    steps by name, those that stand inside others too; `calls` is what they call, `events` what they wait for.
     """
 
     blocks: dict[Slot, Block]
@@ -130,6 +131,7 @@ class Plan:
     timeout_ms: int | None
     role_names: frozenset[str]
     calls: frozenset[str]
+    events: frozenset[str]
 
     @property
     def main_names(self) -> tuple[str, ...]:
@@ -159,6 +161,7 @@ def plan_of(document: Document) -> Plan:
             step.definition.role_name for step in steps.values() if step.definition.role_name is not None
         ),
         calls=called(document),
+        events=frozenset(step.definition.event for step in steps.values() if step.definition.event is not None),
     )
 
 
@@ -208,7 +211,7 @@ def _control(step: Step) -> Control | None:
         case "map":
             return Map(compile_template(step.items, jsonpath=True))
         case "wait":
-            return Wait(_template(step.for_ms), _template(step.until))
+            return Wait(_template(step.for_ms), _template(step.until), _condition(step.match))
         case "fail":
             return Fail(compile_template(step.message or ""))
         case "stop":

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from services.definitions.document import Slot
-from services.engine.core.events import Assigned, Called, Origin
+from services.engine.core.events import Assigned, Called, Origin, SignalReceived
 from services.engine.core.paths import MAIN, frame_of, name_of, owner_of
 from services.engine.core.plan import Block, Plan, Stage
 from services.failure import Failure
@@ -53,11 +53,12 @@ class Inside(msgspec.Struct, frozen=True, kw_only=True):
 class StepState(msgspec.Struct, frozen=True, kw_only=True):
     """Where one step stands. A step that nothing has happened to has no state.
 
-    `input` is resolved once, before the first attempt; of a map it is the items, of a wait the time. `writes` are what
-    the step adds to the context when its stage is finished, `results` what the steps inside it add to `steps`.
-    `handler` is what takes care of its failure (a slot, or `default`); `is_excused` says that `onError` let the
-    execution go on without an output. `spent_ms` counts attempts and the delays between them. `child` is the execution
-    that the step has started; `has_timer` says that somebody has been asked to tell when its time is over.
+    `input` is resolved once, before the first attempt; of a map it is the items, of a wait the time, and `event` what
+    it waits for where that is not time. `writes` are what the step adds to the context when its stage is finished,
+    `results` what the steps inside it add to `steps`. `handler` is what takes care of its failure (a slot, or
+    `default`); `is_excused` says that `onError` let the execution go on without an output. `spent_ms` counts attempts
+    and the delays between them. `child` is the execution that the step has started; `has_timer` says that somebody has
+    been asked to tell when the time is over, that of the child or of the wait.
     """
 
     status: StepStatus
@@ -75,6 +76,7 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     inside: Inside | None = None
     notes: tuple[Json, ...] = ()
     child: UUID | None = None
+    event: str | None = None
     has_timer: bool = False
 
 
@@ -132,8 +134,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 class State(msgspec.Struct, frozen=True, kw_only=True):
     """Where an execution stands.
 
-    `frames` are those under way, `steps` the steps of their present stages, both by path. `undo` is in the order in
-    which the steps completed. `output` is set once it is settled, also while other steps are still being stopped.
+    `frames` are those under way, `steps` the steps of their present stages, both by path. `signals` are those that no
+    step has taken yet, by id, the earliest first. `undo` is in the order in which the steps completed. `output` is set
+    once it is settled, also while other steps are still being stopped.
     """
 
     phase: Phase = "new"
@@ -145,6 +148,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 0
     frames: dict[str, Frame] = {}
     steps: dict[str, StepState] = {}
+    signals: dict[int, SignalReceived] = {}
     undo: tuple[Undo, ...] = ()
     tokens: int = 0
     cost_usd: Decimal = Decimal(0)

@@ -89,6 +89,7 @@ const waiting = {
   name: slow,
   steps: [{ name: 'Fetch', kind: 'tool', tool: 'files.read', inputMapping: { path: 'a' }, maxRetries: 1, retryDelay: 3600000 }],
 };
+const delivery = { name: `Delivery ${link}`, steps: [{ name: 'Paid', kind: 'wait', event: 'payment' }] };
 
 await tell('system.health', client.system.health.query());
 await tell('system.whoami', client.system.whoami.query());
@@ -97,6 +98,17 @@ await tell('role.create', client.role.create.mutate({ name: role, basePrompt: 'Y
 await tell('role.update', client.role.update.mutate({ role, changes: { description: 'Reads.', basePrompt: 'You read closely.' } }));
 await tell('role.get', client.role.get.query({ role }));
 await tell('role.list', client.role.list.query());
+await tell('role.versions', client.role.versions.query({ role }));
+await tell('role.rollback', client.role.rollback.mutate({ role, ifVersion: 2, idempotencyKey: `back ${link}` }));
+await tell('role.rollback again', client.role.rollback.mutate({ role, ifVersion: 2, idempotencyKey: `back ${link}` }));
+// As the infinite queries of @trpc/react-query ask: the cursor beside the rest, and a direction.
+const pages = [];
+for (let cursor; cursor !== null; ) {
+  const page = await client.role.list.query({ limit: 1, sort: { by: 'updatedAt', order: 'desc' }, direction: 'forward', ...(cursor && { cursor }) });
+  pages.push(page.items.map(({ name }) => name));
+  cursor = page.nextCursor;
+}
+say({ call: 'pages', data: pages.flat() });
 
 await tell('orchestration.validate', client.orchestration.validate.query({ document: reading }));
 await tell('orchestration.schema', client.orchestration.schema.query());
@@ -104,7 +116,24 @@ await tell('orchestration.create', client.orchestration.create.mutate({ document
 await tell('orchestration.diff', client.orchestration.diff.query({ orchestration, document: { ...reading, tags: ['brief'] } }));
 await tell('orchestration.update', client.orchestration.update.mutate({ orchestration, changes: { tags: ['brief'] } }));
 await tell('orchestration.get', client.orchestration.get.query({ orchestration }));
-await tell('orchestration.list', client.orchestration.list.query({ tag: 'brief', isActive: true }));
+await tell('orchestration.list', client.orchestration.list.query({ tags: ['brief'], isActive: true }));
+
+const proposal = { ...reading, description: 'Proposed.' };
+await tell('orchestration.draft', client.orchestration.draft.mutate({ orchestration, document: reading, message: 'so far' }));
+await tell('orchestration.discard', client.orchestration.discard.mutate({ orchestration, number: 3 }));
+await tell('orchestration.propose', client.orchestration.propose.mutate({ orchestration, document: proposal, message: 'shorter' }));
+await tell('orchestration.version', client.orchestration.version.query({ orchestration, number: 3 }));
+await tell('orchestration.publish', client.orchestration.publish.mutate({ orchestration, number: 3, ifVersion: 2 }));
+await tell('orchestration.rollback', client.orchestration.rollback.mutate({ orchestration, ifVersion: 3 }));
+await tell('orchestration.activate', client.orchestration.activate.mutate({ orchestration, number: 1 }));
+await tell('orchestration.archive', client.orchestration.archive.mutate({ orchestration, number: 3 }));
+await client.orchestration.propose.mutate({ orchestration, document: proposal });
+await tell('orchestration.reject', client.orchestration.reject.mutate({ orchestration, number: 4, reason: 'as before' }));
+await tell('orchestration.versions', client.orchestration.versions.query({ orchestration }));
+await tell('between versions', client.orchestration.diff.query({ orchestration, from: 2, to: 1 }));
+const narrower = { changes: { input: { ...schema, required: ['topic', 'tone'] } } };
+await tell('breaking', client.orchestration.update.mutate({ orchestration, ...narrower }));
+await client.orchestration.activate.mutate({ orchestration, number: 2 });
 
 const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled for it.' };
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
@@ -113,7 +142,7 @@ await tell('execution.get', client.execution.get.query({ execution }));
 await tell('execution.steps', client.execution.steps.query({ execution }));
 await tell('execution.follow', followed({ execution }));
 await tell('followed on', followed({ execution, after: 3 }));
-await tell('execution.list', client.execution.list.query({ orchestration, status: 'completed' }));
+await tell('execution.list', client.execution.list.query({ orchestration, status: ['completed', 'failed'] }));
 const run = () => client.execution.run.mutate({ orchestration, input, idempotencyKey: `run ${link}` }).then(all);
 await tell('execution.run', run());
 await tell('run again', run());
@@ -141,6 +170,15 @@ for (const [call, settled] of [
   await tell(`after ${call}`, client.execution.get.query({ execution: retried }));
   await tell(`steps after ${call}`, client.execution.steps.query({ execution: retried }));
 }
+
+await client.orchestration.create.mutate({ document: delivery });
+const { id: unpaid } = await client.execution.start.mutate({ orchestration: delivery.name });
+const payment = { execution: unpaid, event: 'payment', data: { amount: 35 }, idempotencyKey: 'payment-1' };
+await tell('no such event', client.execution.signal.mutate({ execution: unpaid, event: 'paiment' }));
+await tell('execution.signal', client.execution.signal.mutate(payment));
+await untilFinished(unpaid);
+await tell('signalled again', client.execution.signal.mutate(payment));
+await tell('another payment', client.execution.signal.mutate({ ...payment, data: { amount: 36 } }));
 
 const { id: another } = await client.execution.start.mutate({ orchestration: slow, delayMs: 3600000, priority: 9 });
 const filter = { orchestration: slow, startedAfter: new Date(0).toISOString() };

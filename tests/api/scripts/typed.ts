@@ -1,6 +1,6 @@
 // Compiled, never run: what the router's types let a client say, and what they do not.
 import { createTRPCClient, httpBatchLink, TRPCClientError } from '@trpc/client';
-import type { AppRouter, Execution, Problem, Role } from './router';
+import type { AppRouter, Execution, Problem, Role, RolePage } from './router';
 
 const client = createTRPCClient<AppRouter>({ links: [httpBatchLink({ url: 'http://127.0.0.1:8787/trpc' })] });
 
@@ -12,7 +12,13 @@ export async function wellTyped(): Promise<void> {
   const started: Execution = await client.execution.start.mutate({ orchestration: 'A', input: { topic: first?.message ?? null } });
   const steps = await client.execution.steps.query({ execution: started.id });
   const total: number = steps.reduce((sum, step) => sum + step.durationMs, 0);
+  const page: RolePage = await client.role.list.query({ sort: { by: 'updatedAt', order: 'desc' }, q: 'crit' });
+  const next = page.nextCursor === null ? null : await client.role.list.query({ cursor: page.nextCursor });
+  const names: string[] = [...page.items, ...(next?.items ?? [])].map(({ name }) => name);
+  const { major } = await client.orchestration.publish.mutate({ orchestration: 'A', number: 2, breaking: true });
+  await client.execution.list.query({ status: ['failed', 'timed_out'], sort: { by: 'finishedAt' } });
   const { status } = await client.system.health.query();
+  console.log(names.length, major);
   console.log(total, status === 'ok');
 }
 
@@ -47,6 +53,10 @@ export async function illTyped(): Promise<void> {
   await client.execution.follow.query({ execution: 'x' });
   // @ts-expect-error progress has no number
   client.execution.follow.subscribe({ execution: 'x' }, { onData: (item) => item.data.seq });
+  // @ts-expect-error not even among others
+  await client.execution.list.query({ status: ['failed', 'sleeping'] });
+  // @ts-expect-error roles have no order of that name
+  await client.role.list.query({ sort: { by: 'colour' } });
   // @ts-expect-error a query is not a mutation
   await client.role.list.mutate();
 }

@@ -1,0 +1,102 @@
+"""What the services say about orchestrations and their versions."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from services.definitions.document import Document
+from services.paging import Direction, Page
+from services.problem import Problem
+
+VersionStatus = Literal["draft", "proposed", "published", "rejected", "archived"]
+
+
+class OrchestrationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """An orchestration in a list."""
+
+    id: UUID
+    name: str
+    description: str
+    tags: tuple[str, ...]
+    is_active: bool
+    version: int | None
+    created_by: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class OrchestrationPage(Page[OrchestrationSummary], frozen=True, kw_only=True, rename="camel"):
+    """Orchestrations in the order that was asked for."""
+
+
+class OrchestrationSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """By what, and which way."""
+
+    by: Literal["name", "createdAt", "updatedAt"] = "name"
+    order: Direction = "asc"
+
+
+class Orchestration(OrchestrationSummary, frozen=True, kw_only=True, rename="camel"):
+    """An orchestration with the document of its active version."""
+
+    version_id: UUID
+    digest: str
+    max_step_runs: int
+    document: Document
+
+
+class VersionSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One numbered state of an orchestration, in a list.
+
+    `digest` and `maxStepRuns` are known once it is published. Versions of one `major` can take each other's place: each
+    takes every input that the one active before it took, and promises no less of its output. `decidedBy` is who
+    published or rejected it; `rejection` says why.
+    """
+
+    id: UUID
+    orchestration: str
+    number: int
+    status: VersionStatus
+    is_active: bool
+    major: int
+    digest: str | None
+    max_step_runs: int | None
+    message: str
+    created_by: str
+    created_at: datetime
+    decided_by: str | None
+    published_at: datetime | None
+    rejected_at: datetime | None
+    rejection: str
+
+
+class VersionPage(Page[VersionSummary], frozen=True, kw_only=True, rename="camel"):
+    """The versions of an orchestration, the newest first."""
+
+
+class Version(VersionSummary, frozen=True, kw_only=True, rename="camel"):
+    """A version with its document, and its digest in any case.
+
+    `problems` are what keeps a draft or a proposal from being published as things are now.
+    """
+
+    document: Document
+    problems: tuple[Problem, ...]
+
+
+class Active(msgspec.Struct, frozen=True, kw_only=True):
+    """The orchestration that a new execution belongs to, and the version that it runs."""
+
+    id: UUID
+    name: str
+    version: UUID
+
+
+class Validation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is wrong with a document. Without problems: its digest and the most steps that an execution can run."""
+
+    problems: tuple[Problem, ...]
+    digest: str | None = None
+    max_step_runs: int | None = None

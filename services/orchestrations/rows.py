@@ -1,0 +1,169 @@
+"""Orchestrations and versions as their rows have them. Read with tables: a transaction sees what it has made."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from asyncpg import Record
+
+from db import tables
+from services import catalog, connections
+from services.definitions.check import check
+from services.definitions.digest import digest
+from services.definitions.document import Document, as_json
+from services.definitions.rows import document_of
+from services.errors import Conflict, NotFound
+from services.listing import id_in
+from services.orchestrations.records import Orchestration, OrchestrationSummary, Version, VersionSummary
+from services.problem import Problem
+
+VERSIONS = (
+    "SELECT version.id, orchestration.name AS orchestration, version.number, version.status,"
+    " coalesce(version.id = orchestration.active_version_id, false) AS is_active, version.major, version.digest,"
+    " version.max_step_runs, version.message, version.created_by, version.created_at, version.decided_by,"
+    " version.published_at, version.rejected_at, version.rejection"
+    " FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id"
+)
+SUMMARIES = (
+    "SELECT orchestration.id, orchestration.name, description, tags, is_active, active_version_id, active.number,"
+    " orchestration.created_by, orchestration.created_at, updated_at FROM orchestration"
+    " LEFT JOIN orchestration_version AS active ON active.id = active_version_id"
+)
+
+
+async def row_of(orchestration: str) -> Record:
+    """The row of the orchestration of that name or id, with the `number` of its active version.
+
+    Raises:
+        NotFound: there is none.
+    """
+    id = id_in(orchestration)
+    column, value = ("name", orchestration) if id is None else ("id", id)
+    rows = await connections.database().fetch(f"{SUMMARIES} WHERE orchestration.{column} = $1", value)
+    if not rows:
+        raise not_found(orchestration)
+    return rows[0]
+
+
+async def id_of(orchestration: str) -> UUID:
+    """The id of the orchestration of that name or id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    return (await row_of(orchestration))["id"]
+
+
+async def locked(orchestration: str, if_version: int | None = None) -> Record:
+    """The row of the orchestration, of which nobody else makes or decides a version until this transaction ends.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: its active version is not number `if_version`, which the caller has read.
+    """
+    id = await id_of(orchestration)
+    # The lock comes before the reading: whoever waits here builds on what the other one has made.
+    await tables.Orchestration.raw("SELECT id FROM orchestration WHERE id = {} FOR NO KEY UPDATE", id)
+    row = await row_of(str(id))
+    if if_version is not None and row["number"] != if_version:
+        is_at = "has no active version" if row["number"] is None else f"is at version {row['number']}"
+        allowed = f"version {if_version} to be active; read it again"
+        raise Conflict("orchestration", row["name"], state=is_at, allowed=allowed)
+    return row
+
+
+async def found(orchestration: str) -> Orchestration:
+    """The orchestration of that name or id, with its active version.
+
+    Raises:
+        NotFound: there is none.
+        Conflict: it has no active version.
+    """
+    row = await row_of(orchestration)
+    if row["active_version_id"] is None:
+        raise without_active_version(row["name"])
+    version = await _version_row(row["active_version_id"])
+    return Orchestration(
+        **msgspec.structs.asdict(summary_of(row)),
+        version_id=row["active_version_id"],
+        digest=version["digest"],
+        max_step_runs=version["max_step_runs"],
+        document=await _document_of(version),
+    )
+
+
+async def version_of(orchestration: UUID, number: int) -> VersionSummary:
+    """The version of that number.
+
+    Raises:
+        NotFound: there is none.
+    """
+    query = f"{VERSIONS} WHERE orchestration.id = {{}} AND version.number = {{}}"
+    rows = await tables.OrchestrationVersion.raw(query, orchestration, number)
+    if not rows:
+        raise NotFound("version", number, hint="`orchestration.versions` shows those there are")
+    return summary_of_version(rows[0])
+
+
+async def whole(version: VersionSummary) -> Version:
+    """The version with its document, and with its problems while it is not decided.
+
+    Raises:
+        Conflict: somebody has written rows that no document can be read from.
+    """
+    its_document = await document(version.id)
+    problems: tuple[Problem, ...] = ()
+    if version.status in ("draft", "proposed"):
+        problems = check(as_json(its_document), await catalog.current()).problems
+    own = msgspec.structs.asdict(version)
+    own["digest"] = version.digest or digest(its_document)
+    return Version(**own, document=its_document, problems=problems)
+
+
+async def document(version: UUID) -> Document:
+    """The document of a version.
+
+    Raises:
+        NotFound: there is no such version.
+        Conflict: somebody has written rows that no document can be read from.
+    """
+    return await _document_of(await _version_row(version))
+
+
+def summary_of(row: Any) -> OrchestrationSummary:
+    """The summary of a row that has the `number` of the active version."""
+    values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
+    return OrchestrationSummary(**{**values, "tags": tuple(row["tags"]), "version": row["number"]})
+
+
+def summary_of_version(row: Any) -> VersionSummary:
+    """The version of a row that `VERSIONS` gives."""
+    return VersionSummary(**dict(row))
+
+
+def not_found(orchestration: str) -> NotFound:
+    """That there is no such orchestration."""
+    return NotFound("orchestration", orchestration, hint="`orchestration.list` shows those there are")
+
+
+def without_active_version(name: str) -> Conflict:
+    """That nothing of the orchestration is active."""
+    return Conflict("orchestration", name, state="has no active version", allowed="a published version")
+
+
+async def _document_of(row: dict[str, Any]) -> Document:
+    step = tables.OrchestrationStep
+    steps = await step.select().where(step.version_id == row["id"]).output(load_json=True)
+    try:
+        return document_of(row["document"], steps)
+    except (ValueError, msgspec.ValidationError) as error:
+        state = f"has rows that no document can be read from ({error})"
+        raise Conflict("version", row["number"], state=state, allowed="rows as documents are written to") from None
+
+
+async def _version_row(version: UUID) -> dict[str, Any]:
+    table = tables.OrchestrationVersion
+    row = await table.select().where(table.id == version).first().output(load_json=True)
+    if row is None:
+        raise NotFound("orchestration version", version)
+    return row

@@ -1,0 +1,1 @@
+"""Generated traffic against a real server: what OpenAPI promises is kept, whatever is sent."""
