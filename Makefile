@@ -66,7 +66,7 @@ survive: $(VENV)/dev.stamp ## the short form of chaos and of the crash matrix
 ci: check test survive ## what CI runs
 
 clean: ## forget the virtual environment and node packages, not the data
-	rm -rf $(VENV) tests/node/node_modules tests/node/*/node_modules
+	rm -rf $(VENV) tests/node/node_modules tests/node/*/node_modules bench/node/node_modules
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rolecall needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version). Say: make PYTHON=python3.12"; exit 1; }

@@ -30,6 +30,8 @@ const needing = (scope) =>
     return next();
   });
 
+const cursorBehind = ({ name, id }) => Buffer.from(JSON.stringify({ key: name, id })).toString('base64url');
+
 const toolName = z.string().min(1).max(100);
 const newRole = z.strictObject({
   name: z.string().regex(/^[A-Za-z][A-Za-z0-9 _.-]{0,99}$/),
@@ -63,7 +65,12 @@ const role = t.router({
         after: z.string().max(100).nullish(),
       }),
     )
-    .query(({ input }) => store.list(input)),
+    .query(async ({ input }) => {
+      // One more than the page holds tells whether there is a next one.
+      const rows = await store.list({ ...input, limit: input.limit + 1 });
+      const items = rows.slice(0, input.limit);
+      return { items, nextCursor: rows.length > input.limit ? cursorBehind(items.at(-1)) : null };
+    }),
   get: needing('roles.read')
     .input(z.strictObject({ role: z.string().min(1).max(100) }))
     .query(async ({ input }) => {
