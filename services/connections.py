@@ -1,4 +1,4 @@
-"""The process's open database, its notifier, feed and token watch: set by the runtime, used by every service."""
+"""The process's open database and what watches over it: set by the runtime, used by every service."""
 
 from dataclasses import dataclass
 

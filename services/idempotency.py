@@ -40,7 +40,7 @@ async def once(
     """What `make` gives; with a key, what it gave when the caller first made this request under it.
 
     `request` is all that was asked for. Of several calls at once with the same key one makes, and the others wait for
-    it. What `make` writes, it writes with tables: they share its transaction.
+    it. What `make` writes, it writes with tables or `Database.fetch`: they share its transaction.
 
     Raises:
         Conflict: the key was used for another request.

@@ -303,10 +303,13 @@ async def test_without_the_right_to_read_nothing_is_started(api: Api) -> None:
     await orchestrations.create(OPERATOR, document=document)
     before = await api.rows()
 
-    async with running(api, token=made.token, orchestration=document["name"]) as lines:
-        (refusal,) = [line async for line in lines]
+    headers = {"authorization": f"Bearer {made.token}", "trpc-accept": "application/jsonl"}
+    async with httpx.AsyncClient(timeout=30) as client:
+        input = {"0": {"orchestration": document["name"]}}
+        reply = await client.post(f"{api.url}/execution.run?batch=1", json=input, headers=headers)
 
-    assert (refusal[1], refusal[2]["data"]["code"]) == (2, "FORBIDDEN")
+    *_, last = map(msgspec.json.decode, reply.text.splitlines())
+    assert last[2][0][0]["error"]["data"]["code"] == "FORBIDDEN"
     assert await api.rows() == before
 
 

@@ -127,7 +127,7 @@ async def test_defaults_and_types_survive_a_round_trip(database: Database) -> No
         0,
         None,
     )
-    assert stored["created_at"] <= stored["available_at"] <= clock  # the message has made it due
+    assert max(stored["created_at"], stored["available_at"]) <= clock  # the message has made it due
     assert await Inbox.count() == await Worker.count() == 1
 
 
