@@ -141,8 +141,8 @@ def _refused(procedure: Procedure[..., Any], codes: Sequence[Code]) -> Document:
 
 def _stream(procedure: Procedure[..., Any], refusals: Sequence[Code], schema_of: SchemaOf) -> Document:
     item = schema_of(procedure.item_type)
-    media: Document = {"schema": {"type": "string"}}
     if procedure.kind != "subscription":
+        media: Document = {"schema": {"type": "array"}}
         return {"description": _LINES, "content": {"application/jsonl": {**media, "x-item": item, "x-codes": refusals}}}
     message = {"data": item, **({"id": {"type": "string", "minLength": 1}} if procedure.is_tracked else {})}
     events: Mapping[str, Document] = {
@@ -152,4 +152,15 @@ def _stream(procedure: Procedure[..., Any], refusals: Sequence[Code], schema_of:
         "return": {},
         "serialized-error": {"data": {"$ref": SCHEMAS + "ErrorShape"}, "x-codes": refusals},
     }
-    return {"description": _EVENTS, "content": {"text/event-stream": {**media, "x-events": events}}}
+    return {"description": _EVENTS, "content": {"text/event-stream": {"schema": _EVENT, "x-events": events}}}
+
+
+_EVENT = object_of(
+    {
+        "event": {"type": "string", "description": "Its kind; a message when there is none."},
+        "data": {"type": "string", "description": "JSON, or empty."},
+        "id": {"type": "string"},
+        "retry": {"type": "integer", "description": "Milliseconds until a client connects anew."},
+    },
+    required=[],
+)

@@ -115,7 +115,7 @@ async def write_whole(dispatch: Dispatch, response: Response) -> None:
 async def write_lines(dispatch: Dispatch, response: Response, streams: Streams) -> None:
     """Answer the calls of a batch, each as soon as it can be."""
     calls = dispatch.plan.calls
-    await response.begin(200, wire.JSON_HEADERS)
+    await response.begin(200, wire.LINES_HEADERS)
     await response.write(jsonl.head(len(calls)))
     given = await dispatch.given()
     ids = count(len(calls))

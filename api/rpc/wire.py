@@ -19,6 +19,7 @@ ConnectionParams: TypeAlias = dict[str, str]
 # One JSON text, JSON lines, or server-sent events.
 Manner: TypeAlias = Literal["whole", "lines", "events"]
 
+LINES_HEADERS = {"content-type": "application/jsonl", "vary": "trpc-accept, accept"}
 JSON_HEADERS = {"content-type": JSON, "vary": "trpc-accept, accept"}
 EVENT_HEADERS = {
     "content-type": "text/event-stream",

@@ -35,7 +35,7 @@ def test_the_commands_work(new_directory: NewDirectory, tmp_path: Path) -> None:
     assert [token["name"] for token in listed["result"]["data"]] == ["admin", "nightly"]
     assert revoked["result"]["data"]["revokedAt"] is not None
     assert signed_in["principal"]["name"] == "admin"
-    assert (read["result"]["data"], written["result"]["data"]["name"]) == ([], "Poet")
+    assert (read["result"]["data"]["items"], written["result"]["data"]["name"]) == ([], "Poet")
 
 
 def test_the_table_of_scopes_is_fresh() -> None:

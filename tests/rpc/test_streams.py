@@ -49,18 +49,18 @@ def refusal_in(reply_body: bytes) -> tuple[str, str]:
         ("POST", "/trpc/ticks", {}, 415, "application/json", "UNSUPPORTED_MEDIA_TYPE", "Missing content-type header"),
         # Calls in a batch answer for themselves.
         ("GET", "/trpc/ticks?batch=1", {}, 400, "application/json", "BAD_REQUEST", "Cannot batch subscription calls"),
-        ("GET", "/trpc/ticks?batch=1", LINES, 200, "application/json", "BAD_REQUEST", "Cannot batch subscription"),
-        ("GET", "/trpc/echo?batch=1&input={", LINES, 200, "application/json", "BAD_REQUEST", "the input is not JSON"),
+        ("GET", "/trpc/ticks?batch=1", LINES, 200, "application/jsonl", "BAD_REQUEST", "Cannot batch subscription"),
+        ("GET", "/trpc/echo?batch=1&input={", LINES, 200, "application/jsonl", "BAD_REQUEST", "the input is not JSON"),
         (
             "GET",
             "/trpc/health?batch=1",
             {**LINES, "authorization": "Bearer expired"},
             200,
-            "application/json",
+            "application/jsonl",
             "UNAUTHORIZED",
             "the token has expired",
         ),
-        ("GET", "/trpc/counting?batch=1", LINES, 200, "application/json", "METHOD_NOT_SUPPORTED", "Unsupported GET"),
+        ("GET", "/trpc/counting?batch=1", LINES, 200, "application/jsonl", "METHOD_NOT_SUPPORTED", "Unsupported GET"),
         # What streams needs somebody who reads it.
         (
             "GET",
@@ -72,7 +72,7 @@ def refusal_in(reply_body: bytes) -> tuple[str, str]:
             "Cannot use stream-like response in non-streaming request - use httpBatchStreamLink",
         ),
         ("GET", "/trpc/counted?" + input_of({}), {}, 400, "application/json", "BAD_REQUEST", "input: `to` is missing"),
-        ("GET", "/trpc/counted?batch=1", LINES, 200, "application/json", "BAD_REQUEST", "input: `to` is missing"),
+        ("GET", "/trpc/counted?batch=1", LINES, 200, "application/jsonl", "BAD_REQUEST", "input: `to` is missing"),
         # A subscription says everything in events.
         ("GET", "/trpc/ticks?input={", {}, 200, EVENT_STREAM, "BAD_REQUEST", "the input is not JSON"),
         ("GET", "/trpc/ticks?" + input_of({"x": 1}), {}, 200, EVENT_STREAM, "BAD_REQUEST", "/x: there is no field"),
