@@ -36,9 +36,8 @@ check: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## format, l
 format: $(VENV)/dev.stamp ## rewrite the sources in the house format
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-generate: $(VENV)/dev.stamp ## write openapi/ anew from the procedure registry, its copy in clients/, and tables in docs/
+generate: $(VENV)/dev.stamp ## write openapi/ anew from the procedure registry and tables in docs/
 	@$(BIN)/rolecall generate
-	@cp openapi/router.ts clients/typescript/src/router.ts
 	@$(BIN)/python -m tests.docs.states
 	@$(BIN)/python -m tests.docs.scopes
 

@@ -10,7 +10,7 @@ from services.engine import journal
 from services.engine.core.events import ExecutionFailed
 from services.engine.follower import Gone
 from services.errors import NotFound, StillRunning
-from services.executions.following import LAST_KINDS
+from services.executions.following import LAST_KINDS, so_far
 from services.executions.records import FINISHED, Execution
 from services.executions.rows import one
 
@@ -52,17 +52,10 @@ async def failed_step(execution: UUID) -> str | None:
 
 
 async def _end_of(execution: UUID) -> None:
-    row = await connections.pool().fetchrow(
-        "SELECT finished_at IS NOT NULL AS is_over,"
-        " coalesce((SELECT seq FROM journal WHERE execution_id = id ORDER BY seq DESC LIMIT 1), 0) AS last_seq"
-        " FROM execution WHERE id = $1",
-        execution,
-    )
-    if row is None:
-        raise NotFound("execution", str(execution))
-    if row["is_over"]:
+    last_seq, is_over = await so_far(execution)
+    if is_over:
         return
-    with connections.feed().following(execution, row["last_seq"]) as follower:
+    with connections.feed().following(execution, last_seq) as follower:
         try:
             while True:
                 found = await follower.next()

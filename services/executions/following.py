@@ -56,18 +56,11 @@ async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncGen
         Forbidden: the caller may not read executions, or may not any more.
     """
     caller.require("executions.read")
-    row = await connections.pool().fetchrow(
-        "SELECT finished_at IS NOT NULL AS is_over,"
-        " coalesce((SELECT seq FROM journal WHERE execution_id = id ORDER BY seq DESC LIMIT 1), 0) AS last_seq"
-        " FROM execution WHERE id = $1",
-        execution,
-    )
-    if row is None:
-        raise NotFound("execution", str(execution), hint="`execution.list` shows those there are")
-    if after > row["last_seq"]:
-        state, allowed = f"has {row['last_seq']} events", f"`after` to be no more than that, not {after}"
+    last_seq, is_over = await so_far(execution)
+    if after > last_seq:
+        state, allowed = f"has {last_seq} events", f"`after` to be no more than that, not {after}"
         raise Conflict("execution", str(execution), state=state, allowed=allowed)
-    if after == row["last_seq"] and row["is_over"]:
+    if after == last_seq and is_over:
         return
     with (
         connections.feed().following(execution, max(after, 0)) as follower,
@@ -84,6 +77,22 @@ async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncGen
             raise NotFound(
                 "execution", str(execution), hint="its journal is gone; it was pruned while it was followed"
             ) from None
+
+
+async def so_far(execution: UUID) -> tuple[int, bool]:
+    """The number of the last event of an execution, and whether it is over.
+
+    Raises:
+        NotFound: there is no such execution.
+    """
+    row = await connections.pool().fetchrow(
+        "SELECT coalesce((SELECT seq FROM journal WHERE execution_id = id ORDER BY seq DESC LIMIT 1), 0) AS last_seq,"
+        " finished_at IS NOT NULL AS is_over FROM execution WHERE id = $1",
+        execution,
+    )
+    if row is None:
+        raise NotFound("execution", str(execution), hint="`execution.list` shows those there are")
+    return row["last_seq"], row["is_over"]
 
 
 def _watched(caller: Caller, follower: Follower) -> AbstractContextManager[None]:
