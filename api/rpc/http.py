@@ -13,7 +13,8 @@ from api.rpc.dispatch import Dispatch
 from api.rpc.limits import Limits, Pace
 from api.rpc.request_id import request_id_of
 from api.rpc.router import Router
-from api.rpc.socket import SocketLimits
+from api.rpc.sockets.socket import SocketLimits
+from api.rpc.sockets.ws import Sockets
 from api.rpc.streaming import (
     Streams,
     end_events,
@@ -23,7 +24,6 @@ from api.rpc.streaming import (
     write_lines,
     write_whole,
 )
-from api.rpc.ws import Sockets
 
 _LIMITS = Limits()
 _PACE = Pace()

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from api.rpc.typescript_schema import declarations
-from api.rpc.typescript_types import Use
+from api.rpc.describe.typescript_schema import declarations
+from api.rpc.describe.typescript_types import Use
 from services.schema import problems_of_schema, problems_of_value
 from tests.node import TSC, TSC_5_9, compile_typescript
 from tests.rpc.schemas import Pairs

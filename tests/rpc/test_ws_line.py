@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.rpc.line import Gone, Line
+from api.rpc.sockets.line import Gone, Line
 
 
 class Reader:

@@ -4,7 +4,7 @@ import pytest
 from msgspec import UNSET
 
 from api.rpc import RpcError, Tracked
-from api.rpc.messages import (
+from api.rpc.sockets.messages import (
     NOTHING,
     Asked,
     Ref,

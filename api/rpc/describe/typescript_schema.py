@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import msgspec
 
+from api.rpc.describe.typescript_types import Use, comment, key
 from api.rpc.json import is_array, is_object
-from api.rpc.typescript_types import Use, comment, key
 
 Shape: TypeAlias = Literal["string", "number", "boolean", "array", "object", "null"]
 Unique: TypeAlias = Callable[[str], str]

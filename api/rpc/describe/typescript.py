@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 import msgspec
 from msgspec import inspect as shapes
 
+from api.rpc.describe.typescript_schema import declarations
+from api.rpc.describe.typescript_types import TAKEN, Types, Use, comment, key
 from api.rpc.problems import Problem
 from api.rpc.procedure import Kind, Procedure
 from api.rpc.router import Router
-from api.rpc.typescript_schema import declarations
-from api.rpc.typescript_types import TAKEN, Types, Use, comment, key
 from api.rpc.uploads import Form, Octets
 
 

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from api.rpc.reference_calls import client_setup, curl, shell_setup, typescript_call
-from api.rpc.reference_types import Schema, expression, fields, prose, type_id
+from api.rpc.describe.reference_calls import client_setup, curl, shell_setup, typescript_call
+from api.rpc.describe.reference_types import Schema, expression, fields, prose, type_id
 
 Document: TypeAlias = Mapping[str, Any]
 

@@ -7,10 +7,10 @@ from typing import Any, TypeAlias, get_args
 import msgspec
 
 from api.rpc.codes import CODES, Code
-from api.rpc.operations import SCHEMAS, Document, SchemaOf, object_of, operation, response
+from api.rpc.describe.operations import SCHEMAS, Document, SchemaOf, object_of, operation, response
+from api.rpc.describe.refusals import REFUSALS, Access, Refusal
 from api.rpc.problems import Problem
 from api.rpc.procedure import Procedure
-from api.rpc.refusals import REFUSALS, Access, Refusal
 from api.rpc.router import Router
 
 AccessOf: TypeAlias = Callable[[Procedure[..., Any]], Access]

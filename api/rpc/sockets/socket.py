@@ -8,15 +8,15 @@ from typing import Any, cast
 
 import msgspec
 
-from api.rpc import messages
 from api.rpc.calls import Calls, RequestInfo
 from api.rpc.codes import RpcError
 from api.rpc.inputs import read_input, resumed
-from api.rpc.line import Gone, Line
-from api.rpc.messages import Asked, Id, Refused, Request, Stop
 from api.rpc.procedure import Procedure
 from api.rpc.router import Router
-from api.rpc.subscription import Subscription
+from api.rpc.sockets import messages
+from api.rpc.sockets.line import Gone, Line
+from api.rpc.sockets.messages import Asked, Id, Refused, Request, Stop
+from api.rpc.sockets.subscription import Subscription
 from api.rpc.text import check_text
 from api.rpc.tracked import Tracked
 from api.rpc.wire import Call

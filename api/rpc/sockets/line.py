@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from api.rpc.asgi import Receive, Send
-from api.rpc.messages import PING
+from api.rpc.sockets.messages import PING
 
 
 class Gone(Exception):

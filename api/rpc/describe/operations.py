@@ -6,8 +6,8 @@ from typing import Any, TypeAlias
 import msgspec
 
 from api.rpc.codes import CODES, Code
+from api.rpc.describe.refusals import Access, codes_of, is_posted, when
 from api.rpc.procedure import Example, Procedure
-from api.rpc.refusals import Access, codes_of, is_posted, when
 from api.rpc.uploads import FORM
 
 Document: TypeAlias = dict[str, Any]

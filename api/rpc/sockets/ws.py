@@ -8,10 +8,10 @@ from urllib.parse import parse_qs
 
 from api.rpc.asgi import Receive, Scope, Send
 from api.rpc.calls import Calls, RequestInfo
-from api.rpc.line import Gone, Line
-from api.rpc.origins import is_foreign
 from api.rpc.router import Router
-from api.rpc.socket import Socket, SocketLimits
+from api.rpc.sockets.line import Gone, Line
+from api.rpc.sockets.origins import is_foreign
+from api.rpc.sockets.socket import Socket, SocketLimits
 
 # The largest frame that a server should let in; there may be many calls in it, whose inputs have a limit of their own.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
