@@ -93,10 +93,10 @@ class Response:
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """Send the head."""
-        self.has_begun = True
         vary = ", ".join(filter(None, (headers.get("vary"), self._headers.get("vary"))))
         named = {**headers, **self._headers, **({"vary": vary} if vary else {})}
         encoded = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
+        self.has_begun = True
         await self._send_on({"type": "http.response.start", "status": status, "headers": encoded})
 
     async def write(self, data: bytes) -> None:

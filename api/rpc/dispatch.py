@@ -34,12 +34,12 @@ class Dispatch:
     limits: Limits
     refusals: tuple[RpcError | None, ...]
 
-    async def given(self) -> Given:
-        """What the calls are given, once the request has been read.
+    async def inputs(self) -> Inputs:
+        """The inputs of the calls, once the request has been read."""
+        return Inputs(await self._text(), batch=self.plan.batch, max_depth=self.limits.max_depth)
 
-        Nobody is looked up for a request of which nothing can be called.
-        """
-        inputs = Inputs(await self._text(), batch=self.plan.batch, max_depth=self.limits.max_depth)
+    async def given(self, inputs: Inputs) -> Given:
+        """What the calls are given. Nobody is looked up for a request of which nothing can be called."""
         return Given(None if all(self.refusals) else await self.calls.context(self.info), inputs)
 
     def streams(self, call: Call) -> bool:

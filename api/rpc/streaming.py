@@ -74,9 +74,11 @@ async def until_done(
                 return True
             if gone.done():
                 return False
-            if response.written_at + ping_seconds <= clock():
+            if response.written_at + ping_seconds > clock():
+                ping_at = response.written_at + ping_seconds
+            else:
                 await response.keep_alive(ping)
-            ping_at = max(response.written_at, clock() - ping_seconds / 2) + ping_seconds
+                ping_at = clock() + ping_seconds
     finally:
         work.cancel()
         gone.cancel()
@@ -107,7 +109,7 @@ async def unless_gone(work: Coroutine[Any, Any, None], incoming: Incoming) -> No
 
 async def write_whole(dispatch: Dispatch, response: Response) -> None:
     """Answer the calls together, once each has its answer."""
-    given = await dispatch.given()
+    given = await dispatch.given(await dispatch.inputs())
     outcomes = await _together([dispatch.outcome(call, given) for call in dispatch.plan.calls])
     await response.whole(wire.answer(outcomes, batch=dispatch.plan.batch))
 
@@ -115,9 +117,10 @@ async def write_whole(dispatch: Dispatch, response: Response) -> None:
 async def write_lines(dispatch: Dispatch, response: Response, streams: Streams) -> None:
     """Answer the calls of a batch, each as soon as it can be."""
     calls = dispatch.plan.calls
+    inputs = await dispatch.inputs()
     await response.begin(200, wire.LINES_HEADERS)
     await response.write(jsonl.head(len(calls)))
-    given = await dispatch.given()
+    given = await dispatch.given(inputs)
     ids = count(len(calls))
     await _together([_write_call(dispatch, call, given, ids, response, streams) for call in calls])
 
@@ -125,7 +128,7 @@ async def write_lines(dispatch: Dispatch, response: Response, streams: Streams) 
 async def write_events(dispatch: Dispatch, response: Response, pace: Pace) -> None:
     """Answer a subscription."""
     (call,) = dispatch.plan.calls
-    given = await dispatch.given()
+    given = await dispatch.given(await dispatch.inputs())
     await response.begin(200, wire.EVENT_HEADERS)
     await response.write(sse.connected(pace.reconnect_after_seconds, pace.retry_seconds))
     items = sse.Items(dispatch.plan.last_event_id)
