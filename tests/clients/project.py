@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,10 @@ def packed(folder: Path) -> Path:
     if done.returncode != 0:
         raise ScriptFailed(f"npm pack ended with {done.returncode}\n{done.stderr}{done.stdout}")
     (archive,) = sources.glob("*.tgz")
-    shutil.unpack_archive(archive, folder, "gztar", filter="data")
+    with tarfile.open(archive) as packed:
+        # The first releases of Python 3.11 know no filter yet, and the later ones warn without.
+        packed.extraction_filter = getattr(tarfile, "data_filter", None)
+        packed.extractall(folder)
     package = folder / "package"
     (package / "node_modules").mkdir()
     for name in ("eventsource", "eventsource-parser"):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -12,10 +13,19 @@ import schemathesis
 THERE: dict[str, list[str]] = json.loads(os.environ.get("ROLECALL_THERE", "{}"))
 
 
+# What is answered to its end is not asked to wait for a day first.
+IN_LINES = "/trpc/execution.run"
+FOLLOWED = "/trpc/execution.follow"
+
+
 @schemathesis.hook
 def map_body(context: schemathesis.HookContext, body: Any) -> Any:
     """A body that names something names what exists, every other time."""
-    return _with_meaning(body) if isinstance(body, dict) else body
+    if not isinstance(body, dict):
+        return body
+    if context.operation.path == IN_LINES:
+        return {call: _at_once(input) for call, input in body.items()}
+    return _with_meaning(body, THERE)
 
 
 @schemathesis.hook
@@ -27,19 +37,26 @@ def map_query(context: schemathesis.HookContext, query: Any) -> Any:
         input = json.loads(text)
     except ValueError:
         return query
-    return {**query, "input": json.dumps(_with_meaning(input))} if isinstance(input, dict) else query
+    there = {"execution": THERE.get("finished", [])} if context.operation.path == FOLLOWED else THERE
+    return {**query, "input": json.dumps(_with_meaning(input, there))} if isinstance(input, dict) else query
 
 
-def _with_meaning(input: dict[str, Any]) -> dict[str, Any]:
-    return {field: _meaning(field, value) for field, value in input.items()}
+def _at_once(input: Any) -> Any:
+    if not isinstance(input, dict):
+        return input
+    return {field: value for field, value in input.items() if field not in ("delayMs", "startAt")}
 
 
-def _meaning(field: str, value: Any) -> Any:
+def _with_meaning(input: dict[str, Any], there: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    return {field: _meaning(value, field, there.get(field, ())) for field, value in input.items()}
+
+
+def _meaning(value: Any, field: str, known: Sequence[str]) -> Any:
     # What is not even well-formed stays as it is: it is there to be refused.
-    if field not in THERE or not isinstance(value, str) or not _could_name(field, value):
+    if not known or not isinstance(value, str) or not _could_name(field, value):
         return value
     number = crc32(value.encode("utf-8", "surrogatepass"))
-    return THERE[field][number // 2 % len(THERE[field])] if number % 2 else value
+    return known[number // 2 % len(known)] if number % 2 else value
 
 
 def _could_name(field: str, value: str) -> bool:
