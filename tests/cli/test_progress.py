@@ -30,7 +30,10 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])
-async def test_steps_are_shown_while_they_wait_and_when_they_are_done(engine: Engine, is_terminal: bool) -> None:
+async def test_steps_are_shown_while_they_wait_and_when_they_are_done(
+    engine: Engine, is_terminal: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")  # on a dumb one nothing is drawn anew
     execution = await engine.start(document("steps: [{name: Pause, kind: wait, event: go}]"))
     screen = Screen()
     console = Console(file=screen, force_terminal=is_terminal, width=120)
