@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 from zlib import crc32
@@ -17,19 +17,11 @@ THERE: dict[str, list[str]] = json.loads(os.environ.get("ROLECALL_THERE", "{}"))
 # Names get their meaning here, so none that is near to a good one is better than others: to climb there has no end.
 hypothesis.target = lambda *_, **__: None
 
-# What is answered to its end is not asked to wait for a day first.
-IN_LINES = "/trpc/execution.run"
-FOLLOWED = "/trpc/execution.follow"
-
 
 @schemathesis.hook
 def map_body(context: schemathesis.HookContext, body: Any) -> Any:
     """A body that names something names what exists, every other time."""
-    if not isinstance(body, dict):
-        return body
-    if context.operation.path == IN_LINES:
-        return {call: _at_once(input) for call, input in body.items()}
-    return _with_meaning(body, THERE)
+    return _with_meaning(body) if isinstance(body, dict) else body
 
 
 @schemathesis.hook
@@ -41,18 +33,11 @@ def map_query(context: schemathesis.HookContext, query: Any) -> Any:
         input = json.loads(text)
     except ValueError:
         return query
-    there = {"execution": THERE.get("finished", [])} if context.operation.path == FOLLOWED else THERE
-    return {**query, "input": json.dumps(_with_meaning(input, there))} if isinstance(input, dict) else query
+    return {**query, "input": json.dumps(_with_meaning(input))} if isinstance(input, dict) else query
 
 
-def _at_once(input: Any) -> Any:
-    if not isinstance(input, dict):
-        return input
-    return {field: value for field, value in input.items() if field not in ("delayMs", "startAt")}
-
-
-def _with_meaning(input: dict[str, Any], there: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    return {field: _meaning(value, field, there.get(field, ())) for field, value in input.items()}
+def _with_meaning(input: dict[str, Any]) -> dict[str, Any]:
+    return {field: _meaning(value, field, THERE.get(field, ())) for field, value in input.items()}
 
 
 def _meaning(value: Any, field: str, known: Sequence[str]) -> Any:

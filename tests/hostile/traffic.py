@@ -56,17 +56,11 @@ def _world(up: Up) -> Mapping[str, Sequence[str]]:
     }
     for name, step in steps.items():
         up.mutate("orchestration.create", document={"name": name, "steps": [step]})
-    executions = {name: up.mutate("execution.start", orchestration=name)["id"] for name in steps}
-    finished = [id for name, id in executions.items() if not name.startswith("held")]
+    executions = [up.mutate("execution.start", orchestration=name)["id"] for name in steps]
     later = [up.mutate("execution.start", orchestration="review 0", delayMs=86_400_000)["id"] for _ in range(_OF_EACH)]
     up.mutate("execution.pause", execution=later[0])
     up.mutate("execution.cancel", execution=later[1])
-    return {
-        "role": roles,
-        "orchestration": list(steps),
-        "execution": [*executions.values(), *later],
-        "finished": finished,
-    }
+    return {"role": roles, "orchestration": list(steps), "execution": [*executions, *later]}
 
 
 def _played(up: Up, there: Mapping[str, Sequence[str]], seed: int, inputs: int) -> Round:
