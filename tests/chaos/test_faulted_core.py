@@ -15,7 +15,14 @@ from services.definitions.document import Document, as_json
 from services.engine import journal
 from services.engine.core.commands import StartStep
 from services.engine.core.decide import Turn, advance, replay, resume
-from services.engine.core.events import AnyEvent, CancelRequested, StepCompleted, StepFailed, TimeExpired
+from services.engine.core.events import (
+    AnyEvent,
+    CancelRequested,
+    SignalReceived,
+    StepCompleted,
+    StepFailed,
+    TimeExpired,
+)
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import plan_of
 from services.engine.core.settle import complete
@@ -39,6 +46,7 @@ class Faulted:
         self.state: State = NEW
         self.asked: dict[str, StartStep] = {}
         self._data = data
+        self._signals = 0
         self._late: list[StepCompleted | StepFailed] = []
         self._commit(advance(self.plan, NEW, started({"n": data.draw(st.integers(0, 3))})))
 
@@ -58,6 +66,9 @@ class Faulted:
         if fault == "hears a late answer" and self._late:
             self._hear(self._data.draw(st.sampled_from(self._late)))
             return
+        if not self.asked:
+            self._signal()
+            return
         path = self._data.draw(st.sampled_from(sorted(self.asked)))
         answer = self._answer(self.asked[path])
         turn = advance(self.plan, self.state, answer)
@@ -72,6 +83,14 @@ class Faulted:
         if fault == "dies after the commit":
             self._begin_again()
 
+    def _signal(self) -> None:
+        """The event comes that a step waits for."""
+        expected = sorted({step.event for step in self.state.steps.values() if step.status == "waiting" and step.event})
+        self._signals += 1
+        name = self._data.draw(st.sampled_from(expected))
+        signal = SignalReceived(id=self._signals, name=name, data={"n": 1}, by="anna")
+        self._commit(advance(self.plan, self.state, signal))
+
     def _hear(self, answer: StepCompleted | StepFailed) -> None:
         """An answer to what was asked for in another life, or long ago: it counts if it is still waited for."""
         command = self.asked.get(answer.path)
@@ -80,6 +99,9 @@ class Faulted:
             self._commit(advance(self.plan, self.state, answer))
 
     def _answer(self, command: StartStep) -> StepCompleted | StepFailed:
+        if command.is_expiry:
+            failure = Failure(code="WAIT_EXPIRED", message="no", retryable=False)
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         outcome = self._data.draw(st.sampled_from(_OUTCOMES))
         if outcome != "works":
             failure = Failure(code="TOOL_ERROR", message="no", retryable=outcome == "fails")
