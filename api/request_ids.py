@@ -1,14 +1,13 @@
 """Request ids: taken from the request or made, given back with the answer, and written into our log."""
 
-import re
-import uuid
 from typing import Any
 
 from litestar.types import Message, Scope
 
+from api.rpc import request_id_from
+
 HEADER = b"x-request-id"
 
-_SANE = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
 _STATE = "request_id"
 
 
@@ -17,7 +16,7 @@ def request_id_of(scope: Scope) -> str:
     state: dict[str, Any] = scope.setdefault("state", {})
     if _STATE not in state:
         sent = next((value for name, value in scope["headers"] if name.lower() == HEADER), b"")
-        state[_STATE] = sent.decode() if _SANE.fullmatch(sent) else uuid.uuid4().hex
+        state[_STATE] = request_id_from(sent.decode("latin-1"))
     return state[_STATE]
 
 

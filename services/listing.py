@@ -29,7 +29,7 @@ def id_in(text: str) -> UUID | None:
         return None
 
 
-def called(table: type[tables.Orchestration | tables.Role | tables.Token], reference: str) -> Where:
+def called(table: type[tables.Token], reference: str) -> Where:
     """The row of that id or, when `reference` spells none, of that name.
 
     A name may look like an id; then only the id finds its row, so that nobody can take the place of another's id.

@@ -14,6 +14,7 @@ from api.rpc.inputs import read_input
 from api.rpc.limits import Limits, Pace
 from api.rpc.problems import Problem
 from api.rpc.procedure import Example, Kind, Procedure, mutation, query, subscription
+from api.rpc.request_id import request_id_from
 from api.rpc.router import Family, Router
 from api.rpc.sockets.socket import SocketLimits
 from api.rpc.sockets.ws import MAX_MESSAGE_BYTES, Sockets
@@ -52,6 +53,7 @@ __all__ = [
     "query",
     "read_input",
     "reference",
+    "request_id_from",
     "subscription",
     "typescript",
     "whole",

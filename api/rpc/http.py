@@ -11,7 +11,7 @@ from api.rpc.codes import RpcError
 from api.rpc.cors import cors_headers, preflight_headers
 from api.rpc.dispatch import Dispatch
 from api.rpc.limits import Limits, Pace
-from api.rpc.request_id import request_id_of
+from api.rpc.request_id import request_id_from
 from api.rpc.router import Router
 from api.rpc.sockets.socket import SocketLimits
 from api.rpc.sockets.ws import Sockets
@@ -66,7 +66,7 @@ class RpcApp:
         headers = _headers(scope)
         if scope["type"] == "websocket":
             return await self.sockets.serve(scope, headers, receive, send)
-        request_id = request_id_of(headers.get("x-request-id"))
+        request_id = request_id_from(headers.get("x-request-id"))
         cors = cors_headers(self._allowed_origins, headers.get("origin"))
         response = Response(send, {**cors, "x-request-id": request_id})
         try:
