@@ -12,7 +12,7 @@ from litestar.types import Receive, Scope, Send
 
 from api import generate, session
 from api.auth import Authentication
-from api.context import context_of
+from api.context import context_of, within
 from api.errors import refusal
 from api.gate import gate
 from api.limits import Limits
@@ -55,6 +55,7 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
         ),
         guard=gate(Limits(runtime.settings)),
         on_error=refusal,
+        within=within,
         allowed_origins=runtime.settings.allowed_origins,
     )
     return Litestar(

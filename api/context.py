@@ -1,10 +1,12 @@
 """What a procedure knows of its request: who calls, and the process that answers."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from api.auth import Authentication
 from api.policy import Public, policy_of
 from api.rpc import RequestInfo
+from db.acting import act_as
 from services.caller import Caller
 from services.engine.worker import Worker
 from services.errors import Unauthenticated
@@ -33,6 +35,13 @@ class Context:
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
+
+
+def within(context: Context) -> AbstractContextManager[None]:
+    """Inside, whoever calls is who acts; nobody, where nobody was asked who calls."""
+    if isinstance(context.found, Exception):
+        return nullcontext()
+    return act_as(context.found.name, "rpc", is_agent=context.found.principal.kind == "agent")
 
 
 async def context_of(

@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 from asyncpg import DataError
 
+from db.acting import act_as
 from services.errors import Forbidden, Invalid, LimitExceeded, ServiceError
 from services.problem import Problem
-from services.tools.tool import Tool, ToolError, tool
+from services.tools.tool import Tool, ToolContext, ToolError, tool
 
 META = "meta"
 PREFIX = "system."
@@ -32,8 +33,10 @@ def system_tool(name: str) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
     def decorate(function: Callable[..., Awaitable[Any]]) -> Tool:
         @wraps(function)
         async def translated(*args: Any, **kwargs: Any) -> Any:
+            context: ToolContext = args[0]
             try:
-                return await function(*args, **kwargs)
+                with act_as(context.caller.name, "meta", is_agent=True):
+                    return await function(*args, **kwargs)
             except ServiceError as error:
                 raise ToolError(told(error)) from None
             except DataError as error:  # a NUL character, above all: models write them now and then

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +13,8 @@ import click
 import db.migrate
 import meta_tools
 from db import embedded
+from db.acting import act_as
+from services.caller import OPERATOR
 from services.engine.worker import Worker
 from services.models.catalog import Models
 from services.runtime import Runtime, opened
@@ -26,8 +28,10 @@ def settings() -> Settings:
     return Settings.from_environment(os.environ)
 
 
-def with_runtime(main: Callable[[Runtime], Awaitable[T]]) -> T:
+def with_runtime(main: Callable[[Runtime], Awaitable[T]], *, as_operator: bool = True) -> T:
     """What `main` gives back, called with a runtime over the migrated database.
+
+    The operator acts in it; not so in a process that serves others, where each of them acts, or nobody.
 
     Raises:
         CannotOpen, EmbeddedError, Invalid, Failed: something in the environment has to be mended first.
@@ -35,7 +39,7 @@ def with_runtime(main: Callable[[Runtime], Awaitable[T]]) -> T:
     chosen = settings()
     models = Models.from_environment(os.environ)
     with database(chosen) as url:
-        return in_loop(_with_runtime(chosen, url, models, main))
+        return in_loop(_with_runtime(chosen, url, models, main, as_operator=as_operator))
 
 
 def migrate() -> int:
@@ -93,11 +97,14 @@ async def working(worker: Worker, *, patience_seconds: float) -> AsyncIterator[a
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _with_runtime(settings: Settings, url: str, models: Models, main: Callable[[Runtime], Awaitable[T]]) -> T:
+async def _with_runtime(
+    settings: Settings, url: str, models: Models, main: Callable[[Runtime], Awaitable[T]], *, as_operator: bool
+) -> T:
     await db.migrate.migrate(url)
     meta_tools.install()
     async with opened(settings, url, models) as runtime:
-        return await main(runtime)
+        with act_as(OPERATOR.name, "cli") if as_operator else nullcontext():
+            return await main(runtime)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -33,13 +33,13 @@ def serve(*, with_worker: bool) -> int:
     _log_to_stderr()
     # Before anything is started: the likeliest thing to be wrong is that it runs already.
     with closing(_listening(settings())) as listening:
-        return with_runtime(lambda runtime: _serve(runtime, listening, with_worker=with_worker))
+        return with_runtime(lambda runtime: _serve(runtime, listening, with_worker=with_worker), as_operator=False)
 
 
 def work() -> int:
     """Work until SIGINT or SIGTERM; the exit code is 0 then."""
     _log_to_stderr()
-    return with_runtime(_work)
+    return with_runtime(_work, as_operator=False)
 
 
 async def _serve(runtime: Runtime, listening: socket.socket, *, with_worker: bool) -> int:

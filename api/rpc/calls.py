@@ -35,6 +35,7 @@ class RequestInfo:
 
 CreateContext: TypeAlias = Callable[[RequestInfo], Awaitable[Any]]
 Guard: TypeAlias = Callable[[Any, Procedure[..., Any]], AbstractContextManager[None] | None]
+Within: TypeAlias = Callable[[Any], AbstractContextManager[None]]
 OnError: TypeAlias = Callable[[Exception], RpcError | None]
 
 
@@ -45,12 +46,14 @@ class Calls:
     `create_context` is awaited once per request, and per message on a WebSocket; `guard` sees each procedure before
     its input is read and may raise, and what it gives back is held while the call is under way; `on_error` translates
     exceptions of these two and of procedures. What it does not know becomes INTERNAL_SERVER_ERROR with a request id,
-    and its traceback goes to the log only.
+    and its traceback goes to the log only. What `within` makes of the context is entered whenever the procedure goes
+    on, and left when it has answered: once, or for each item that it streams.
     """
 
     create_context: CreateContext
     guard: Guard | None = None
     on_error: OnError | None = None
+    within: Within = lambda _: nullcontext()
 
     async def context(self, info: RequestInfo) -> Any:
         """The request's context, or the RpcError that each of its calls will be answered with."""
@@ -69,7 +72,8 @@ class Calls:
             with self._admitted(procedure, context):
                 given = read() if procedure.takes_input else None
                 input = await given if isinstance(given, Awaitable) else given
-                return await settled(procedure.call(context, input))
+                with self.within(context):
+                    return await settled(procedure.call(context, input))
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
 
@@ -86,7 +90,7 @@ class Calls:
             items = procedure.stream(context, read() if procedure.takes_input else None)
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
-        return self._translating(items, admission, procedure, request_id)
+        return self._translating(items, context, admission, procedure, request_id)
 
     def translated(self, error: Exception, request_id: str, where: str) -> RpcError:
         """What the client is told of an exception."""
@@ -105,6 +109,7 @@ class Calls:
     async def _translating(
         self,
         items: AsyncIterator[Any],
+        context: Any,
         admission: AbstractContextManager[None],
         procedure: Procedure[..., Any],
         request_id: str,
@@ -114,15 +119,18 @@ class Calls:
             with admission:
                 while True:
                     try:
-                        yield await settled(anext(items))
+                        with self.within(context):
+                            item = await settled(anext(items))
                     except StopAsyncIteration:
                         return
+                    yield item
         except Exception as error:
             raise self.translated(error, request_id, procedure.name) from None
         finally:
             close: Any = getattr(items, "aclose", None)
             if close is not None:
-                await close()
+                with self.within(context):
+                    await close()
 
 
 def unexpected(error: Exception, request_id: str, where: str) -> RpcError:

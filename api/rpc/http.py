@@ -2,11 +2,12 @@
 
 from asyncio import create_task
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from math import inf
 
 from api.rpc import jsonl, sse, wire
 from api.rpc.asgi import Incoming, Receive, Response, Scope, Send
-from api.rpc.calls import Calls, CreateContext, Guard, OnError, RequestInfo, unexpected
+from api.rpc.calls import Calls, CreateContext, Guard, OnError, RequestInfo, Within, unexpected
 from api.rpc.codes import RpcError
 from api.rpc.cors import cors_headers, preflight_headers
 from api.rpc.dispatch import Dispatch
@@ -43,6 +44,7 @@ class RpcApp:
         create_context: CreateContext,
         guard: Guard | None = None,
         on_error: OnError | None = None,
+        within: Within = lambda _: nullcontext(),
         limits: Limits = _LIMITS,
         pace: Pace = _PACE,
         allow_method_override: bool = True,
@@ -52,7 +54,7 @@ class RpcApp:
     ) -> None:
         self.router = router
         self.prefix = prefix.rstrip("/")
-        self._calls = Calls(create_context, guard, on_error)
+        self._calls = Calls(create_context, guard, on_error, within)
         self._limits = limits
         self._pace = pace
         self._allow_method_override = allow_method_override

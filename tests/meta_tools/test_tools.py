@@ -3,9 +3,13 @@
 import pytest
 
 import meta_tools
+from db.acting import Acting, acting
+from meta_tools.system import system_tool
+from services.caller import Caller
+from services.principal import Principal
 from services.schema import problems_of_schema, problems_of_value
 from services.tools import files, registry
-from services.tools.tool import Tool
+from services.tools.tool import Tool, ToolContext
 
 NAMES = (
     "create_role",
@@ -77,3 +81,18 @@ def test_only_the_tag_reaches_them() -> None:
     assert set(registry.granted(["meta"])) == {f"system.{name}" for name in NAMES}
     assert set(registry.granted(["system.*", "system.create_role", "*"])) == {"files.read"}
     assert set(registry.for_steps()) == {tool.name for tool in files.tools(None)}
+
+
+async def test_what_an_agent_does_through_a_tool_is_put_down_to_it_with_an_agents_rights() -> None:
+    caller = Caller(Principal(kind="agent", name="Designer for anna"))
+    seen: list[Acting | None] = []
+
+    @system_tool("test_acting")
+    async def look(context: ToolContext) -> None:
+        """Look who acts."""
+        seen.append(acting())
+
+    await look.run(ToolContext(caller=caller, role_id=None, idempotency_key="key"), {})
+
+    assert seen == [Acting(actor="Designer for anna", channel="meta", is_agent=True)]
+    assert acting() is None
