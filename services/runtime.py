@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import connections, credentials, plans, retention
+from services import connections, credentials, expiry, plans, retention
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -68,6 +68,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         CannotOpen: nobody answers at `url`, or it is too old.
     """
     registry.register(*files.tools(settings.files_dir))
+    expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)
