@@ -267,7 +267,7 @@ async def test_functions_read_what_they_say_they_read(world: asyncpg.Connection)
 
     changing = {"draft", "move_step", "publish", "activate", "rollback", "run", "cancel", "pause", "resume"}
     assert {row["proname"] for row in rows if row["changes"]} == changing
-    assert {row["proname"] for row in rows if row["is_as_owner"]} == {"run", "status", "cancel", "pause", "resume"}
+    assert {row["proname"] for row in rows if row["is_as_owner"]} == {"run", "cancel", "pause", "resume"}
     assert all(row["is_pinned"] and not row["is_open"] for row in rows)
 
 

@@ -652,7 +652,7 @@ COMMENT ON FUNCTION refuse_unknown_execution IS 'Refuses in the name of an execu
 CREATE FUNCTION rolecall.status(execution uuid) RETURNS TABLE (
   status text, orchestration text, version integer, waits_for text, output jsonb, error_code text, error_message text,
   problems jsonb, started_at timestamptz, finished_at timestamptz
-) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+) LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
   asked execution_request;
 BEGIN

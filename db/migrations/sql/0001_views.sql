@@ -110,12 +110,14 @@ COMMENT ON VIEW waiting_for IS
 
 CREATE VIEW step_log AS
   SELECT execution_id, seq, path, substring(path FROM '[^/]+$') AS step, attempt,
-    substring(kind FROM 'step_(.*)') AS outcome, recorded_at AS at, (payload ->> 'durationMs')::bigint AS duration_ms,
-    payload #>> '{usage,model}' AS model, (payload #>> '{usage,inputTokens}')::bigint AS input_tokens,
-    (payload #>> '{usage,outputTokens}')::bigint AS output_tokens, (payload #>> '{usage,costUsd}')::numeric AS cost_usd,
-    payload #>> '{failure,code}' AS failure_code, payload #>> '{failure,message}' AS failure_message,
-    payload -> 'output' AS output
-  FROM journal_event
+    substring(kind FROM 'step_(.*)') AS outcome, recorded_at AS at, (event ->> 'durationMs')::bigint AS duration_ms,
+    event #>> '{usage,model}' AS model, (event #>> '{usage,inputTokens}')::bigint AS input_tokens,
+    (event #>> '{usage,outputTokens}')::bigint AS output_tokens, (event #>> '{usage,costUsd}')::numeric AS cost_usd,
+    event #>> '{failure,code}' AS failure_code, event #>> '{failure,message}' AS failure_message,
+    event -> 'output' AS output
+  FROM journal
+  -- OFFSET 0 has each payload read once, and not for each column.
+  CROSS JOIN LATERAL (SELECT payload::jsonb AS event OFFSET 0) AS read
   WHERE kind IN ('step_completed', 'step_failed', 'step_skipped', 'step_cancelled', 'step_overridden');
 COMMENT ON VIEW step_log IS
   'How each attempt at a step of an execution came out. Ask for one: WHERE execution_id = ... ORDER BY seq.';
@@ -138,17 +140,27 @@ CREATE VIEW failure_overview AS
 COMMENT ON VIEW failure_overview IS
   'What has failed or timed out within the last 24 hours, by orchestration, step and code, with the last of each.';
 
+-- It reads every attempt that there is: most of the time goes into reading payloads, so others are told by their text.
 CREATE VIEW cost_by_role AS
-  SELECT coalesce(started.payload #>> ARRAY['roleAssignments', log.step, 'role'], step.role_name) AS role, log.model,
-    (log.at AT TIME ZONE 'UTC')::date AS day, count(*) AS attempts, sum(log.input_tokens) AS input_tokens,
-    sum(log.output_tokens) AS output_tokens, sum(log.cost_usd) AS cost_usd,
-    count(*) FILTER (WHERE log.cost_usd IS NULL) AS attempts_without_price
-  FROM step_log AS log
-  JOIN execution ON execution.id = log.execution_id
-  JOIN orchestration_step AS step ON step.version_id = execution.version_id AND step.name = log.step
-  JOIN journal_event AS started ON started.execution_id = log.execution_id AND started.seq = 1
-  WHERE log.model IS NOT NULL AND NOT EXISTS (  -- what a restart has taken over was paid for by its origin
-    SELECT FROM journal WHERE journal.execution_id = log.execution_id AND journal.seq > log.seq
-      AND journal.kind = 'execution_restarted')
+  SELECT coalesce(assigned.roles #>> ARRAY[step.name, 'role'], step.role_name) AS role, usage ->> 'model' AS model,
+    (asked.recorded_at AT TIME ZONE 'UTC')::date AS day, count(*) AS attempts,
+    sum((usage ->> 'inputTokens')::bigint) AS input_tokens, sum((usage ->> 'outputTokens')::bigint) AS output_tokens,
+    sum((usage ->> 'costUsd')::numeric) AS cost_usd,
+    count(*) FILTER (WHERE usage ->> 'costUsd' IS NULL) AS attempts_without_price
+  FROM journal AS asked
+  CROSS JOIN LATERAL (SELECT asked.payload::jsonb -> 'usage' AS usage OFFSET 0) AS read
+  JOIN execution ON execution.id = asked.execution_id
+  JOIN orchestration_step AS step
+    ON step.version_id = execution.version_id AND step.name = substring(asked.path FROM '[^/]+$')
+  LEFT JOIN (
+    SELECT execution_id, payload::jsonb -> 'roleAssignments' AS roles FROM journal
+    WHERE seq = 1 AND strpos(payload, '"roleAssignments"') > 0
+  ) AS assigned ON assigned.execution_id = asked.execution_id
+  WHERE asked.kind IN ('step_completed', 'step_failed') AND strpos(asked.payload, '"usage"') > 0
+    AND usage ->> 'model' IS NOT NULL
+    -- What a restart has taken over was paid for by its origin.
+    AND (execution.forked_from IS NULL OR NOT EXISTS (
+      SELECT FROM journal AS restart WHERE restart.execution_id = asked.execution_id AND restart.seq > asked.seq
+        AND restart.kind = 'execution_restarted'))
   GROUP BY 1, 2, 3;
 COMMENT ON VIEW cost_by_role IS 'What the model calls of each role took, by model and day (UTC).';
