@@ -9,7 +9,7 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(
         (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
     ),
-    **dict.fromkeys(("journal_event", "execution_priority", "migration"), READ),
+    **dict.fromkeys(("audit", "journal_event", "execution_priority", "migration"), READ),
     "token": "SELECT(-hash)",
     "session": "SELECT(-hash)",
 }
@@ -23,7 +23,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
-        **dict.fromkeys(("role_version", "journal_event", "execution_priority", "migration"), READ),
+        **dict.fromkeys(("role_version", "audit", "journal_event", "execution_priority", "migration"), READ),
     },
     "rolecall_agent": {
         "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
@@ -48,6 +48,7 @@ RIGHTS: dict[str, dict[str, str]] = {
                 "journal",
                 "inbox",
                 "signal_key",
+                "audit",
             ),
             WRITE + TRUNCATE,
         ),
