@@ -31,6 +31,7 @@ async def _run_scripts() -> None:
     await connection.execute("SET LOCAL search_path = public")
     for script in SCRIPTS:
         await connection.execute(script.read_text("utf-8"))
+    await connection.execute("SELECT database_roles_establish()")
 
 
 async def _refuse() -> None:

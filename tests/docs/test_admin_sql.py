@@ -19,18 +19,6 @@ from tests.docs.psql import Psql, psql, typed
 
 PAGE = "admin-sql.md"
 USER = "anna"
-# Of whoever edits with psql.
-RIGHTS = """
-DO $$ BEGIN
-  IF to_regrole('rolecall_admin') IS NULL THEN
-    CREATE ROLE rolecall_admin;
-  END IF;
-  GRANT SELECT ON ALL TABLES IN SCHEMA public TO rolecall_admin;
-  GRANT INSERT, UPDATE, DELETE ON role, orchestration, orchestration_version, orchestration_step TO rolecall_admin;
-  GRANT USAGE ON SCHEMA rolecall TO rolecall_admin;
-  GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA rolecall TO rolecall_admin;
-END $$
-"""
 
 
 @pytest.fixture
@@ -69,7 +57,6 @@ def test_every_function_that_is_called_is_there_and_every_function_is_told_of() 
 @asynccontextmanager
 async def user_of(owner: asyncpg.Connection, url: str) -> AsyncIterator[str]:
     """The URL under which somebody logs in who is an admin and nothing else."""
-    await owner.execute(RIGHTS)
     await owner.execute(f"CREATE ROLE {USER} LOGIN PASSWORD 'anna' IN ROLE rolecall_admin")
     parts = urlsplit(url)
     try:

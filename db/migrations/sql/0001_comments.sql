@@ -282,6 +282,37 @@ COMMENT ON COLUMN cost_by_role.output_tokens IS 'What the model answered, in tok
 COMMENT ON COLUMN cost_by_role.cost_usd IS 'What that cost in dollars, as far as the price is known.';
 COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the price is not known.';
 
+COMMENT ON FUNCTION database_roles_create() IS
+  'Makes the database roles as far as that is permitted, and says what is left to be run.';
+COMMENT ON FUNCTION database_roles_grant() IS 'Gives each database role the rights of database_rights.';
+COMMENT ON FUNCTION database_roles_own() IS 'Makes what is here rolecall_owner''s, when whoever asks is in that.';
+COMMENT ON FUNCTION hint_checks(regclass) IS 'The CHECKs of a table as statements that refuse a row with a hint.';
+COMMENT ON FUNCTION hint_columns(oid, smallint[], text) IS 'The columns of a key as they stand in a statement.';
+COMMENT ON FUNCTION hint_keys(regclass, boolean) IS 'The keys of a table as statements that refuse a row with a hint.';
+COMMENT ON FUNCTION hint_nulls(regclass) IS
+  'What may not be null in a table, as statements that refuse a row with a hint.';
+COMMENT ON FUNCTION hint_refusal(text, text, text, pg_constraint) IS
+  'A statement that refuses with the hint of a constraint.';
+COMMENT ON FUNCTION hint_triggers(regclass) IS
+  'Makes the triggers that refuse with hints what the constraints of a table refuse without.';
+COMMENT ON FUNCTION hint_uses(regclass) IS
+  'What keeps a row from being deleted, as statements that refuse that with a hint.';
+COMMENT ON FUNCTION orchestration__with_hints() IS
+  'Refuses with a hint what the constraints of an orchestration do not allow.';
+COMMENT ON FUNCTION orchestration__with_hints_at_end() IS
+  'Refuses with a hint, at the commit, what the keys of an orchestration do not allow.';
+COMMENT ON FUNCTION orchestration_step__with_hints() IS
+  'Refuses with a hint what the constraints of a step do not allow.';
+COMMENT ON FUNCTION orchestration_step__with_hints_at_end() IS
+  'Refuses with a hint, at the commit, what the keys of a step do not allow.';
+COMMENT ON FUNCTION orchestration_version__with_hints() IS
+  'Refuses with a hint what the constraints of a version do not allow.';
+COMMENT ON FUNCTION orchestration_version__with_hints_on_use() IS
+  'Refuses with a hint to delete a version that is in use.';
+COMMENT ON FUNCTION orchestration_version_findings_guard() IS
+  'Keeps people from writing what only a server can find out.';
+COMMENT ON FUNCTION role__with_hints() IS 'Refuses with a hint what the constraints of a role do not allow.';
+COMMENT ON FUNCTION role__with_hints_on_use() IS 'Refuses with a hint to delete a role that is in use.';
 COMMENT ON FUNCTION role_version_publish() IS 'Makes a version of a role that is published what the role is.';
 COMMENT ON FUNCTION orchestration_end_canary() IS 'Ends the canary when another version becomes active.';
 COMMENT ON FUNCTION orchestration_canary_guard() IS

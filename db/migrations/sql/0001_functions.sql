@@ -730,27 +730,12 @@ SET search_path = pg_catalog, pg_temp AS $$
 $$;
 COMMENT ON FUNCTION rolecall.help IS 'Lists the functions of this schema, each with its parameters and what it does.';
 
--- People with psql may call all of them, those who only read only what changes nothing.
+-- For those who are granted it; database_roles_grant says who they are.
 DO $$
 DECLARE
-  made record;
+  made regprocedure;
 BEGIN
-  FOR made IN
-    SELECT oid::regprocedure AS signature, provolatile = 'v' AS changes FROM pg_proc
-    WHERE pronamespace = 'rolecall'::regnamespace
-  LOOP
-    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made.signature);
-    IF to_regrole('rolecall_admin') IS NOT NULL THEN
-      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO rolecall_admin', made.signature);
-    END IF;
-    IF to_regrole('rolecall_readonly') IS NOT NULL AND NOT made.changes THEN
-      EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO rolecall_readonly', made.signature);
-    END IF;
+  FOR made IN SELECT oid FROM pg_proc WHERE pronamespace = 'rolecall'::regnamespace LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', made);
   END LOOP;
-  IF to_regrole('rolecall_admin') IS NOT NULL THEN
-    GRANT USAGE ON SCHEMA rolecall TO rolecall_admin;
-  END IF;
-  IF to_regrole('rolecall_readonly') IS NOT NULL THEN
-    GRANT USAGE ON SCHEMA rolecall TO rolecall_readonly;
-  END IF;
 END $$;
