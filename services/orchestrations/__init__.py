@@ -23,7 +23,8 @@ from services.orchestrations.records import (
     VersionStatus,
     VersionSummary,
 )
-from services.orchestrations.rows import document, id_of
+from services.orchestrations.requesting import publication_requests
+from services.orchestrations.rows import document, id_of, published_document
 from services.orchestrations.versioning import activate, archive, discard, draft, propose, publish, reject, rollback
 from services.orchestrations.writing import create, delete, update
 
@@ -52,7 +53,9 @@ __all__ = [
     "list_",
     "newest_roles",
     "propose",
+    "publication_requests",
     "publish",
+    "published_document",
     "reject",
     "rollback",
     "update",

@@ -17,6 +17,8 @@ PUBLISHED, ARCHIVED, DRAFT = (
     f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = {number})"
     for number in (1, 2, 3)
 )
+# What a server does to be let through, by somebody else.
+MARK = "SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true);"
 COMPLETE = "digest = 'sha256:' || repeat('0', 64), max_step_runs = 1, published_at = now()"
 NEW_ROLE = "INSERT INTO role (name, base_prompt, created_by, {}) VALUES ('New', '', 'eve', {})"
 EDIT_SPARE = "UPDATE role SET {} WHERE name = 'Spare'"
@@ -25,6 +27,8 @@ EDIT_DRAFT = f"UPDATE orchestration_version SET {{}} WHERE id = {DRAFT}"
 # The draft as a proposal, and as one that was rejected.
 PROPOSE = EDIT_DRAFT.format("status = 'proposed'") + "; "
 REJECT = PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
+# The draft waits for a server to publish it.
+REQUEST = EDIT_DRAFT.format("status = 'publishing'") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
@@ -146,18 +150,18 @@ ATTACKS = (
     ("orchestration_version__document_is_an_object", EDIT_DRAFT.format("document = '[]'")),
     ("orchestration_version__digest_is_a_digest", EDIT_DRAFT.format("digest = 'sha256:00'")),
     ("orchestration_version__max_step_runs", EDIT_DRAFT.format("max_step_runs = -1")),
-    ("orchestration_version__published_is_complete", EDIT_DRAFT.format("status = 'published'")),
+    ("orchestration_version__published_is_complete", MARK + EDIT_DRAFT.format("status = 'published'")),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', max_step_runs = 1, published_at = now()"),
+        MARK + EDIT_DRAFT.format("status = 'published', max_step_runs = 1, published_at = now()"),
     ),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), published_at = now()"),
+        MARK + EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), published_at = now()"),
     ),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), max_step_runs = 1"),
+        MARK + EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), max_step_runs = 1"),
     ),
     ("orchestration_version__transition", EDIT_DRAFT.format("status = 'archived'")),
     ("orchestration_version__transition", EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
@@ -171,7 +175,7 @@ ATTACKS = (
     ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
     (
         "orchestration_version__proposal_is_kept",
-        PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+        MARK + PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
     ),
     ("orchestration_version__is_read_only", PROPOSE + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
     ("orchestration_version__is_read_only", REJECT + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
@@ -180,6 +184,48 @@ ATTACKS = (
         REJECT + EDIT_DRAFT.format(f"status = 'published', rejected_at = NULL, {COMPLETE}"),
     ),
     ("orchestration_version__is_read_only", REJECT + EDIT_DRAFT.format("rejection = 'for another reason'")),
+    (
+        "orchestration_version__proposal_is_kept",
+        PROPOSE + EDIT_DRAFT.format("status = 'publishing', message = 'another reason'"),
+    ),
+    (
+        "orchestration_version__begins_as_a_draft",
+        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest,"
+        " max_step_runs, published_at) SELECT id, 9, '{}', 'eve', 'published', 'sha256:' || repeat('0', 64), 1, now()"
+        " FROM orchestration WHERE name = 'Brief'",
+    ),
+    ("orchestration_version__published_by_a_server", EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    ("orchestration_version__published_by_a_server", PROPOSE + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    ("orchestration_version__published_by_a_server", REQUEST + EDIT_DRAFT.format("status = 'published'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("document = '{\"limits\": {}}'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("allows_breaking = true")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("requested_by = 'anna'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'draft', message = 'edited'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'draft', problems = '[{}]'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'proposed'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()")),
+    ("orchestration_version__request_is_kept", PROPOSE + REQUEST + EDIT_DRAFT.format("status = 'draft'")),
+    (
+        "orchestration_version__request_is_kept",
+        MARK + REQUEST + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+    ),
+    # Behind the guard, which writes down who asks.
+    (
+        "orchestration_version__publishing_is_requested",
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER; " + EDIT_DRAFT.format("status = 'publishing'"),
+    ),
+    (
+        "orchestration_version__publishing_is_requested",
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER; "
+        + EDIT_DRAFT.format("status = 'publishing', requested_by = 'eve', requested_at = now()"),
+    ),
+    ("orchestration_version__problems_are_a_list", EDIT_DRAFT.format("problems = '{}'")),
+    ("orchestration_version__effects_are_a_list", EDIT_DRAFT.format("effects = '\"none\"'")),
+    ("orchestration_version__closure_is_an_object", EDIT_DRAFT.format("closure = '[]'")),
+    ("orchestration_version__is_read_only", REQUEST + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    ("orchestration_step__is_read_only", REQUEST + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
+    ("orchestration_step__is_read_only", REQUEST + f"DELETE FROM orchestration_step WHERE version_id = {DRAFT}"),
+    ("orchestration__active_version_is_its_own", REQUEST + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_step__is_read_only", PROPOSE + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
     ("orchestration__active_version_is_its_own", PROPOSE + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("document = '{\"limits\": {}}'")),
@@ -402,20 +448,15 @@ ATTACKS = (
     ("worker__is_kept_by_workers", BY_HAND + "UPDATE worker SET lease_seconds = 1000000"),
     ("worker__is_kept_by_workers", BY_HAND + "DELETE FROM worker WHERE name = 'second'"),
     (
-        "orchestration_version__is_published_by_a_server",
-        BY_HAND + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
+        "orchestration_version__published_by_a_server",
+        BY_HAND + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
     ),
     (
-        "orchestration_version__is_published_by_a_server",
+        "orchestration_version__is_written_by_a_server",
         BY_HAND + EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)"),
     ),
-    ("orchestration_version__is_published_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
-    (
-        "orchestration_version__is_published_by_a_server",
-        BY_HAND + "INSERT INTO orchestration_version (orchestration_id, number, status, document, created_by, digest, "
-        "max_step_runs, published_at) SELECT id, 9, 'published', '{}', 'eve', 'sha256:' || repeat('0', 64), 1, now() "
-        "FROM orchestration WHERE name = 'Brief'",
-    ),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("effects = '[1]'")),
     (
         "role_version__is_written_by_the_role",
         BY_HAND + "INSERT INTO role_version (role_id, number, content) SELECT id, 1, '{}' FROM role WHERE false",

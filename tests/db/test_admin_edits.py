@@ -14,7 +14,7 @@ from db.connection import connect
 from db.refusal import refusal_of
 from tests.conftest import CopyOf
 from tests.db.admin_edits import ILLEGAL, LEGAL, NOT_YET, RULES, WITHOUT_THE_RIGHT, Illegal
-from tests.db.attacks import BRIEF, DRAFT, EDIT_BRIEF, EDIT_SPARE, EDIT_STEP, rule_of
+from tests.db.attacks import BRIEF, DRAFT, EDIT_BRIEF, EDIT_SPARE, EDIT_STEP, MARK, rule_of
 from tests.db.logins import login
 
 ADMIN = "SET LOCAL ROLE rolecall_admin"
@@ -26,7 +26,7 @@ WHERE tgparentid = 0 AND pg_get_triggerdef(oid) LIKE '%WHEN (is_by_hand())%'
 
 NEW_ROLE = "INSERT INTO role (name, base_prompt, created_by) VALUES ('New', '', 'eve')"
 PUBLISH = (
-    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"{MARK} UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
     f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT}"
 )
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"

@@ -18,6 +18,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
+CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
+    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
+$$;
+COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
+
 
 -- Roles ---------------------------------------------------------------------------------------------------------------
 
@@ -170,10 +177,18 @@ CREATE TABLE orchestration_version (
   published_at     timestamptz,
   rejected_at      timestamptz,
   rejection        text NOT NULL DEFAULT '',
+  problems         jsonb NOT NULL DEFAULT '[]',
+  activates        boolean NOT NULL DEFAULT true,
+  allows_breaking  boolean NOT NULL DEFAULT false,
+  requested_by     text,
+  requested_at     timestamptz,
+  requested_from   varchar,
+  effects          jsonb NOT NULL DEFAULT '[]',
+  closure          jsonb NOT NULL DEFAULT '{}',
   CONSTRAINT orchestration_version__orchestration_number UNIQUE (orchestration_id, number),
   CONSTRAINT orchestration_version__number_counts_from_one CHECK (number >= 1),
   CONSTRAINT orchestration_version__status CHECK (
-    status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
+    status IN ('draft', 'proposed', 'publishing', 'published', 'rejected', 'archived')),
   CONSTRAINT orchestration_version__document_is_an_object CHECK (jsonb_typeof(document) = 'object'),
   CONSTRAINT orchestration_version__digest_is_a_digest CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
   CONSTRAINT orchestration_version__max_step_runs CHECK (max_step_runs >= 0),
@@ -181,17 +196,36 @@ CREATE TABLE orchestration_version (
   CONSTRAINT orchestration_version__published_is_complete CHECK (
     status NOT IN ('published', 'archived')
     OR (digest IS NOT NULL AND max_step_runs IS NOT NULL AND published_at IS NOT NULL)),
-  CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL))
+  CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
+  CONSTRAINT orchestration_version__publishing_is_requested CHECK (
+    status <> 'publishing' OR (requested_by IS NOT NULL AND requested_at IS NOT NULL
+      AND coalesce(requested_from IN ('draft', 'proposed'), false))),
+  CONSTRAINT orchestration_version__problems_are_a_list CHECK (jsonb_typeof(problems) = 'array'),
+  CONSTRAINT orchestration_version__effects_are_a_list CHECK (jsonb_typeof(effects) = 'array'),
+  CONSTRAINT orchestration_version__closure_is_an_object CHECK (jsonb_typeof(closure) = 'object')
 );
 COMMENT ON TABLE orchestration_version IS
   'One state of an orchestration. Drafts are edited, proposals decided; published ones are what executions run.';
 COMMENT ON COLUMN orchestration_version.major IS
   'What was published under one number takes the inputs, and gives the outputs, of what was active before it.';
+COMMENT ON COLUMN orchestration_version.status IS
+  'Set it to publishing, and a server that runs checks the version and answers here: published, or what it was before '
+  'with problems.';
 COMMENT ON COLUMN orchestration_version.decided_by IS 'Who published or rejected it.';
+COMMENT ON COLUMN orchestration_version.problems IS 'What kept it from being published when that was last asked for.';
+COMMENT ON COLUMN orchestration_version.activates IS 'Whether it is to be active at once when it is published on request.';
+COMMENT ON COLUMN orchestration_version.allows_breaking IS
+  'Whether it may be published on request though it breaks those who rely on what is active; then as a new major.';
+COMMENT ON COLUMN orchestration_version.requested_by IS 'The database user who last asked for it to be published.';
+COMMENT ON COLUMN orchestration_version.requested_from IS 'What it was when that was asked: draft or proposed.';
+COMMENT ON COLUMN orchestration_version.effects IS 'What its executions can do to the world outside, as far as it shows.';
+COMMENT ON COLUMN orchestration_version.closure IS
+  'The roles and orchestrations that it was checked with. Executions take those of their own start.';
 COMMENT ON COLUMN orchestration_version.document IS 'The document without its steps, which are rows of orchestration_step.';
 
 ALTER TABLE orchestration ADD CONSTRAINT orchestration__active_version_id FOREIGN KEY (active_version_id)
   REFERENCES orchestration_version ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX orchestration_version__by_request ON orchestration_version (requested_at) WHERE status = 'publishing';
 CREATE INDEX orchestration__by_active_version ON orchestration (active_version_id) WHERE active_version_id IS NOT NULL;
 
 CREATE TABLE orchestration_step (
@@ -276,6 +310,25 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'archived')
   EXECUTE FUNCTION orchestration_version_stays_active();
 
+-- Whether a server publishes a version in this transaction, or says why it does not. It leaves its mark as execution_prune
+-- does. Others could leave it too, so nobody runs a version before having seen that its digest is the right one.
+CREATE FUNCTION is_publishing() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(current_setting('rolecall.publishing', true) = pg_current_xact_id_if_assigned()::text, false)
+    AND NOT is_by_hand()
+$$;
+
+CREATE FUNCTION orchestration_version_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.status <> 'draft' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of orchestration % cannot begin as %', NEW.number, NEW.orchestration_id, NEW.status
+      USING ERRCODE = '23514', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__begins_as_a_draft',
+        HINT = 'Insert a draft and its steps; then set its status to publishing, or to proposed.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration_version__begins_as_a_draft BEFORE INSERT ON orchestration_version
+  FOR EACH ROW EXECUTE FUNCTION orchestration_version_start_guard();
+
 CREATE FUNCTION orchestration_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   same_but_status orchestration_version;
@@ -302,42 +355,67 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'version % of orchestration % is % and cannot be deleted', OLD.number, OLD.orchestration_id, OLD.status
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Archive or reject it; or delete the orchestration, if it was never executed.';
+        HINT = CASE OLD.status WHEN 'publishing' THEN 'Set its status back to ' || OLD.requested_from || ' first.'
+          ELSE 'Archive or reject it; or delete the orchestration, if it was never executed.' END;
   END IF;
-  IF OLD.status = 'draft' THEN
+  same_but_status := NEW;
+  same_but_status.status := OLD.status;
+  -- What was proposed, or asked to be published, is what is decided about: only what the decision writes may change.
+  same_but_decided := same_but_status;
+  same_but_decided.digest := OLD.digest;
+  same_but_decided.max_step_runs := OLD.max_step_runs;
+  same_but_decided.major := OLD.major;
+  same_but_decided.decided_by := OLD.decided_by;
+  same_but_decided.published_at := OLD.published_at;
+  same_but_decided.rejected_at := OLD.rejected_at;
+  same_but_decided.rejection := OLD.rejection;
+  same_but_decided.problems := OLD.problems;
+  same_but_decided.effects := OLD.effects;
+  same_but_decided.closure := OLD.closure;
+  IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of orchestration % was not published by a server', OLD.number, OLD.orchestration_id
+      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__published_by_a_server',
+        HINT = 'Set its status to publishing. A server checks it and answers in this row: published, or with problems.';
+  END IF;
+  CASE OLD.status
+  WHEN 'draft' THEN
     IF NEW.status IN ('archived', 'rejected') THEN
       RAISE EXCEPTION 'version % of orchestration % is a draft and cannot be %', OLD.number, OLD.orchestration_id, NEW.status
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__transition',
           HINT = 'Delete the draft, or propose or publish it first.';
     END IF;
-    RETURN NEW;
-  END IF;
-  IF OLD.status = 'proposed' THEN
-    -- What was proposed is what is decided about: only what the decision itself writes may change with it.
-    same_but_decided := NEW;
-    same_but_decided.status := OLD.status;
-    same_but_decided.digest := OLD.digest;
-    same_but_decided.max_step_runs := OLD.max_step_runs;
-    same_but_decided.major := OLD.major;
-    same_but_decided.decided_by := OLD.decided_by;
-    same_but_decided.published_at := OLD.published_at;
-    same_but_decided.rejected_at := OLD.rejected_at;
-    same_but_decided.rejection := OLD.rejection;
-    IF NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+  WHEN 'proposed' THEN
+    IF NEW.status = 'publishing' THEN
+      same_but_decided.activates := OLD.activates;
+      same_but_decided.allows_breaking := OLD.allows_breaking;
+    END IF;
+    IF NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
       RAISE EXCEPTION 'version % of orchestration % is proposed and waits for a decision', OLD.number, OLD.orchestration_id
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__proposal_is_kept',
           HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
     END IF;
-    RETURN NEW;
-  END IF;
-  same_but_status := NEW;
-  same_but_status.status := OLD.status;
-  IF same_but_status IS DISTINCT FROM OLD OR (
-    NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
-  ) THEN
-    RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
-      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Make a new draft. A published version can only be archived; an archived or rejected one stays as it is.';
+  WHEN 'publishing' THEN
+    IF NEW.status NOT IN (OLD.requested_from, 'publishing', 'published')
+      OR (CASE WHEN is_publishing() THEN same_but_decided ELSE same_but_status END) IS DISTINCT FROM OLD
+    THEN
+      RAISE EXCEPTION 'version % of orchestration % waits for a server to publish it', OLD.number, OLD.orchestration_id
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__request_is_kept',
+          HINT = format('To withdraw the request, set its status back to %s.', OLD.requested_from);
+    END IF;
+  ELSE
+    IF same_but_status IS DISTINCT FROM OLD OR (
+      NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
+    ) THEN
+      RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
+          HINT = 'Make a new draft. A published version can only be archived; an archived or rejected one stays as it is.';
+    END IF;
+  END CASE;
+  IF NEW.status = 'publishing' AND OLD.status <> 'publishing' THEN
+    NEW.requested_by := session_user;
+    NEW.requested_at := clock_timestamp();
+    NEW.requested_from := OLD.status;
+    NEW.problems := '[]';
   END IF;
   RETURN NEW;
 END $$;
@@ -348,20 +426,23 @@ CREATE FUNCTION orchestration_step_guard() RETURNS trigger LANGUAGE plpgsql AS $
 DECLARE
   version orchestration_version;
 BEGIN
-  -- An update may move a step, so both its old and its new version must be drafts. The lock makes a publication that
-  -- runs meanwhile wait for this edit, and an edit that runs meanwhile find the version published. A version that is
-  -- not there is either being deleted, with its steps, or unknown, which the foreign key will say.
+  -- An update may move a step, so both its old and its new version must be drafts; or a server publishes it, and notes
+  -- which roles its steps mean. The lock makes a publication that runs meanwhile wait for this edit, and an edit that
+  -- runs meanwhile find the version published. A version that is not there is either being deleted, with its steps, or
+  -- unknown, which the foreign key will say.
   FOR version IN
     SELECT * FROM orchestration_version
     WHERE id = CASE WHEN TG_OP <> 'INSERT' THEN OLD.version_id END
        OR id = CASE WHEN TG_OP <> 'DELETE' THEN NEW.version_id END
     ORDER BY id FOR NO KEY UPDATE
   LOOP
-    IF version.status <> 'draft' THEN
+    IF version.status <> 'draft' AND NOT (version.status = 'publishing' AND is_publishing()) THEN
       RAISE EXCEPTION 'step "%" belongs to version % of orchestration %, which is % and never changes',
         CASE TG_OP WHEN 'DELETE' THEN OLD.name ELSE NEW.name END, version.number, version.orchestration_id, version.status
         USING ERRCODE = '55000', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__is_read_only',
-          HINT = 'Make a new draft and edit its steps.';
+          HINT = CASE version.status WHEN 'publishing'
+            THEN 'Set the status of the version back to ' || version.requested_from || ' first.'
+            ELSE 'Make a new draft and edit its steps.' END;
     END IF;
   END LOOP;
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
@@ -373,6 +454,28 @@ CREATE TRIGGER orchestration_version__no_truncate BEFORE TRUNCATE ON orchestrati
   refuse('orchestration_version__is_read_only', 'published versions never change', 'Delete orchestrations that never ran.');
 CREATE TRIGGER orchestration_step__no_truncate BEFORE TRUNCATE ON orchestration_step EXECUTE FUNCTION
   refuse('orchestration_step__is_read_only', 'steps of published versions never change', 'Delete the drafts.');
+
+CREATE VIEW row_request AS
+  SELECT 'publication' AS kind, id, requested_by, requested_at FROM orchestration_version WHERE status = 'publishing';
+COMMENT ON VIEW row_request IS 'What was asked of the servers by writing a row, and is not answered yet.';
+
+
+-- What servers hear of ------------------------------------------------------------------------------------------------
+
+-- Whoever changes a definition, however they do it, wakes the servers that answer requests. A transaction says it once.
+CREATE FUNCTION definition_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('rolecall_definition', '');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER role__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON role
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration_version__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_version
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration_step__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_step
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
 
 
 -- Workers and executions ----------------------------------------------------------------------------------------------
@@ -1215,7 +1318,7 @@ COMMENT ON CONSTRAINT orchestration_version__orchestration_number ON orchestrati
 COMMENT ON CONSTRAINT orchestration_version__number_counts_from_one ON orchestration_version IS
   'Take the next number: SELECT max(number) + 1 FROM orchestration_version WHERE orchestration_id = ….';
 COMMENT ON CONSTRAINT orchestration_version__status ON orchestration_version IS
-  'A version is draft, proposed, published, rejected or archived.';
+  'A version is draft, proposed, publishing, published, rejected or archived.';
 COMMENT ON CONSTRAINT orchestration_version__document_is_an_object ON orchestration_version IS
   'The document is a JSON object; its steps are rows of orchestration_step.';
 COMMENT ON CONSTRAINT orchestration_version__digest_is_a_digest ON orchestration_version IS
@@ -1228,6 +1331,14 @@ COMMENT ON CONSTRAINT orchestration_version__published_is_complete ON orchestrat
   'Ask a server to publish it: it writes digest, max_step_runs and published_at together.';
 COMMENT ON CONSTRAINT orchestration_version__rejected_when_decided ON orchestration_version IS
   'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+COMMENT ON CONSTRAINT orchestration_version__publishing_is_requested ON orchestration_version IS
+  'Set the status of a draft or a proposal to publishing, and leave the columns requested_… to the database.';
+COMMENT ON CONSTRAINT orchestration_version__problems_are_a_list ON orchestration_version IS
+  'Leave problems to the server, which lists there what keeps the version from being published.';
+COMMENT ON CONSTRAINT orchestration_version__effects_are_a_list ON orchestration_version IS
+  'Leave effects to the server, which lists them when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__closure_is_an_object ON orchestration_version IS
+  'Leave closure to the server, which writes it when it publishes.';
 COMMENT ON CONSTRAINT execution_version_id_fkey ON execution IS
   'It was executed, and history is kept: switch the orchestration off instead, UPDATE orchestration SET is_active = false.';
 
@@ -1369,13 +1480,6 @@ FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::
 --   rolecall_admin     people with psql: edit roles and orchestrations, steer executions, read all but hashes of secrets
 --   rolecall_readonly  reads all but hashes of secrets
 
--- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
-CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
-    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
-$$;
-COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
-
 -- Admins are granted what these refuse: a refusal of the privilege alone would not say what to do instead.
 CREATE TRIGGER execution__is_run_by_workers BEFORE INSERT OR UPDATE OR DELETE ON execution
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('execution__is_run_by_workers',
@@ -1393,22 +1497,23 @@ CREATE TRIGGER role_version__is_written_by_hand BEFORE INSERT ON role_version
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('role_version__is_written_by_the_role',
     'versions are written by the database', 'Edit the role; its version is written by the database.');
 
--- Only a server publishes: it has checked what it publishes, and counted what that can run.
-CREATE FUNCTION orchestration_version_publisher_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What a server finds out about a version when it publishes it is for nobody else to say, also not before.
+CREATE FUNCTION orchestration_version_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (OLD.status IS DISTINCT FROM 'published' AND NEW.status IN ('published', 'archived') AND NEW.status IS DISTINCT FROM OLD.status)
-    OR (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major) IS DISTINCT FROM
-       (OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1))
+  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM (
+    OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
+    coalesce(OLD.closure, '{}'))
   THEN
-    RAISE EXCEPTION 'version % of orchestration % is not published by hand', NEW.number, NEW.orchestration_id
+    RAISE EXCEPTION 'what was found out about version % of orchestration % is not written by hand', NEW.number,
+      NEW.orchestration_id
       USING ERRCODE = '42501', TABLE = 'orchestration_version',
-        CONSTRAINT = 'orchestration_version__is_published_by_a_server',
-        HINT = 'Leave digest, max_step_runs, major and published_at alone and ask a server to publish it.';
+        CONSTRAINT = 'orchestration_version__is_written_by_a_server',
+        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone; set status to publishing.';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER orchestration_version__is_published_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
-  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_publisher_guard();
+CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
+  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_finding_guard();
 
 -- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
 ALTER FUNCTION role_keep_version SECURITY DEFINER;
@@ -1464,7 +1569,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, migration'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, row_request, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
     ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, orchestration, orchestration_version, orchestration_step'),
@@ -1472,7 +1577,7 @@ LANGUAGE sql IMMUTABLE AS $$
       'is_active)', 'TABLE', 'role'),
     ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id)', 'TABLE', 'orchestration'),
     ('rolecall_agent', 'UPDATE (status, document, message, digest, max_step_runs, major, decided_by, published_at, '
-      'rejected_at, rejection)', 'TABLE', 'orchestration_version'),
+      'rejected_at, rejection, problems, effects, closure)', 'TABLE', 'orchestration_version'),
     ('rolecall_agent', 'UPDATE (role_id)', 'TABLE', 'orchestration_step'),
     -- To lock a row takes the right to update something of it: the id never changes.
     ('rolecall_agent', 'SELECT, INSERT, UPDATE (id)', 'TABLE', 'execution'),
@@ -1486,7 +1591,7 @@ LANGUAGE sql IMMUTABLE AS $$
       'execution, journal, inbox, worker, role_version, signal_key, audit'),
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
-    ('rolecall_admin', 'SELECT', 'TABLE', 'journal_event, execution_priority, idempotency_key, migration'),
+    ('rolecall_admin', 'SELECT', 'TABLE', 'journal_event, execution_priority, row_request, idempotency_key, migration'),
     ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -1494,7 +1599,7 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
-      'idempotency_key, migration'),
+      'row_request, idempotency_key, migration'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
