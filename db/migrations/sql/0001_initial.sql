@@ -1549,7 +1549,7 @@ BEGIN
     BEGIN
       EXECUTE statement;
     EXCEPTION
-      WHEN insufficient_privilege THEN
+      WHEN insufficient_privilege OR undefined_object THEN
         RAISE NOTICE 'a database administrator has to run: %', statement;
       WHEN duplicate_object OR unique_violation OR internal_error THEN
         NULL;  -- another database of this cluster is made at the same time
