@@ -9,8 +9,8 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(
         (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
     ),
-    **dict.fromkeys(("audit", "journal_event", "execution_priority", "migration"), READ),
-    **dict.fromkeys(("row_request", "execution_request"), READ),
+    **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
+    "execution_request": READ,
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
     **dict.fromkeys(("step_log", "failure_overview", "cost_by_role"), READ),
     "token": "SELECT(-hash)",
@@ -26,9 +26,10 @@ RIGHTS: dict[str, dict[str, str]] = {
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
-        **dict.fromkeys(("role_version", "audit", "journal_event", "execution_priority", "migration"), READ),
+        **dict.fromkeys(
+            ("role_version", "audit", "journal_event", "execution_priority", "row_request", "migration"), READ
+        ),
         "execution_request": "SELECT UPDATE DELETE",
-        "row_request": READ,
     },
     "rolecall_agent": {
         "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
