@@ -282,6 +282,8 @@ COMMENT ON COLUMN cost_by_role.output_tokens IS 'What the model answered, in tok
 COMMENT ON COLUMN cost_by_role.cost_usd IS 'What that cost in dollars, as far as the price is known.';
 COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the price is not known.';
 
+COMMENT ON FUNCTION orchestration_version_finding_guard() IS
+  'Keeps people from writing what only a server can find out.';
 COMMENT ON FUNCTION database_roles_create() IS
   'Makes the database roles as far as that is permitted, and says what is left to be run.';
 COMMENT ON FUNCTION database_roles_grant() IS 'Gives each database role the rights of database_rights.';
@@ -309,8 +311,6 @@ COMMENT ON FUNCTION orchestration_version__with_hints() IS
   'Refuses with a hint what the constraints of a version do not allow.';
 COMMENT ON FUNCTION orchestration_version__with_hints_on_use() IS
   'Refuses with a hint to delete a version that is in use.';
-COMMENT ON FUNCTION orchestration_version_findings_guard() IS
-  'Keeps people from writing what only a server can find out.';
 COMMENT ON FUNCTION role__with_hints() IS 'Refuses with a hint what the constraints of a role do not allow.';
 COMMENT ON FUNCTION role__with_hints_on_use() IS 'Refuses with a hint to delete a role that is in use.';
 COMMENT ON FUNCTION role_version_publish() IS 'Makes a version of a role that is published what the role is.';
