@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, runs, system, tokens, versions
+from api.procedures import audit, executions, orchestrations, roles, runs, system, tokens, versions
 from api.rpc import Family, Router
 
 router = Router(
@@ -58,6 +58,11 @@ router = Router(
         list=tokens.list_,
         create=tokens.create,
         revoke=tokens.revoke,
+    ),
+    audit=Router(
+        list=audit.list_,
+        head=audit.head,
+        verify=audit.verify,
     ),
     system=Router(
         health=system.health,

@@ -1,10 +1,12 @@
 """The running parts of a process, wired: database, notifier, feed, models, tools and, where it works, a worker."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from db.connection import Database
 from services import background, connections, credentials, orchestrations, plans, retention, row_requests
@@ -67,7 +69,9 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
 
     Raises:
         CannotOpen: nobody answers at `url`, or it is too old.
+        Invalid: the key that anchors are signed with cannot be used.
     """
+    anchoring = _anchoring(settings)
     registry.register(*files.tools(settings.files_dir))
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
@@ -78,9 +82,21 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
+        tasks = [hints, upkeep, answers]
+        if anchoring is not None:
+            tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
             connections.use(None, None)
-            await background.end(hints, upkeep, answers)
+            await background.end(*tasks)
             await models.close()
+
+
+def _anchoring(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]] | None:
+    if settings.audit_anchor_key_file is None:
+        return None
+    # Imported where it is wanted: an HTTP client and cryptography come with it, and most processes need neither.
+    from services.audit.anchoring import anchoring_of
+
+    return anchoring_of(settings, key_file=Path(settings.audit_anchor_key_file)).run

@@ -1274,3 +1274,18 @@ CREATE TRIGGER token__no_truncate BEFORE TRUNCATE ON token EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 CREATE TRIGGER session__no_truncate BEFORE TRUNCATE ON session EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+
+CREATE TABLE audit_anchor (
+  is_only  boolean PRIMARY KEY DEFAULT true CONSTRAINT audit_anchor__is_only CHECK (is_only),
+  seq      bigint,
+  hash     bytea,
+  taken_at timestamptz NOT NULL,
+  problem  text
+);
+COMMENT ON TABLE audit_anchor IS
+  'One row: which entry was the head of the audit when that was last told outside, and who may tell it next.';
+COMMENT ON COLUMN audit_anchor.is_only IS 'There is no second row.';
+COMMENT ON COLUMN audit_anchor.seq IS 'The entry that was told last; null until then.';
+COMMENT ON COLUMN audit_anchor.hash IS 'The hash of that entry.';
+COMMENT ON COLUMN audit_anchor.taken_at IS 'When a server last took its turn to tell; for a while no other takes one.';
+COMMENT ON COLUMN audit_anchor.problem IS 'Why it could not be told in that turn.';
