@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from db.connection import Database
-from services import background, connections, credentials, orchestrations, plans, retention, row_requests
+from services import background, connections, credentials, expiry, orchestrations, plans, retention, row_requests
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -73,6 +73,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
     """
     anchoring = _anchoring(settings)
     registry.register(*files.tools(settings.files_dir))
+    expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)

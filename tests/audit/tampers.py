@@ -70,7 +70,7 @@ TAMPERS = (
     ),
     Tamper(
         what="an entry is deleted",
-        sql=UNGUARDED.format("DELETE FROM audit WHERE seq = 5"),
+        sql=UNGUARDED.format("DELETE FROM audit WHERE noun = 'orchestration' AND action = 'insert'"),
         found=("GAP",),
     ),
     Tamper(

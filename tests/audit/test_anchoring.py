@@ -103,7 +103,7 @@ async def test_a_head_is_told_when_it_has_moved_and_once_a_minute(
     assert first is not None and later is not None
     assert told == [None, None, None]
     assert [msgspec.json.decode(line)["seq"] for line in lines_in(file)] == [first.seq, later.seq]
-    assert later.seq == first.seq + 1
+    assert later.seq == first.seq + 2  # the role and its version
 
 
 async def test_nothing_is_told_before_anything_was_changed(database: Any, place: Path, file: Path) -> None:
