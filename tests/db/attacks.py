@@ -601,19 +601,15 @@ ATTACKS = (
     ("worker__is_kept_by_workers", BY_HAND + "UPDATE worker SET lease_seconds = 1000000"),
     ("worker__is_kept_by_workers", BY_HAND + "DELETE FROM worker WHERE name = 'second'"),
     (
-        "orchestration_version__found_out_by_a_server",
-        BY_HAND + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
+        "orchestration_version__published_by_a_server",
+        BY_HAND + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
     ),
     (
-        "orchestration_version__found_out_by_a_server",
+        "orchestration_version__is_written_by_a_server",
         BY_HAND + EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)"),
     ),
-    ("orchestration_version__found_out_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
-    (
-        "orchestration_version__found_out_by_a_server",
-        BY_HAND + "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, digest) "
-        "SELECT id, 9, '{}', 'eve', 'sha256:' || repeat('0', 64) FROM orchestration WHERE name = 'Brief'",
-    ),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("effects = '[1]'")),
     (
         "role_version__is_written_by_the_role",
         BY_HAND + "INSERT INTO role_version (role_id, number, content) SELECT id, 1, '{}' FROM role WHERE false",

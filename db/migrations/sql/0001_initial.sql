@@ -18,6 +18,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
+CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
+    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
+$$;
+COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
+
 
 -- Roles ---------------------------------------------------------------------------------------------------------------
 
@@ -414,6 +421,7 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
 -- does. Others could leave it too, so nobody runs a version before having seen that its digest is the right one.
 CREATE FUNCTION is_publishing() RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT coalesce(current_setting('rolecall.publishing', true) = pg_current_xact_id_if_assigned()::text, false)
+    AND NOT is_by_hand()
 $$;
 
 CREATE FUNCTION orchestration_version_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1530,7 +1538,7 @@ COMMENT ON CONSTRAINT orchestration_version__orchestration_number ON orchestrati
 COMMENT ON CONSTRAINT orchestration_version__number_counts_from_one ON orchestration_version IS
   'Take the next number: SELECT max(number) + 1 FROM orchestration_version WHERE orchestration_id = ….';
 COMMENT ON CONSTRAINT orchestration_version__status ON orchestration_version IS
-  'A version is draft, proposed, published, rejected or archived.';
+  'A version is draft, proposed, publishing, published, rejected or archived.';
 COMMENT ON CONSTRAINT orchestration_version__document_is_an_object ON orchestration_version IS
   'The document is a JSON object; its steps are rows of orchestration_step.';
 COMMENT ON CONSTRAINT orchestration_version__digest_is_a_digest ON orchestration_version IS
@@ -1543,6 +1551,14 @@ COMMENT ON CONSTRAINT orchestration_version__published_is_complete ON orchestrat
   'Ask a server to publish it: it writes digest, max_step_runs and published_at together.';
 COMMENT ON CONSTRAINT orchestration_version__rejected_when_decided ON orchestration_version IS
   'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+COMMENT ON CONSTRAINT orchestration_version__publishing_is_requested ON orchestration_version IS
+  'Set the status of a draft or a proposal to publishing, and leave the columns requested_… to the database.';
+COMMENT ON CONSTRAINT orchestration_version__problems_are_a_list ON orchestration_version IS
+  'Leave problems to the server, which lists there what keeps the version from being published.';
+COMMENT ON CONSTRAINT orchestration_version__effects_are_a_list ON orchestration_version IS
+  'Leave effects to the server, which lists them when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__closure_is_an_object ON orchestration_version IS
+  'Leave closure to the server, which writes it when it publishes.';
 COMMENT ON CONSTRAINT execution_version_id_fkey ON execution IS
   'It was executed, and history is kept: switch the orchestration off instead, UPDATE orchestration SET is_active = false.';
 
@@ -1684,13 +1700,6 @@ FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::
 --   rolecall_admin     people with psql: edit roles and orchestrations, steer executions, read all but hashes of secrets
 --   rolecall_readonly  reads all but hashes of secrets
 
--- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
-CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
-    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
-$$;
-COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
-
 -- Admins are granted what these refuse: a refusal of the privilege alone would not say what to do instead.
 CREATE TRIGGER execution__is_run_by_workers BEFORE INSERT OR UPDATE OR DELETE ON execution
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('execution__is_run_by_workers',
@@ -1708,23 +1717,23 @@ CREATE TRIGGER role_version__is_written_by_hand BEFORE INSERT ON role_version
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('role_version__is_written_by_the_role',
     'versions are written by the database', 'Edit the role; its version is written by the database.');
 
--- Only a server writes what it has found out: what a version is, and what that can run.
-CREATE FUNCTION orchestration_version_findings_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What a server finds out about a version when it publishes it is for nobody else to say, also not before.
+CREATE FUNCTION orchestration_version_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM
-    (OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
-      coalesce(OLD.closure, '{}'))
+  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM (
+    OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
+    coalesce(OLD.closure, '{}'))
   THEN
-    RAISE EXCEPTION 'what a server finds out of version % of orchestration % is not written by hand', NEW.number,
+    RAISE EXCEPTION 'what was found out about version % of orchestration % is not written by hand', NEW.number,
       NEW.orchestration_id
       USING ERRCODE = '42501', TABLE = 'orchestration_version',
-        CONSTRAINT = 'orchestration_version__found_out_by_a_server',
-        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone. Set status to publishing.';
+        CONSTRAINT = 'orchestration_version__is_written_by_a_server',
+        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone; set status to publishing.';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER orchestration_version__found_out_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
-  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_findings_guard();
+CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
+  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_finding_guard();
 
 -- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
 ALTER FUNCTION role_keep_version SECURITY DEFINER;
@@ -1760,7 +1769,7 @@ BEGIN
     BEGIN
       EXECUTE statement;
     EXCEPTION
-      WHEN insufficient_privilege THEN
+      WHEN insufficient_privilege OR undefined_object THEN
         RAISE NOTICE 'a database administrator has to run: %', statement;
       WHEN duplicate_object OR unique_violation OR internal_error THEN
         NULL;  -- another database of this cluster is made at the same time
@@ -1780,7 +1789,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, migration'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, row_request, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
     ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, orchestration, orchestration_version, orchestration_step'),
@@ -1803,7 +1812,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
     ('rolecall_admin', 'SELECT', 'TABLE',
-      'journal_event, execution_priority, idempotency_key, audit_anchor, migration'),
+      'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, migration'),
     ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -1811,7 +1820,7 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
-      'idempotency_key, audit_anchor, migration'),
+      'row_request, idempotency_key, audit_anchor, migration'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
