@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, role_versions, roles, runs, system, tokens, versions
+from api.procedures import audit, executions, orchestrations, role_versions, roles, runs, system, tokens, versions
 from api.rpc import Family, Router
 
 router = Router(
@@ -68,6 +68,11 @@ router = Router(
         list=tokens.list_,
         create=tokens.create,
         revoke=tokens.revoke,
+    ),
+    audit=Router(
+        list=audit.list_,
+        head=audit.head,
+        verify=audit.verify,
     ),
     system=Router(
         health=system.health,

@@ -9,6 +9,7 @@ from pathlib import Path
 # By table, the columns that are not kept: secrets, and what says nothing of a change.
 AUDITED: Mapping[str, tuple[str, ...]] = {
     "role": (),
+    "role_version": (),
     "orchestration": (),
     "orchestration_version": (),
     "orchestration_step": (),

@@ -29,6 +29,12 @@ export type Add = {
   value: Json;
 };
 
+/** An entry as it was kept elsewhere. */
+export type Anchored = {
+  seq: number;
+  hash: string;
+};
+
 /** Who may decide an approval. */
 export type Assignees = {
   roles: string[];
@@ -139,6 +145,27 @@ export type Effect = {
   tags?: string[] | undefined;
 };
 
+/** A change of one row. */
+export type Entry = {
+  seq: number;
+  at: string;
+  actor: string;
+  channel: string;
+  dbUser: string;
+  action: "delete" | "insert" | "update";
+  noun: string;
+  subject: string;
+  before: Json;
+  after: Json;
+  hash: string;
+};
+
+/** Entries, the newest first. */
+export type EntryPage = {
+  items: Entry[];
+  nextCursor: string | null;
+};
+
 /** One run of one version of an orchestration. */
 export type Execution = {
   id: string;
@@ -234,6 +261,15 @@ export type FieldChange = {
   lines: string[];
 };
 
+/** Something that is not as it was written, or that keeps changes from being written. */
+export type Finding = {
+  code: "ANCHOR" | "BAD_SIGNATURE" | "CHANGED" | "FUNCTION_REPLACED" | "GAP" | "TRIGGER_OFF" | "UNRECORDED";
+  message: string;
+  seq: number | null;
+  noun: string | null;
+  subject: string | null;
+};
+
 /** How the members of a parallel group come together. */
 export type Group = {
   join: "all" | "all_settled" | "any" | "n_of";
@@ -242,6 +278,13 @@ export type Group = {
   onMemberFailure: "fail_fast" | "wait_all";
   maxConcurrency: number | null;
   merge: { [key: string]: "append" | "last" | "object" };
+};
+
+/** The last entry of the audit. Whoever keeps its `hash` elsewhere can tell later whether this entry, or any before it, was tampered with. */
+export type Head = {
+  seq: number;
+  hash: string;
+  at: string;
 };
 
 /** Whether calls are answered and executions run. */
@@ -286,7 +329,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -371,7 +414,7 @@ export type ParametersInput = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -610,7 +653,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -628,6 +671,15 @@ export type Validation = {
   problems: Problem[];
   digest: string | null;
   maxStepRuns: number | null;
+};
+
+/** What was found, and how far it was looked: `entries` were read, up to `last`. */
+export type Verification = {
+  entries: number;
+  last: Head | null;
+  nextAfter: number | null;
+  findings: Finding[];
+  hasMoreFindings: boolean;
 };
 
 /** A version with its document, and its digest in any case. */
@@ -809,9 +861,17 @@ export type AppRouter = TRPCBuiltRouter<
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
+    };
+    audit: {
+      /** Changes of definitions, roles, tokens and sessions, the newest first: all, or those to which everything that is given applies. Each has the row as it was and as it is, without its secrets. `nextCursor` is the `cursor` of the next page; BAD_REQUEST when the cursor is of another list. Needs audit.read. */
+      list: Query<{ noun?: string | null | undefined; subject?: string | null | undefined; action?: "delete" | "insert" | "update" | null | undefined; actor?: string | null | undefined; channel?: string | null | undefined; since?: string | null | undefined; until?: string | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined } | undefined, EntryPage>;
+      /** The last entry, null while there is none. Its `hash` stands for all that came before: whoever keeps it elsewhere can have `audit.verify` say later whether the audit still holds it. Needs audit.read. */
+      head: Query<void, Head | null>;
+      /** What was tampered with: entries that are missing or changed, rows that changed past the audit, triggers that are off, `anchors` that do not hold; no `findings` when all is as it was written. Nobody waits meanwhile. With a `nextAfter` there are more entries, and the call with that as `after` goes on; the last one compares the rows. Needs audit.read. */
+      verify: Query<{ after?: number | undefined; limit?: number | undefined; anchors?: Anchored[] | undefined } | undefined, Verification>;
     };
     system: {
       /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */

@@ -29,9 +29,14 @@ _ALONE_SECONDS = 0.6
 _HINT_SECONDS = 0.3
 
 _STATE = """
-SELECT current_setting('transaction_read_only') = 'on' AS is_read_only, count(*) AS workers FROM worker
-WHERE heartbeat_at + make_interval(secs => lease_seconds) > clock_timestamp()
+SELECT current_setting('transaction_read_only') = 'on' AS is_read_only, count(*) AS workers, (
+  SELECT problem FROM audit_anchor WHERE taken_at > clock_timestamp() - interval '2 hours'
+) AS not_anchored FROM worker WHERE heartbeat_at + make_interval(secs => lease_seconds) > clock_timestamp()
 """
+_NOT_ANCHORED = (
+    "The head of the audit is not anchored: {}. It is tried again soon; see to what ROLECALL_AUDIT_ANCHOR_FILE and"
+    " ROLECALL_AUDIT_ANCHOR_URL name."
+)
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -90,6 +95,8 @@ async def check(models: Models, worker: Worker | None) -> Health:
         default_model=models.default,
     )
     problems = _problems(health, seen.agents_problem)
+    if state is not None and state["not_anchored"] is not None:
+        problems += (_NOT_ANCHORED.format(state["not_anchored"]),)
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 from db.connection import CannotOpen, Database, shown
 from services import (
@@ -80,7 +82,9 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
 
     Raises:
         CannotOpen: nobody answers at `url`, it is too old, or it lacks the database roles that the settings require.
+        Invalid: the key that anchors are signed with cannot be used.
     """
+    anchoring = _anchoring(settings)
     registry.register(*files.tools(settings.files_dir))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
@@ -95,11 +99,14 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
+        tasks = [hints, upkeep, answers]
+        if anchoring is not None:
+            tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
             connections.use(None, None)
-            await background.end(hints, upkeep, answers)
+            await background.end(*tasks)
             await models.close()
 
 
@@ -112,3 +119,12 @@ def _check_roles(database: Database, *, is_required: bool) -> None:
             f"{database.agents_problem}; `rolecall migrate` says what a database administrator has to run"
         )
     _log.warning("what agents ask is asked with this server's own rights: %s", database.agents_problem)
+
+
+def _anchoring(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]] | None:
+    if settings.audit_anchor_key_file is None:
+        return None
+    # Imported where it is wanted: an HTTP client and cryptography come with it, and most processes need neither.
+    from services.audit.anchoring import anchoring_of
+
+    return anchoring_of(settings, key_file=Path(settings.audit_anchor_key_file)).run

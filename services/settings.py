@@ -56,6 +56,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_audience: str | None = None
     oidc_scopes_claim: str = "scope"
     oidc_grants: Grants | None = None
+    audit_anchor_file: str | None = None
+    audit_anchor_url: str | None = None
+    audit_anchor_key_file: str | None = None
+    audit_anchor_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -67,7 +71,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             Invalid: a value is not of its type or out of its bounds; no heartbeat would come within the lease, so that
                 others took every worker for dead; an origin or the OIDC issuer is none that can be trusted, or the
-                issuer stands without an audience. Names the variable.
+                issuer stands without an audience; anchors of the audit stand without a key, or the key without a place
+                for them. Names the variable.
         """
         values: dict[str, object] = {}
         for field in msgspec.structs.fields(cls):
@@ -81,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _check_heartbeat(settings)
         _check_origins(settings)
         _check_oidc(settings)
+        _check_anchors(settings)
         return settings
 
     @property
@@ -129,6 +135,19 @@ def _check_oidc(settings: Settings) -> None:
     if not settings.oidc_audience:
         message = "with ROLECALL_OIDC_ISSUER it has to say what the issuer calls this server"
         raise Invalid(f"ROLECALL_OIDC_AUDIENCE is not set: {message}")
+
+
+def _check_anchors(settings: Settings) -> None:
+    file, url, key = settings.audit_anchor_file, settings.audit_anchor_url, settings.audit_anchor_key_file
+    if key is None and (file is not None or url is not None):
+        message = "anchors are signed, and this is the key's file; `rolecall audit key` makes one"
+        raise Invalid(f"ROLECALL_AUDIT_ANCHOR_KEY_FILE is not set: {message}")
+    if key is not None and file is None and url is None:
+        message = "set it, or ROLECALL_AUDIT_ANCHOR_URL, to where the signed anchors go"
+        raise Invalid(f"ROLECALL_AUDIT_ANCHOR_FILE is not set: {message}")
+    if url is not None and not is_trustworthy(url.partition("?")[0]):
+        message = "a webhook's URL begins with https://, or with http:// on this machine"
+        raise Invalid(f"ROLECALL_AUDIT_ANCHOR_URL is {url!r}: {message}")
 
 
 def is_trustworthy(url: str) -> bool:

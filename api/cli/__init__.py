@@ -1,5 +1,5 @@
 """The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `signal`,
-`prune`, `check`, `token`, `generate`.
+`prune`, `check`, `token`, `audit`, `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
@@ -204,6 +204,56 @@ def revoke_token(token: str) -> None:
     from api.cli import tokens
 
     sys.exit(tokens.revoke(token))
+
+
+@root.group()
+def audit() -> None:
+    """The audit: who has changed definitions, roles, tokens and sessions; and whether that is what was written."""
+
+
+@audit.command("list")
+@click.option("--noun", help="The table, such as role.")
+@click.option("--subject", type=click.UUID, help="The row with this id.")
+@click.option("--actor", help="Whoever made the change.")
+@click.option("--channel", help="By which way: rpc, meta, cli, admin or sql.")
+@click.option("--action", type=click.Choice(("insert", "update", "delete")))
+@click.option("--since", metavar="INSTANT", help="Such as 2026-01-31T12:00:00Z.")
+@click.option("--until", metavar="INSTANT")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Each as JSON, with the row as it was and as it is.")
+def list_audit(limit: int, since: str | None, until: str | None, as_json: bool, **asked: Any) -> None:
+    """List changes, the newest first: those to which all that is given applies."""
+    from api.cli import auditing
+
+    sys.exit(auditing.list_(limit, since, until, as_json=as_json, **asked))
+
+
+@audit.command("verify")
+@click.option("--after", type=click.IntRange(0), default=0, help="Only the entries behind this one.")
+@click.option("--anchors", metavar="FILE", help="The anchors that were kept, a line each.")
+@click.option("--key", metavar="FILE", help="The public half of the key that has signed them.")
+def verify_audit(after: int, anchors: str | None, key: str | None) -> None:
+    """Say what was tampered with; 0 when nothing was, else 1."""
+    from api.cli import auditing
+
+    sys.exit(auditing.verify(after, anchors, key))
+
+
+@audit.command("head")
+def audit_head() -> None:
+    """Print the last entry's number, hash and time: to be kept elsewhere."""
+    from api.cli import auditing
+
+    sys.exit(auditing.head())
+
+
+@audit.command("key")
+@click.argument("file")
+def audit_key(file: str) -> None:
+    """Make a key that anchors are signed with: FILE, and FILE.pub for whoever verifies."""
+    from api.cli import auditing
+
+    sys.exit(auditing.key(file))
 
 
 @root.command()

@@ -1,6 +1,6 @@
 """Every table that Rolecall has, one module per noun."""
 
-from db.tables.audit import Audit, AuditPending
+from db.tables.audit import Audit, AuditAnchor, AuditPending
 from db.tables.execution import Execution
 from db.tables.execution_request import ExecutionRequest
 from db.tables.idempotency import IdempotencyKey
@@ -30,11 +30,13 @@ TABLES = (
     IdempotencyKey,
     Audit,
     AuditPending,
+    AuditAnchor,
 )
 
 __all__ = [
     "TABLES",
     "Audit",
+    "AuditAnchor",
     "AuditPending",
     "Execution",
     "ExecutionRequest",

@@ -1,6 +1,6 @@
 """The audit: every change of a definition, a role, a token or a session."""
 
-from piccolo.columns import JSONB, UUID, BigInt, BigSerial, Bytea, Text, Timestamptz
+from piccolo.columns import JSONB, UUID, BigInt, BigSerial, Boolean, Bytea, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -33,3 +33,13 @@ class AuditPending(Table, tablename="audit_pending"):
     subject = UUID(null=False, default=None)
     before = JSONB(null=True, default=None)
     after = JSONB(null=True, default=None)
+
+
+class AuditAnchor(Table, tablename="audit_anchor"):
+    """Which entry was the head of the audit when that was last told outside, in one row for all servers."""
+
+    is_only = Boolean(primary_key=True, default=True)
+    seq = BigInt(null=True, default=None, help_text="The entry that was told last.")
+    hash = Bytea(null=True, default=None)
+    taken_at = Timestamptz(null=False, default=None, help_text="When a server last took its turn.")
+    problem = Text(null=True, default=None, help_text="Why it could not be told in that turn.")

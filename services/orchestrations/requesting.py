@@ -33,8 +33,10 @@ _HOLD_ORCHESTRATION = """
 SELECT FROM orchestration WHERE id = (SELECT orchestration_id FROM orchestration_version WHERE id = $1)
 FOR NO KEY UPDATE SKIP LOCKED
 """
+# What is done is put down to whoever has asked.
 _HOLD = """
-SELECT orchestration_id, requested_by, requested_at, activates, allows_breaking FROM orchestration_version
+SELECT orchestration_id, requested_by, requested_at, activates, allows_breaking,
+  set_config('rolecall.actor', requested_by, true) FROM orchestration_version
 WHERE id = $1 AND status = 'publishing' FOR NO KEY UPDATE SKIP LOCKED
 """
 # Unless it was withdrawn meanwhile, or asked for again.

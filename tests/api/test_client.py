@@ -32,6 +32,7 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
     await check_orchestrations(told, f"Reading {link}")
     await check_executions(told, f"Reading {link}", link)
     check_tokens(told, f"visitor {link}")
+    check_audit(told, f"visitor {link}")
     assert refused == {
         "role in use": {
             "message": f"role 'Reader {link}' is used by steps of orchestrations; this needs no version to use it;"
@@ -261,6 +262,16 @@ def check_tokens(told: dict[str, Any], name: str) -> None:
     assert shown in told["token.list"]
     assert told["token.revoke"] == {**shown, "revokedAt": told["token.revoke"]["revokedAt"]}
     assert told["token.revoke"]["revokedAt"] is not None
+
+
+def check_audit(told: dict[str, Any], name: str) -> None:
+    revoked, made = told["audit.list"]["items"]
+    assert [(it["action"], it["actor"], it["channel"], it["after"]["name"]) for it in (revoked, made)] == [
+        ("update", "tester", "rpc", name), ("insert", "tester", "rpc", name),
+    ]  # fmt: skip
+    head = {field: revoked[field] for field in ("seq", "hash", "at")}
+    assert told["audit.head"] == told["audit.verify"]["last"] == head
+    assert (told["audit.verify"]["entries"], told["audit.verify"]["findings"]) == (head["seq"], [])
 
 
 def check_restarts(told: dict[str, Any]) -> None:

@@ -29,7 +29,9 @@ def test_what_a_command_changes_is_put_down_to_the_operator(
     assert asyncio.run(_entries(database_url)) == {
         (noun, "operator", "cli")
         for noun in (
-            ["token"] if is_first else ["token", "role", "orchestration", "orchestration_version", "orchestration_step"]
+            ["token"]
+            if is_first
+            else ["token", "role", "role_version", "orchestration", "orchestration_version", "orchestration_step"]
         )
     }
 

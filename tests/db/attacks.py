@@ -713,6 +713,7 @@ ATTACKS = (
     ("audit__is_append_only", "UPDATE audit SET actor = 'nobody'"),
     ("audit__is_append_only", "DELETE FROM audit WHERE seq = 1"),
     ("audit__is_append_only", "TRUNCATE audit"),
+    ("audit_anchor__is_only", "INSERT INTO audit_anchor (is_only, taken_at) VALUES (false, now())"),
     ("audit__changes_are_by_row", "TRUNCATE session"),
     ("audit__changes_are_by_row", "TRUNCATE token CASCADE"),
     ("audit__changes_are_by_row", "ALTER TABLE session DISABLE TRIGGER USER; TRUNCATE token CASCADE"),

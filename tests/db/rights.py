@@ -9,7 +9,7 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(
         (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
     ),
-    **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
+    **dict.fromkeys(("audit", "audit_anchor", "journal_event", "execution_priority", "row_request", "migration"), READ),
     "execution_request": READ,
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
     **dict.fromkeys(("step_log", "failure_overview", "cost_by_role"), READ),
@@ -22,7 +22,7 @@ TRUNCATE = " TRUNCATE"
 RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_app": {
         **dict.fromkeys((*DEFINITIONS, "worker", "inbox", "session", "idempotency_key"), WRITE),
-        "execution": "SELECT INSERT UPDATE",
+        **dict.fromkeys(("execution", "audit_anchor"), "SELECT INSERT UPDATE"),
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",

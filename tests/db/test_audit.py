@@ -103,7 +103,7 @@ async def test_whoever_commits_first_comes_first(database_url: str) -> None:
     await asyncio.gather(*map(create, range(8)))
 
     connection = await connect(database_url)
-    assert tuple(await connection.fetchrow("SELECT count(*), max(seq) FROM audit")) == (40, 40)
+    assert tuple(await connection.fetchrow("SELECT count(*), max(seq) FROM audit")) == (80, 80)
     disordered = "SELECT count(*) FROM (SELECT at < lag(at) OVER (ORDER BY seq) AS is_early FROM audit) WHERE is_early"
     assert await connection.fetchval(disordered) == 0
     await connection.close()

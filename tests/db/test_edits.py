@@ -644,8 +644,16 @@ EDITS = (
     (
         "a change of a role stands in the audit, as it was and as it is",
         "UPDATE role SET description = 'new' WHERE name = 'Coder'",
-        "SELECT array[before ->> 'description', after ->> 'description'] FROM audit ORDER BY seq DESC LIMIT 1",
+        "SELECT array[before ->> 'description', after ->> 'description'] FROM audit WHERE noun = 'role' "
+        "ORDER BY seq DESC LIMIT 1",
         ["", "new"],
+    ),
+    (
+        "a draft of a role stands in the audit",
+        "INSERT INTO role_version (role_id, number, content, created_by) "
+        "SELECT role_id, number + 1, content, 'eve' FROM role_version WHERE content ->> 'name' = 'Coder'",
+        LAST_ENTRY,
+        ["insert", "role_version"],
     ),
     (
         "a change of an orchestration stands in the audit",

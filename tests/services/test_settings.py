@@ -42,6 +42,21 @@ def test_an_issuer_needs_an_audience() -> None:
         Settings.from_environment({"ROLECALL_OIDC_ISSUER": "https://id.example.com"})
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"FILE": "anchors"}, "ROLECALL_AUDIT_ANCHOR_KEY_FILE is not set: anchors are signed"),
+        ({"URL": "https://a.example"}, "ROLECALL_AUDIT_ANCHOR_KEY_FILE is not set: anchors are signed"),
+        ({"KEY_FILE": "key"}, "ROLECALL_AUDIT_ANCHOR_FILE is not set: set it, or ROLECALL_AUDIT_ANCHOR_URL"),
+        ({"KEY_FILE": "key", "URL": "http://a.example"}, "begins with https://, or with http:// on this machine"),
+        ({"KEY_FILE": "key", "FILE": "anchors", "SECONDS": "0"}, ">= 1"),
+    ],
+)
+def test_anchors_need_a_key_and_a_place(given: dict[str, str], message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        Settings.from_environment({f"ROLECALL_AUDIT_ANCHOR_{name}": value for name, value in given.items()})
+
+
 def test_lists_are_written_with_commas_and_mappings_as_json() -> None:
     settings = Settings.from_environment(
         {

@@ -1544,6 +1544,8 @@ CREATE CONSTRAINT TRIGGER audit_pending__is_sealed AFTER INSERT ON audit_pending
 
 CREATE CONSTRAINT TRIGGER role__is_audited AFTER INSERT OR UPDATE OR DELETE ON role
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER role_version__is_audited AFTER INSERT OR UPDATE OR DELETE ON role_version
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 CREATE CONSTRAINT TRIGGER orchestration__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 CREATE CONSTRAINT TRIGGER orchestration_version__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration_version
@@ -1560,6 +1562,20 @@ CREATE TRIGGER token__no_truncate BEFORE TRUNCATE ON token EXECUTE FUNCTION
 CREATE TRIGGER session__no_truncate BEFORE TRUNCATE ON session EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 
+CREATE TABLE audit_anchor (
+  is_only  boolean PRIMARY KEY DEFAULT true CONSTRAINT audit_anchor__is_only CHECK (is_only),
+  seq      bigint,
+  hash     bytea,
+  taken_at timestamptz NOT NULL,
+  problem  text
+);
+COMMENT ON TABLE audit_anchor IS
+  'One row: which entry was the head of the audit when that was last told outside, and who may tell it next.';
+COMMENT ON COLUMN audit_anchor.is_only IS 'There is no second row.';
+COMMENT ON COLUMN audit_anchor.seq IS 'The entry that was told last; null until then.';
+COMMENT ON COLUMN audit_anchor.hash IS 'The hash of that entry.';
+COMMENT ON COLUMN audit_anchor.taken_at IS 'When a server last took its turn to tell; for a while no other takes one.';
+COMMENT ON COLUMN audit_anchor.problem IS 'Why it could not be told in that turn.';
 
 -- Hints ---------------------------------------------------------------------------------------------------------------
 --
@@ -1843,7 +1859,7 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, orchestration, orchestration_version, orchestration_step, worker, inbox, session, idempotency_key'),
-    ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
     ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
@@ -1870,7 +1886,8 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
     ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
-    ('rolecall_admin', 'SELECT', 'TABLE', 'journal_event, execution_priority, row_request, idempotency_key, migration'),
+    ('rolecall_admin', 'SELECT', 'TABLE',
+      'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, migration'),
     ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -1878,7 +1895,7 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
-      'row_request, execution_request, idempotency_key, migration'),
+      'row_request, execution_request, idempotency_key, audit_anchor, migration'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',

@@ -209,6 +209,10 @@ await tell('token.create', client.token.create.mutate({ name: visitor, scopes: [
 await tell('token.list', client.token.list.query({ after: 'visitor ' }));
 await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
 
+await tell('audit.list', client.audit.list.query({ noun: 'token', limit: 2 }));
+const head = await tell('audit.head', client.audit.head.query());
+await tell('audit.verify', client.audit.verify.query({ anchors: [{ seq: head.seq, hash: head.hash }] }));
+
 await tell('role in use', client.role.delete.mutate({ role }));
 await client.role.create.mutate({ name: `Spare ${link}`, basePrompt: '' });
 await tell('role.delete', client.role.delete.mutate({ role: `Spare ${link}` }));
