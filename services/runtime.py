@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import connections, credentials, orchestrations, plans, retention, row_requests
+from services import background, connections, credentials, orchestrations, plans, retention, row_requests
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -82,8 +82,5 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
             connections.use(None, None)
-            hints.cancel()
-            upkeep.cancel()
-            answers.cancel()
-            await asyncio.gather(hints, upkeep, answers, return_exceptions=True)
+            await background.end(hints, upkeep, answers)
             await models.close()

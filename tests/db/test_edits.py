@@ -58,6 +58,8 @@ END = (
 )
 PAUSED = "idempotency_key = 'paused'"
 
+LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
+
 # (what, the edit, a query, its result afterwards)
 EDITS = (
     (
@@ -476,6 +478,43 @@ EDITS = (
         "SELECT array_agg(inhrelid::regclass::text) FROM pg_inherits "
         "WHERE inhparent = 'journal'::regclass AND inhrelid::regclass::text LIKE 'journal_2020%'",
         ["journal_2020_02"],
+    ),
+    (
+        "a change of a role stands in the audit, as it was and as it is",
+        "UPDATE role SET description = 'new' WHERE name = 'Coder'",
+        "SELECT array[before ->> 'description', after ->> 'description'] FROM audit ORDER BY seq DESC LIMIT 1",
+        ["", "new"],
+    ),
+    (
+        "a change of an orchestration stands in the audit",
+        "UPDATE orchestration SET description = 'new' WHERE name = 'Brief'",
+        LAST_ENTRY,
+        ["update", "orchestration"],
+    ),
+    (
+        "a new version of an orchestration stands in the audit",
+        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by) "
+        f"VALUES ({BRIEF}, 9, '{{}}', 'eve')",
+        LAST_ENTRY,
+        ["insert", "orchestration_version"],
+    ),
+    (
+        "a step that is taken out stands in the audit",
+        f"DELETE FROM orchestration_step WHERE name = 'Write' AND version_id = {DRAFT}",
+        LAST_ENTRY,
+        ["delete", "orchestration_step"],
+    ),
+    (
+        "a token that is revoked stands in the audit",
+        "UPDATE token SET revoked_at = now()",
+        LAST_ENTRY,
+        ["update", "token"],
+    ),
+    (
+        "a session that ends stands in the audit",
+        "UPDATE session SET revoked_at = now()",
+        LAST_ENTRY,
+        ["update", "session"],
     ),
 )  # fmt: skip
 
