@@ -240,3 +240,30 @@ async def test_calls_leave_alone_what_waits_to_be_published(opened: Database) ->
         with pytest.raises(Conflict) as refusal:
             await call(OPERATOR, orchestration="flow", number=2)
         assert "is publishing" in str(refusal.value)
+
+
+@pytest.mark.parametrize("by", ["a call", "a request"])
+async def test_an_edit_that_is_under_way_is_waited_for_and_published_too(opened: Database, by: str) -> None:
+    editor = await connect(opened.url)
+    edit = editor.transaction()
+    await edit.start()
+    await editor.execute(f"UPDATE orchestration_step SET max_retries = 7 WHERE version_id = {DRAFT}")
+    if by == "a call":
+        publishing = asyncio.create_task(orchestrations.publish(OPERATOR, orchestration="flow", number=2))
+    else:
+        publishing = asyncio.create_task(opened.pool.execute(ASK, 2))
+    await _until_it_waits(opened)
+    await edit.commit()
+    await editor.close()
+    await publishing
+    await publication_requests()()
+    version = (await orchestrations.active("flow")).version
+
+    assert (await orchestrations.published_document(version)).steps[0].max_retries == 7
+
+
+async def _until_it_waits(database: Database) -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(10):
+        while not await database.pool.fetch(waiting):
+            pass
