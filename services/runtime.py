@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import background, connections, credentials, orchestrations, plans, retention, row_requests
+from services import background, connections, credentials, expiry, orchestrations, plans, retention, row_requests
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -69,6 +69,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         CannotOpen: nobody answers at `url`, or it is too old.
     """
     registry.register(*files.tools(settings.files_dir))
+    expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)

@@ -105,7 +105,7 @@ async def test_a_step_that_calls_it_fails_and_the_rest_goes_on(engine: Engine) -
 
 async def test_what_was_seen_to_be_right_is_not_looked_at_again(engine: Engine) -> None:
     await engine.start(document_of(tool("A")))
-    version = (await orchestrations.active("flow")).version
+    version = (await orchestrations.get(OPERATOR, orchestration="flow")).version_id
     compiled = await plans.of_version(version)
     await engine.database.pool.execute("ALTER TABLE orchestration_step DISABLE TRIGGER USER")
     await engine.database.pool.execute("DELETE FROM orchestration_step")

@@ -257,7 +257,7 @@ async def test_an_edit_that_is_under_way_is_waited_for_and_published_too(opened:
     await editor.close()
     await publishing
     await publication_requests()()
-    version = (await orchestrations.active("flow")).version
+    version = (await orchestrations.get(OPERATOR, orchestration="flow")).version_id
 
     assert (await orchestrations.published_document(version)).steps[0].max_retries == 7
 
