@@ -296,6 +296,7 @@ export type Health = {
   hints: "off" | "ok";
   worker: "down" | "live" | "none";
   workers: number;
+  unanswered: number;
   problems: string[];
   defaultModel: string;
 };
@@ -790,13 +791,13 @@ export type AppRouter = TRPCBuiltRouter<
       delete: Mutation<{ orchestration: string }, OrchestrationSummary>;
       /** Every problem of a document, each with its place and what may stand there; when there are none, its digest and the most steps that an execution can run. Nothing is saved. A document too long for a URL can be sent with POST: `methodOverride: 'POST'` on the link. Needs orchestrations.read. */
       validate: Query<{ document: Json }, Validation>;
-      /** What makes the version `to`, or the `document`, of the version `from`; a version that is not given is the active one. Steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read. */
+      /** What makes the version `to`, or the `document`, of the version `from`; a version that is not given is the active one. What it comes to reach outside (`effects`) stands first; then steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read. */
       diff: Query<{ orchestration: string; from?: number | null | undefined; to?: number | null | undefined; document?: Json | undefined }, Change[]>;
       /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
       schema: Query<void, { [key: string]: Json }>;
       /** The versions of an orchestration without their documents, the newest first; all, or those in a `status`. `nextCursor` is the `cursor` of the next page. NOT_FOUND when there is no such orchestration; BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
       versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
-      /** A version with its document, and what keeps a draft or a proposal from being published. NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read. */
+      /** A version with its document, what keeps one that is not decided from being published, and what it reaches: its `effects` on the world outside, and the roles and versions that it was checked with, with those that are others now (`drift`). NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read. */
       version: Query<{ orchestration: string; number: number }, Version>;
       /** A draft that holds the document: of a new orchestration, of one there is, or, with `number`, in place of what that draft held. It may have problems, which the answer names, until it is published. BAD_REQUEST when the document cannot be read; NOT_FOUND when there is no such orchestration or version; CONFLICT when the name of a new one is taken, the version is no draft, it has not the digest `ifDigest` any more, or as `orchestration.create` with a key. Needs orchestrations.write. */
       draft: Mutation<{ document: Json; orchestration?: string | null | undefined; number?: number | null | undefined; message?: string | undefined; ifDigest?: string | null | undefined; idempotencyKey?: string | null | undefined }, Version>;
@@ -874,7 +875,7 @@ export type AppRouter = TRPCBuiltRouter<
       verify: Query<{ after?: number | undefined; limit?: number | undefined; anchors?: Anchored[] | undefined } | undefined, Verification>;
     };
     system: {
-      /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, the version and the default model. Needs no token, never fails, and answers within two seconds. */
+      /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, requests that nobody answers, the version and the default model. Needs no token, never fails, and answers within two seconds. */
       health: Query<void, Health>;
       /** The principal that the token stands for, with its scopes. UNAUTHORIZED without a valid token. */
       whoami: Query<void, Principal>;

@@ -28,10 +28,12 @@ _POOLS_SECONDS = 0.9
 _ALONE_SECONDS = 0.6
 _HINT_SECONDS = 0.3
 
+# What nobody has answered after half a minute is not just taking its time: a look comes every five seconds.
 _STATE = """
-SELECT current_setting('transaction_read_only') = 'on' AS is_read_only, count(*) AS workers, (
-  SELECT problem FROM audit_anchor WHERE taken_at > clock_timestamp() - interval '2 hours'
-) AS not_anchored FROM worker WHERE heartbeat_at + make_interval(secs => lease_seconds) > clock_timestamp()
+SELECT current_setting('transaction_read_only') = 'on' AS is_read_only, count(*) AS workers,
+  (SELECT problem FROM audit_anchor WHERE taken_at > clock_timestamp() - interval '2 hours') AS not_anchored,
+  (SELECT count(*) FROM row_request WHERE requested_at < clock_timestamp() - interval '30 seconds') AS unanswered
+FROM worker WHERE heartbeat_at + make_interval(secs => lease_seconds) > clock_timestamp()
 """
 _NOT_ANCHORED = (
     "The head of the audit is not anchored: {}. It is tried again soon; see to what ROLECALL_AUDIT_ANCHOR_FILE and"
@@ -45,7 +47,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `status` is `ok` when there are no `problems`: sentences that say what is wrong and what to do. `pool` is `starved`
     when the database answers and this process has no connection left to ask it. `hints` are `off` when nobody tells
     this process what has come up, so that it finds it by looking once a second. `worker` is this process's own;
-    `workers` counts those of all processes.
+    `workers` counts those of all processes. `unanswered` are requests that rows have made more than 30 seconds ago.
     """
 
     status: Literal["ok", "degraded"]
@@ -55,6 +57,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     hints: Literal["ok", "off"]
     worker: Literal["live", "down", "none"]
     workers: int
+    unanswered: int
     problems: tuple[str, ...]
     default_model: str
 
@@ -91,6 +94,7 @@ async def check(models: Models, worker: Worker | None) -> Health:
         hints="ok" if seen.hears else "off",
         worker="none" if worker is None else "live" if worker.is_live else "down",
         workers=0 if state is None else state["workers"],
+        unanswered=0 if state is None else state["unanswered"],
         problems=(),
         default_model=models.default,
     )
@@ -117,6 +121,8 @@ def _problems(health: Health, agents_problem: str | None) -> tuple[str, ...]:
         "The worker of this process is not registered; it tries again every second, and its log says what is in the "
         "way.": health.worker == "down",
         "No worker is alive, so executions wait. Start `rolecall work` or `rolecall up`.": health.workers == 0,
+        "What rows ask for, such as a publication, has waited for more than 30 seconds. The view row_request shows it; "
+        "look into the logs of the servers, and for transactions that hold its rows.": health.unanswered > 0,
         f"What agents ask is asked with this server's own rights: {agents_problem}. As a database administrator run "
         "what `rolecall migrate` says, then migrate and start this process again.": agents_problem is not None,
     }

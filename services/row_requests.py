@@ -148,7 +148,8 @@ def _back_off(failures: int, first_seconds: float) -> float:
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     """Whether the event was set, or is within that time."""
     with suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        async with asyncio.timeout(seconds):
+            await event.wait()
     return event.is_set()
 
 

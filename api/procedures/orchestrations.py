@@ -159,8 +159,8 @@ async def diff(
     document: Json = None,
 ) -> tuple[Change, ...]:
     """What makes the version `to`, or the `document`, of the version `from`; a version that is not given is the active
-    one. Steps added, removed, moved and changed, and the fields that differ, before and after; empty when both mean the
-    same. Nothing is saved. NOT_FOUND, CONFLICT and BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs
-    orchestrations.read.
+    one. What it comes to reach outside (`effects`) stands first; then steps added, removed, moved and changed, and the
+    fields that differ, before and after; empty when both mean the same. Nothing is saved. NOT_FOUND, CONFLICT and
+    BAD_REQUEST as `orchestration.get` and `orchestration.create`. Needs orchestrations.read.
     """
     return await orchestrations.diff(ctx.caller, orchestration=orchestration, from_=from_, to=to, document=document)

@@ -11,8 +11,8 @@ from services.principal import Principal
 @query(meta=Public())
 async def health(ctx: Context) -> Health:
     """Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the
-    database, of this process's connections, of the hints and of the workers, the version and the default model. Needs
-    no token, never fails, and answers within two seconds.
+    database, of this process's connections, of the hints and of the workers, requests that nobody answers, the version
+    and the default model. Needs no token, never fails, and answers within two seconds.
     """
     return await health_service.check(ctx.models, ctx.worker)
 

@@ -48,8 +48,9 @@ async def versions(
     examples=[Example(summary="The first one, whole.", input={"orchestration": "review", "number": 1})],
 )
 async def version(ctx: Context, *, orchestration: OrchestrationReference, number: Number) -> Version:
-    """A version with its document, and what keeps a draft or a proposal from being published. NOT_FOUND when there is
-    no such orchestration or version. Needs orchestrations.read.
+    """A version with its document, what keeps one that is not decided from being published, and what it reaches: its
+    `effects` on the world outside, and the roles and versions that it was checked with, with those that are others now
+    (`drift`). NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read.
     """
     return await orchestrations.version(ctx.caller, orchestration=orchestration, number=number)
 

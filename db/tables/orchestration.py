@@ -114,7 +114,7 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     problems = JSONB(null=False, default="[]", help_text="What kept it from being published when last asked for.")
     activates = Boolean(null=False, default=True, help_text="Published on request, it is active at once.")
     allows_breaking = Boolean(null=False, default=False, help_text="Published on request, it may break callers.")
-    requested_by = Text(null=True, default=None, help_text="The database user who last asked for its publication.")
+    requested_by = Text(null=True, default=None, help_text="Who last asked for its publication.")
     requested_at = Timestamptz(null=True, default=None)
     requested_from = Varchar(length=None, null=True, default=None, help_text="What it was then: draft or proposed.")
     effects = JSONB(null=False, default="[]", help_text="What its executions can do to the world outside.")

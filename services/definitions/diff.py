@@ -1,11 +1,12 @@
 """What differs between two documents, by step and field and not by text."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
 
 from services.definitions.document import Document, Slot, Step, as_json, main_slots, slots
+from services.definitions.effects import Effect
 from services.definitions.tree import alone
 from services.json import Json, JsonObject
 
@@ -26,7 +27,8 @@ class Change(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     `before` and `after` are the step that was removed or added (without its defaults and the steps in it, which have
     changes of their own), or the values of the field; of a step that moved, its orders, or, when it came into another
     slot, its places. Where steps keep their sequence and only their numbers differ, one change of the document's field
-    `order` names them all.
+    `order` names them all. What executions come to reach outside, or reach no more, is added to the field `effects` or
+    removed from it, as its effect.
     """
 
     what: Literal["added", "removed", "moved", "changed"]
@@ -57,6 +59,23 @@ def diff(a: Document, b: Document) -> tuple[Change, ...]:
         *removed,
         *changed,
         *_renumbered({name: (before[name].step, after[name].step) for name in after if name in staying}),
+    )
+
+
+def diff_of_effects(before: Sequence[Effect], after: Sequence[Effect]) -> tuple[Change, ...]:
+    """What is reached that was not, and then what is reached no more. Through which steps is no matter.
+
+    >>> lines(diff_of_effects((), (Effect(kind="domain", name="example.com", steps=("A",)),)))
+    ["! reaches the domain 'example.com' now"]
+    """
+    old, new = ({(effect.kind, effect.name): effect for effect in effects} for effects in (before, after))
+    return (
+        *(Change(what="added", field="effects", after=_json(effect)) for key, effect in new.items() if key not in old),
+        *(
+            Change(what="removed", field="effects", before=_json(effect))
+            for key, effect in old.items()
+            if key not in new
+        ),
     )
 
 
@@ -158,6 +177,10 @@ def _renumbered(pairs: dict[str, tuple[Step, Step]]) -> list[Change]:
 def _line(change: Change) -> str:
     name = f"step {change.step!r}"
     match change:
+        case Change(what="added", field="effects", after=dict(effect)):
+            return f"! reaches the {effect['kind']} {effect['name']!r} now"
+        case Change(what="removed", field="effects", before=dict(effect)):
+            return f"! reaches the {effect['kind']} {effect['name']!r} no more"
         case Change(what="added", after=dict(step)):
             return f"+ {name} ({step['kind']})"
         case Change(what="removed", before=dict(step)):

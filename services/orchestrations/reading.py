@@ -7,7 +7,7 @@ from services import catalog, connections, expiry
 from services.caller import Caller
 from services.definitions.bound import max_step_runs
 from services.definitions.check import check
-from services.definitions.diff import Change
+from services.definitions.diff import Change, diff_of_effects
 from services.definitions.diff import diff as changes_between
 from services.definitions.digest import digest
 from services.definitions.document import Document
@@ -15,6 +15,7 @@ from services.errors import Conflict, Invalid, NotFound
 from services.json import Json
 from services.listing import Limit, id_in
 from services.orchestrations.canaries import is_in_canary
+from services.orchestrations.effects import effects_now
 from services.orchestrations.publishing import accepted
 from services.orchestrations.records import (
     Active,
@@ -161,7 +162,8 @@ async def diff(
     caller: Caller, *, orchestration: str, from_: int | None = None, to: int | None = None, document: Json = None
 ) -> tuple[Change, ...]:
     """What makes another of one version: `from_`, or the active one, is compared with the version `to`, or with a
-    `document`, or with the active one when neither is given.
+    `document`, or with the active one when neither is given. What it comes to reach outside stands first, as both would
+    with the roles and tools that there are now.
 
     Raises:
         NotFound: there is no such orchestration or version.
@@ -172,10 +174,14 @@ async def diff(
     if to is not None and document is not None:
         raise Invalid("a version is compared with another, `to`, or with a `document`; give one of them")
     row = await row_of(orchestration)
+    known = await catalog.current()
     before = await _document_at(row["id"], row["name"], row["number"] if from_ is None else from_)
     if document is not None:
-        return changes_between(before, accepted(check(document, await catalog.current())))
-    return changes_between(before, await _document_at(row["id"], row["name"], row["number"] if to is None else to))
+        after = accepted(check(document, known))
+    else:
+        after = await _document_at(row["id"], row["name"], row["number"] if to is None else to)
+    effects = diff_of_effects(await effects_now(before, known), await effects_now(after, known))
+    return effects + changes_between(before, after)
 
 
 async def active(orchestration: str, *, key: str) -> Active:

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
+from db.acting import act_as
 from db.refusal import refusal_of
 from services import connections
 from services.errors import Invalid, ServiceError, Unavailable
@@ -28,21 +29,22 @@ _REFUSED = (
 )
 # JSON that is too deep, or holds too long a number, cannot even be read.
 _UNREADABLE = (ValueError, RecursionError)
+_ASKED = """
+SELECT orchestration_id, requested_by, requested_at, activates, allows_breaking FROM orchestration_version
+WHERE id = $1 AND status = 'publishing'
+"""
 # The orchestration first, as whoever publishes by a call locks them; and nobody is waited for.
 _HOLD_ORCHESTRATION = """
-SELECT FROM orchestration WHERE id = (SELECT orchestration_id FROM orchestration_version WHERE id = $1)
-FOR NO KEY UPDATE SKIP LOCKED
-"""
-# What is done is put down to whoever has asked.
-_HOLD = """
-SELECT orchestration_id, requested_by, requested_at, activates, allows_breaking,
-  set_config('rolecall.actor', requested_by, true) FROM orchestration_version
-WHERE id = $1 AND status = 'publishing' FOR NO KEY UPDATE SKIP LOCKED
+SELECT FROM orchestration WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED
 """
 # Unless it was withdrawn meanwhile, or asked for again.
+_HOLD = """
+SELECT FROM orchestration_version WHERE id = $1 AND status = 'publishing' AND requested_at = $2
+FOR NO KEY UPDATE SKIP LOCKED
+"""
 _REFUSE = """
 UPDATE orchestration_version SET status = requested_from, problems = $3::text::jsonb
-WHERE id = $1 AND status = 'publishing' AND requested_at = coalesce($2, requested_at) RETURNING id
+WHERE id = $1 AND status = 'publishing' AND requested_at = $2 RETURNING id
 """
 
 
@@ -57,47 +59,50 @@ async def _pending(left_out: Collection[UUID]) -> list[UUID]:
 
 async def _answer(version: UUID) -> bool:
     """Publish it, or say in its row what is against that; whether one of both was done."""
-    request: asyncpg.Record | None = None
-    try:
-        async with connections.database().transaction():
-            request = await _held(version)
-            if request is not None:
-                await publish_as_it_is(
-                    request["requested_by"],
-                    request["orchestration_id"],
-                    version,
-                    activate=request["activates"],
-                    breaking=request["allows_breaking"],
-                )
-    except Unavailable:
-        raise
-    except (ServiceError, *_REFUSED, *_UNREADABLE) as error:
-        if request is None:
+    asked = await connections.database().fetchrow(_ASKED, version)
+    if asked is None:
+        return False
+    with act_as(asked["requested_by"], "sql"):
+        try:
+            return await _published(version, asked)
+        except Unavailable:
             raise
-        return await _refuse(version, request, _problems_of(error))
-    return request is not None
+        except (ServiceError, *_REFUSED, *_UNREADABLE) as error:
+            return await _refuse(version, asked, _problems_of(error))
 
 
 async def _give_up(version: UUID) -> None:
-    message = "it could not be checked; the log of the server says why. Ask again when that was looked at"
-    await _refuse(version, None, (Problem(code="INTERNAL", path="", message=message),))
+    asked = await connections.database().fetchrow(_ASKED, version)
+    if asked is not None:
+        message = "it could not be checked; the log of the server says why. Ask again when that was looked at"
+        await _refuse(version, asked, (Problem(code="INTERNAL", path="", message=message),))
 
 
-async def _held(version: UUID) -> asyncpg.Record | None:
-    """The request, which nobody else answers until this transaction ends; None when it is not to be had now."""
+async def _published(version: UUID, asked: asyncpg.Record) -> bool:
+    """Publish it as it was asked, unless somebody else holds it, or it waits no more."""
     database = connections.database()
-    if await database.fetchrow(_HOLD_ORCHESTRATION, version) is None:
-        return None
-    return await database.fetchrow(_HOLD, version)
+    async with database.transaction():
+        if await database.fetchrow(_HOLD_ORCHESTRATION, asked["orchestration_id"]) is None:
+            return False
+        if await database.fetchrow(_HOLD, version, asked["requested_at"]) is None:
+            return False
+        await publish_as_it_is(
+            asked["requested_by"],
+            asked["orchestration_id"],
+            version,
+            activate=asked["activates"],
+            breaking=asked["allows_breaking"],
+        )
+        return True
 
 
-async def _refuse(version: UUID, request: asyncpg.Record | None, problems: tuple[Problem, ...]) -> bool:
+async def _refuse(version: UUID, asked: asyncpg.Record, problems: tuple[Problem, ...]) -> bool:
+    """Put it back to what it was, with what is against it."""
     database = connections.database()
     async with database.transaction():
         await mark()
-        asked_at = None if request is None else request["requested_at"]
         written = msgspec.json.encode(problems).decode()
-        return bool(await database.fetch(_REFUSE, version, asked_at, written))
+        return bool(await database.fetch(_REFUSE, version, asked["requested_at"], written))
 
 
 def _problems_of(error: Exception) -> tuple[Problem, ...]:

@@ -111,6 +111,7 @@ async def check_system(told: dict[str, Any]) -> None:
         "hints": "ok",
         "worker": "live",
         "workers": 1,
+        "unanswered": 0,
         "problems": [],
         "defaultModel": "offline/extractive",
     }

@@ -64,6 +64,7 @@ async def test_without_a_worker_anywhere_it_answers_but_is_degraded(database_url
             "hints": "ok",
             "worker": "none",
             "workers": 0,
+            "unanswered": 0,
             "problems": ["No worker is alive, so executions wait. Start `rolecall work` or `rolecall up`."],
             "defaultModel": "offline/extractive",
         },

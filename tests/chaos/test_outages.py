@@ -36,7 +36,7 @@ async def test_a_worker_whose_pools_are_taken_waits_for_its_plan_and_for_nothing
     async with new_arena(settings=AS_IN_PRODUCTION) as arena:
         await flows.save(flows.SLOW)
         await flows.start("slow", {"ms": 0}, "known")
-        worker = _worker(arena, plans.of_version)
+        worker = _worker(arena, plans.to_run)
         working = asyncio.create_task(worker.run())
         assert await arena.all_finished(5.0)
         for n in range(5):
@@ -66,7 +66,7 @@ async def test_an_outage_between_a_claim_and_its_plan_puts_nothing_off_for_longe
             if not is_away.is_set():
                 await asyncio.to_thread(arena.server.crash)
                 is_away.set()
-            return await plans.of_version(version)
+            return await plans.to_run(version)
 
         await flows.start("slow", {"ms": 0}, "only")
         plans._plans.clear()  # as in a process that did not start it

@@ -69,7 +69,7 @@ async def _work(environment: Mapping[str, str], directory: Path, points: crash.P
     settings = msgspec.convert(msgspec.json.decode(environment.get(SETTINGS, "{}")), WorkerSettings)
     worker = Worker(
         database.connect,
-        plans.of_version,
+        plans.to_run,
         performers,
         settings,
         hint=notifier.hint,

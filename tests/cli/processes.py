@@ -52,9 +52,9 @@ class Rolecall:
                 process.communicate(timeout=DEADLINE_SECONDS)
 
     @contextmanager
-    def up(self, **settings: str) -> Iterator["Up"]:
-        """`rolecall up`, once it answers."""
-        with self.started("up", **settings) as process:
+    def up(self, *, command: str = "up", **settings: str) -> Iterator["Up"]:
+        """`rolecall up`, or `serve`, once it answers."""
+        with self.started(command, **settings) as process:
             token = self.data_dir / "admin-token"
             yield Up(process, _url(process), token)
 

@@ -1,4 +1,4 @@
-"""Whoever changes a definition is heard of: one notice from each transaction, whatever it has changed."""
+"""Whoever changes a definition or asks something of the servers is heard of: one notice from each transaction."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ EDITS = {
     "orchestration_version": "UPDATE orchestration_version SET message = 'x' WHERE status = 'draft'",
     "orchestration_step": "DELETE FROM orchestration_step WHERE name = 'Critic' AND version_id IN"
     " (SELECT id FROM orchestration_version WHERE status = 'draft')",
+    "execution_request": "INSERT INTO execution_request (orchestration) VALUES ('Brief')",
 }
 HEARD_OF = """
 SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgfoid = 'definition_changed'::regproc ORDER BY 1
 """
 
 
-async def test_the_tables_of_definitions_are_heard_of(room: tuple[asyncpg.Connection, asyncio.Queue]) -> None:
+async def test_what_servers_answer_to_is_heard_of(room: tuple[asyncpg.Connection, asyncio.Queue]) -> None:
     editor, _ = room
 
     assert [table for (table,) in await editor.fetch(HEARD_OF)] == sorted(EDITS)

@@ -27,6 +27,12 @@ PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(
 CANARY = f"UPDATE orchestration SET canary_version_id = {DRAFT}, canary_percent = 10 WHERE name = 'Brief'"
 ADD_STEP = f"INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({DRAFT}, 'Extra', 2, 'tool')"
 
+FIRST = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 1)"
+ACTIVATE_FIRST = f"UPDATE orchestration SET active_version_id = {FIRST} WHERE name = 'Brief'"
+ACTIVE_AND_ARCHIVED = (
+    "SELECT count(*) FROM orchestration JOIN orchestration_version AS version ON version.id = active_version_id "
+    "WHERE version.status <> 'published'"
+)
 BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
 
 
@@ -68,6 +74,45 @@ async def test_the_second_editor_waits_and_is_refused(
     with pytest.raises(asyncpg.PostgresError) as refusal:
         await waiting
     assert refusal_of(refusal.value).rule == rule
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize("slow", [ARCHIVE, ACTIVATE], ids=["archive", "activate"])
+async def test_whoever_began_before_does_not_make_an_archived_version_active(
+    editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection], slow: str, isolation: str
+) -> None:
+    one, other, observer = editors
+    await one.execute(PUBLISH)
+    await one.execute(f"BEGIN ISOLATION LEVEL {isolation}; SELECT FROM orchestration, orchestration_version")
+    await other.execute(ACTIVATE if slow == ARCHIVE else ARCHIVE)
+
+    with pytest.raises(asyncpg.PostgresError) as refusal:
+        await one.execute(slow)
+        await one.execute("COMMIT")
+
+    rule = (
+        "orchestration_version__active_is_published" if slow == ARCHIVE else "orchestration__active_version_is_its_own"
+    )
+    assert refusal_of(refusal.value).rule == rule or refusal.value.sqlstate == "40001"
+    assert await observer.fetchval(ACTIVE_AND_ARCHIVED) == 0
+
+
+@pytest.mark.parametrize("isolation", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+async def test_two_activations_and_an_archive_under_way_at_once_leave_an_active_version_that_is_published(
+    editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection], isolation: str
+) -> None:
+    one, other, observer = editors
+    await one.execute(PUBLISH)
+    for editor, edit in ((one, ACTIVATE), (other, ARCHIVE)):
+        await editor.execute(f"BEGIN ISOLATION LEVEL {isolation}; SELECT FROM orchestration, orchestration_version")
+        await editor.execute(edit)
+    back = asyncio.create_task(observer.execute(ACTIVATE_FIRST))
+
+    await asyncio.gather(one.execute("COMMIT"), other.execute("COMMIT"), return_exceptions=True)
+    await back
+
+    assert await observer.fetchval(ACTIVE_AND_ARCHIVED) == 0
+    assert await observer.fetchval(f"SELECT active_version_id = {FIRST} FROM orchestration WHERE name = 'Brief'")
 
 
 async def test_a_publication_waits_for_the_edit_before_it(

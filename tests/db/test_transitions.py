@@ -1,4 +1,4 @@
-"""The states of an execution, as the database knows them."""
+"""The states of an execution and of a version, as the database knows them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import asyncpg
 
 from db.connection import connect
 from db.refusal import refusal_of
+from tests.db.attacks import DRAFT, MARK
 
 OPEN = ("queued", "running", "waiting", "paused", "cancelling")
 FINAL = ("completed", "failed", "timed_out", "cancelled")
@@ -48,6 +49,67 @@ async def test_an_execution_goes_only_the_ways_it_may(world_url: str) -> None:
         *product(("queued", "waiting", "paused"), ("failed", "timed_out", "cancelled")),
         ("running", "cancelling"), ("cancelling", "cancelled"), ("cancelling", "failed"),
     }  # fmt: skip
+
+
+VERSIONS = ("draft", "proposed", "publishing", "published", "rejected", "archived")
+# The ways by which a draft comes to be something else.
+TO_BE = {
+    "draft": (),
+    "proposed": ("proposed",),
+    "publishing": ("publishing",),
+    "publishing a proposal": ("proposed", "publishing"),
+    "published": ("published",),
+    "rejected": ("proposed", "rejected"),
+    "archived": ("published", "archived"),
+}
+DECIDE = f"""
+UPDATE orchestration_version SET status = $1::text,
+  rejected_at = CASE $1 WHEN 'rejected' THEN now() ELSE rejected_at END,
+  digest = CASE $1 WHEN 'published' THEN 'sha256:' || repeat('0', 64) ELSE digest END,
+  max_step_runs = CASE $1 WHEN 'published' THEN 1 ELSE max_step_runs END,
+  published_at = CASE $1 WHEN 'published' THEN now() ELSE published_at END
+WHERE id = {DRAFT}
+"""
+BY_ANYBODY = {
+    *((status, status.partition(" ")[0]) for status in TO_BE),
+    ("draft", "proposed"), ("draft", "publishing"), ("proposed", "publishing"), ("proposed", "rejected"),
+    # a request is withdrawn
+    ("publishing", "draft"), ("publishing a proposal", "proposed"),
+    ("published", "archived"),
+}  # fmt: skip
+BY_A_SERVER = {("draft", "published"), ("proposed", "published"), *(
+    (status, "published") for status in ("publishing", "publishing a proposal")
+)}  # fmt: skip
+
+
+async def test_a_version_goes_only_the_ways_it_may(world_url: str) -> None:
+    world = await connect(world_url)
+
+    by_anybody = {way for way in product(TO_BE, VERSIONS) if await _is_decided(world, *way, mark="SELECT")}
+    by_a_server = {way for way in product(TO_BE, VERSIONS) if await _is_decided(world, *way, mark=MARK)}
+    await world.close()
+
+    assert by_anybody == BY_ANYBODY
+    assert by_a_server == by_anybody | BY_A_SERVER
+
+
+async def _is_decided(world: asyncpg.Connection, before: str, after: str, *, mark: str) -> bool:
+    attempt = world.transaction()
+    await attempt.start()
+    try:
+        await world.execute(MARK)
+        for status in TO_BE[before]:
+            await world.execute(DECIDE, status)
+        await world.execute("SELECT set_config('rolecall.publishing', '', true)")
+        await world.execute(mark)
+        await world.execute(DECIDE, after)
+    except (asyncpg.ObjectNotInPrerequisiteStateError, asyncpg.CheckViolationError) as refusal:
+        assert (refusal_of(refusal).rule or "").startswith("orchestration_version__")
+        return False
+    else:
+        return True
+    finally:
+        await attempt.rollback()
 
 
 async def _goes(world: asyncpg.Connection, before: str, after: str) -> bool:

@@ -100,8 +100,8 @@ async def _nothing(*, item: str = "") -> None:
 async def test_each_query_is_one_that_runs(database: Database) -> None:
     queries = [block.text for block in blocks(PAGE, "sql")]
 
-    assert len(queries) == 2
-    assert [await database.pool.fetch(query) for query in queries] == [[], []]
+    assert len(queries) == 3
+    assert [await database.pool.fetch(query) for query in queries] == [[], [], []]
 
 
 def test_each_call_of_the_table_has_a_story() -> None:

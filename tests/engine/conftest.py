@@ -74,7 +74,7 @@ class Engine:
         performers: dict[str, Performer] = {
             "tool": perform or self.script.perform, "wait": wait.perform, "orchestration": orchestration.perform
         }  # fmt: skip
-        return Worker(self.database.connect, plans.of_version, performers, settings, tell=self.exchange.tell)
+        return Worker(self.database.connect, plans.to_run, performers, settings, tell=self.exchange.tell)
 
     @asynccontextmanager
     async def working(self, *workers: Worker) -> AsyncIterator[None]:

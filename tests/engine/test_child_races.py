@@ -44,7 +44,7 @@ async def test_a_cancel_that_commits_before_the_child_has_started_stops_it_too(e
     performers = {"tool": engine.script.perform, "orchestration": perform}
     # It looks into the inbox only when a checkpoint tells it to.
     rarely = replace(FAST, poll_seconds=30.0)
-    worker = Worker(engine.database.connect, plans.of_version, performers, rarely)
+    worker = Worker(engine.database.connect, plans.to_run, performers, rarely)
     async with engine.working(worker):
         found = await engine.finished(execution)
         [child] = await children(execution)
@@ -68,7 +68,7 @@ async def test_a_child_may_be_stopped_by_the_commit_that_starts_it(engine: Engin
     await publish(CHILD, BESIDE)
     execution = await start()
     performers = {"tool": engine.script.perform, "orchestration": perform, "wait": wait.perform}
-    async with engine.working(Worker(engine.database.connect, plans.of_version, performers, FAST)):
+    async with engine.working(Worker(engine.database.connect, plans.to_run, performers, FAST)):
         await asked.wait()
         await engine.script.began["Quick"].wait()
         engine.script.release["Quick"].set()

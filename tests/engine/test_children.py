@@ -373,7 +373,7 @@ async def test_a_cycle_made_by_hand_ends_at_the_depth(engine: Engine) -> None:
         """UPDATE orchestration_step SET config = '{"orchestration": "root"}' WHERE name = 'Sub'"""
     )
     # By somebody who forges the digest as well, or it would not be run.
-    version = (await orchestrations.active("root")).version
+    version = (await orchestrations.get(OPERATOR, orchestration="root")).version_id
     await engine.database.pool.execute("ALTER TABLE orchestration_version DISABLE TRIGGER USER")
     forged = digest(await orchestrations.document(version))
     await engine.database.pool.execute("UPDATE orchestration_version SET digest = $2 WHERE id = $1", version, forged)

@@ -23,7 +23,7 @@ async def test_a_row_that_somebody_holds_too_long_fails_no_execution(engine: Eng
     second = (await executions.start(OPERATOR, orchestration="flow")).id
     worker = Worker(
         partial(connect, engine.database.url, session=IMPATIENT),
-        plans.of_version,
+        plans.to_run,
         {"tool": engine.script.perform},
         FAST,
     )

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 
 from db.connection import Database, connect
-from services import orchestrations, roles
+from services import health, orchestrations, roles
 from services.caller import OPERATOR
 from services.errors import Conflict
 from services.json import JsonObject
+from services.models.catalog import Models
 from services.orchestrations import publication_requests
 from services.roles import RoleChanges
 
@@ -21,6 +22,7 @@ FLOW: JsonObject = {
     "steps": [{"name": "A", "kind": "llm", "roleName": "Reader"}],
 }
 ASK = "UPDATE orchestration_version SET status = 'publishing' WHERE number = $1"
+MODELS = Models.from_environment({"ROLECALL_MODEL": "offline"})
 ROW = "SELECT * FROM orchestration_version WHERE number = $1"
 
 
@@ -240,3 +242,70 @@ async def test_calls_leave_alone_what_waits_to_be_published(opened: Database) ->
         with pytest.raises(Conflict) as refusal:
             await call(OPERATOR, orchestration="flow", number=2)
         assert "is publishing" in str(refusal.value)
+
+
+@pytest.mark.parametrize("by", ["a call", "a request"])
+async def test_an_edit_that_is_under_way_is_waited_for_and_published_too(opened: Database, by: str) -> None:
+    editor = await connect(opened.url)
+    edit = editor.transaction()
+    await edit.start()
+    await editor.execute(f"UPDATE orchestration_step SET max_retries = 7 WHERE version_id = {DRAFT}")
+    if by == "a call":
+        publishing = asyncio.create_task(orchestrations.publish(OPERATOR, orchestration="flow", number=2))
+    else:
+        publishing = asyncio.create_task(opened.pool.execute(ASK, 2))
+    await _until_it_waits(opened)
+    await edit.commit()
+    await editor.close()
+    await publishing
+    await publication_requests()()
+    version = (await orchestrations.get(OPERATOR, orchestration="flow")).version_id
+
+    assert (await orchestrations.published_document(version)).steps[0].max_retries == 7
+
+
+async def test_a_server_that_dies_in_the_middle_leaves_the_request_to_another(opened: Database) -> None:
+    calling = [{"name": "Call", "kind": "orchestration", "orchestration": "flow"}]
+    await orchestrations.create(OPERATOR, document={**FLOW, "name": "other"})
+    await orchestrations.draft(OPERATOR, orchestration="other", document={"name": "other", "steps": calling})
+    gate = await connect(opened.url)
+    # Under which those that call others are published.
+    await gate.execute("SELECT pg_advisory_lock(hashtext('orchestration_version.publish'))")
+    await opened.pool.execute(f"{ASK} AND document ->> 'name' = 'other'", 2)
+    dying = asyncio.create_task(publication_requests()())
+    await _until_it_waits(opened)
+    dying.cancel()
+    await asyncio.gather(dying, return_exceptions=True)
+    left = await opened.pool.fetchrow(
+        "SELECT status, digest, problems FROM orchestration_version WHERE requested_at IS NOT NULL"
+    )
+    await gate.close()
+    answered = await publication_requests()()
+
+    assert left is not None
+    assert tuple(left) == ("publishing", None, "[]")
+    assert answered == 1
+    assert (await orchestrations.get(OPERATOR, orchestration="other")).version == 2
+
+
+async def test_what_nobody_has_answered_for_long_makes_health_degraded(opened: Database) -> None:
+    await opened.pool.execute(ASK, 2)
+    before = await health.check(MODELS, None)
+    await opened.pool.execute(
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER;"
+        "UPDATE orchestration_version SET requested_at = now() - interval '31 seconds' WHERE status = 'publishing'"
+    )
+    after = await health.check(MODELS, None)
+
+    assert (before.unanswered, after.unanswered) == (0, 1)
+    assert [it for it in after.problems if it not in before.problems] == [
+        "What rows ask for, such as a publication, has waited for more than 30 seconds. The view row_request shows it; "
+        "look into the logs of the servers, and for transactions that hold its rows."
+    ]
+
+
+async def _until_it_waits(database: Database) -> None:
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with asyncio.timeout(10):
+        while not await database.pool.fetch(waiting):
+            pass

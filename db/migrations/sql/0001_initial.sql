@@ -323,7 +323,7 @@ COMMENT ON COLUMN orchestration_version.problems IS 'What kept it from being pub
 COMMENT ON COLUMN orchestration_version.activates IS 'Whether it is to be active at once when it is published on request.';
 COMMENT ON COLUMN orchestration_version.allows_breaking IS
   'Whether it may be published on request though it breaks those who rely on what is active; then as a new major.';
-COMMENT ON COLUMN orchestration_version.requested_by IS 'The database user who last asked for it to be published.';
+COMMENT ON COLUMN orchestration_version.requested_by IS 'Who last asked for it to be published: as the audit names them.';
 COMMENT ON COLUMN orchestration_version.requested_from IS 'What it was when that was asked: draft or proposed.';
 COMMENT ON COLUMN orchestration_version.effects IS 'What its executions can do to the world outside, as far as it shows.';
 COMMENT ON COLUMN orchestration_version.closure IS
@@ -528,7 +528,7 @@ BEGIN
     END IF;
   END CASE;
   IF NEW.status = 'publishing' AND OLD.status <> 'publishing' THEN
-    NEW.requested_by := session_user;
+    NEW.requested_by := coalesce(nullif(current_setting('rolecall.actor', true), ''), session_user);
     NEW.requested_at := clock_timestamp();
     NEW.requested_from := OLD.status;
     NEW.problems := '[]';
