@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import CannotOpen, Database, shown
-from services import background, connections, credentials, orchestrations, plans, retention, row_requests
+from services import background, connections, credentials, expiry, orchestrations, plans, retention, row_requests
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -72,6 +72,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         CannotOpen: nobody answers at `url`, it is too old, or it lacks the database roles that the settings require.
     """
     registry.register(*files.tools(settings.files_dir))
+    expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
         notifier = Notifier(database.connect)

@@ -2,7 +2,19 @@
 
 from enum import StrEnum
 
-from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    Array,
+    Boolean,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
@@ -63,6 +75,14 @@ class Orchestration(Table, tablename="orchestration"):
         on_delete=OnDelete.restrict,
         help_text="The version that executions start from.",
     )
+    canary_version_id = ForeignKey(
+        LazyTableReference("OrchestrationVersion", module_path="db.tables.orchestration"),
+        null=True,
+        default=None,
+        on_delete=OnDelete.restrict,
+        help_text="One that takes a share of the starts; it ends when another becomes active.",
+    )
+    canary_percent = SmallInt(null=True, default=None, help_text="How large a share, of the keys of the starts.")
     created_by = Text(null=False, default=None)
     created_at = Timestamptz(null=False)
     updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
@@ -99,6 +119,7 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     requested_from = Varchar(length=None, null=True, default=None, help_text="What it was then: draft or proposed.")
     effects = JSONB(null=False, default="[]", help_text="What its executions can do to the world outside.")
     closure = JSONB(null=False, default="{}", help_text="The roles and orchestrations that it was checked with.")
+    expires_at = Timestamptz(null=True, default=None, help_text="From when on nothing starts from it; null for never.")
 
 
 class OrchestrationStep(Table, tablename="orchestration_step"):

@@ -9,7 +9,7 @@ from piccolo.querystring import QueryString
 from uuid_utils.compat import uuid7
 
 from db import tables
-from services import catalog
+from services import catalog, expiry
 from services.caller import Caller
 from services.definitions.bound import max_step_runs
 from services.definitions.calls import called
@@ -94,6 +94,7 @@ async def insert_draft(
         document=_row_text(document),
         message=message,
         created_by=caller.name,
+        expires_at=await expiry.of_new(caller),
     )
     await version.save()
     await _insert_steps(version.id, document, known)

@@ -15,8 +15,15 @@ from services.problem import Problem
 VersionStatus = Literal["draft", "proposed", "publishing", "published", "rejected", "archived"]
 
 
+class Canary(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that takes a share of the starts beside the active one: of a hundred keys about `percent`."""
+
+    version: int
+    percent: int
+
+
 class OrchestrationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An orchestration in a list."""
+    """An orchestration in a list. After `expiresAt` nothing starts from its active version any more."""
 
     id: UUID
     name: str
@@ -24,6 +31,8 @@ class OrchestrationSummary(msgspec.Struct, frozen=True, kw_only=True, rename="ca
     tags: tuple[str, ...]
     is_active: bool
     version: int | None
+    expires_at: datetime | None
+    canary: Canary | None
     created_by: str
     created_at: datetime
     updated_at: datetime
@@ -54,8 +63,9 @@ class VersionSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """One numbered state of an orchestration, in a list. `publishing` is what somebody has asked a server to publish.
 
     `digest` and `maxStepRuns` are known once it is published. Versions of one `major` can take each other's place: each
-    takes every input that the one active before it took, and promises no less of its output. `decidedBy` is who
-    published or rejected it; `rejection` says why.
+    takes every input that the one active before it took, and promises no less of its output. `canaryPercent` is the
+    share of the starts that it takes beside the active one. `decidedBy` is who published or rejected it; `rejection`
+    says why. After `expiresAt` nothing starts from it any more.
     """
 
     id: UUID
@@ -63,6 +73,7 @@ class VersionSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     number: int
     status: VersionStatus
     is_active: bool
+    canary_percent: int | None
     major: int
     digest: str | None
     max_step_runs: int | None
@@ -73,6 +84,7 @@ class VersionSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     published_at: datetime | None
     rejected_at: datetime | None
     rejection: str
+    expires_at: datetime | None
 
 
 class VersionPage(Page[VersionSummary], frozen=True, kw_only=True, rename="camel"):

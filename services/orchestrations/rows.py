@@ -17,25 +17,28 @@ from services.errors import Conflict, NotFound
 from services.listing import id_in
 from services.orchestrations.closure import Closure, closure_now
 from services.orchestrations.effects import effects_now
-from services.orchestrations.records import Orchestration, OrchestrationSummary, Version, VersionSummary
+from services.orchestrations.records import Canary, Orchestration, OrchestrationSummary, Version, VersionSummary
 from services.problem import Problem
 
 VERSIONS = (
     "SELECT version.id, orchestration.name AS orchestration, version.number, version.status,"
-    " coalesce(version.id = orchestration.active_version_id, false) AS is_active, version.major, version.digest,"
-    " version.max_step_runs, version.message, version.created_by, version.created_at, version.decided_by,"
-    " version.published_at, version.rejected_at, version.rejection"
+    " coalesce(version.id = orchestration.active_version_id, false) AS is_active,"
+    " CASE WHEN version.id = canary_version_id THEN canary_percent END AS canary_percent,"
+    " version.major, version.digest, version.max_step_runs, version.message, version.created_by, version.created_at,"
+    " version.decided_by, version.published_at, version.rejected_at, version.rejection, version.expires_at"
     " FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id"
 )
 SUMMARIES = (
     "SELECT orchestration.id, orchestration.name, description, tags, is_active, active_version_id, active.number,"
+    " active.expires_at, canary.number AS canary_number, canary_percent,"
     " orchestration.created_by, orchestration.created_at, updated_at FROM orchestration"
     " LEFT JOIN orchestration_version AS active ON active.id = active_version_id"
+    " LEFT JOIN orchestration_version AS canary ON canary.id = canary_version_id"
 )
 
 
 async def row_of(orchestration: str) -> Record:
-    """The row of the orchestration of that name or id, with the `number` of its active version.
+    """The row of the orchestration of that name or id, with the `number` of its active version and that of its canary.
 
     Raises:
         NotFound: there is none.
@@ -163,8 +166,9 @@ async def published_document(version: UUID) -> Document:
 
 def summary_of(row: Any) -> OrchestrationSummary:
     """The summary of a row that has the `number` of the active version."""
-    values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
-    return OrchestrationSummary(**{**values, "tags": tuple(row["tags"]), "version": row["number"]})
+    own = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field not in ("version", "canary")}
+    canary = row["canary_number"] and Canary(version=row["canary_number"], percent=row["canary_percent"])
+    return OrchestrationSummary(**{**own, "tags": tuple(row["tags"]), "version": row["number"], "canary": canary})
 
 
 def summary_of_version(row: Any) -> VersionSummary:

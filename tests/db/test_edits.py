@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.db.attacks import MARK, MONTH
+from tests.db.attacks import CANARY, EDIT_BRIEF, EDIT_ROLE_DRAFT, MARK, MONTH, ROLE_DRAFT, ROLE_PROPOSAL
 
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
@@ -59,6 +59,15 @@ END = (
 PAUSED = "idempotency_key = 'paused'"
 
 LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
+PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
+SPARE = (
+    "SELECT role.version || ' ' || base_prompt || ' ' || string_agg(number || ' ' || status, ', ' ORDER BY number) "
+    "FROM role JOIN role_version ON role_id = role.id WHERE name = 'Spare' GROUP BY role.id"
+)
+CANARY_OF_BRIEF = (
+    "SELECT coalesce(number || ' ' || canary_percent, 'none') FROM orchestration "
+    "LEFT JOIN orchestration_version AS version ON version.id = canary_version_id WHERE name = 'Brief'"
+)
 
 # (what, the edit, a query, its result afterwards)
 EDITS = (
@@ -68,6 +77,143 @@ EDITS = (
         "SELECT array_agg(content ->> 'base_prompt' ORDER BY number) FROM role_version JOIN role ON role.id = role_id "
         "WHERE name = 'Coder' AND role.version = 2",
         ["You write code.", "You review code."],
+    ),
+    (
+        "a draft of a role is edited, and is what the role is once it is published",
+        ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format("content = content || '{\"base_prompt\": \"Nap.\", \"tools\": [\"a\", \"b\"]}'")
+        + ";"
+        + PUBLISH_ROLE,
+        SPARE,
+        "2 Nap. 1 published, 2 published",
+    ),
+    (
+        "what a role is proposed to be is published as it is",
+        ROLE_PROPOSAL + PUBLISH_ROLE,
+        SPARE,
+        "2 Doze. 1 published, 2 published",
+    ),
+    (
+        "a draft that changes nothing can be published",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("content = content || '{\"base_prompt\": \"Rest.\"}'") + ";" + PUBLISH_ROLE,
+        SPARE,
+        "2 Rest. 1 published, 2 published",
+    ),
+    (
+        "an edit of a role counts on behind its drafts, which then are outdated",
+        ROLE_DRAFT + "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'",
+        SPARE,
+        "3 Sleep. 1 published, 2 draft, 3 published",
+    ),
+    (
+        "a proposal for a role is rejected, and stays",
+        ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now(), rejection = 'no'"),
+        SPARE,
+        "1 Rest. 1 published, 2 rejected",
+    ),
+    (
+        "a draft of a role is deleted",
+        ROLE_DRAFT + "DELETE FROM role_version WHERE number = 2",
+        SPARE,
+        "1 Rest. 1 published",
+    ),
+    (
+        "what a role was is archived",
+        "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare';"
+        "UPDATE role_version SET status = 'archived' WHERE number = 1 AND content ->> 'name' = 'Spare'",
+        SPARE,
+        "2 Sleep. 1 archived, 2 published",
+    ),
+    (
+        "a role goes with its drafts and proposals",
+        ROLE_PROPOSAL + "DELETE FROM role WHERE name = 'Spare'",
+        "SELECT count(*) FROM role_version",
+        1,
+    ),
+    (
+        "a canary rests at a share of nothing",
+        CANARY + EDIT_BRIEF.format("canary_percent = 0"),
+        CANARY_OF_BRIEF,
+        "3 0",
+    ),
+    (
+        "a canary ends",
+        CANARY + EDIT_BRIEF.format("canary_version_id = NULL, canary_percent = NULL"),
+        CANARY_OF_BRIEF,
+        "none",
+    ),
+    (
+        "a canary ends when it becomes the active version",
+        CANARY + ACTIVATE_DRAFT,
+        CANARY_OF_BRIEF,
+        "none",
+    ),
+    (
+        "a canary ends when nothing is active any more",
+        CANARY + EDIT_BRIEF.format("active_version_id = NULL"),
+        CANARY_OF_BRIEF,
+        "none",
+    ),
+    (
+        "a canary is changed together with the active version",
+        CANARY
+        + EDIT_BRIEF.format("active_version_id = canary_version_id, canary_version_id = active_version_id"),
+        CANARY_OF_BRIEF,
+        "1 10",
+    ),
+    (
+        "a canary that has ended is archived",
+        CANARY
+        + EDIT_BRIEF.format("canary_version_id = NULL, canary_percent = NULL")
+        + f";UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}",
+        f"SELECT status FROM orchestration_version WHERE id = {DRAFT}",
+        "archived",
+    ),
+    (
+        "an orchestration that never ran goes with its canary",
+        MARK + "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, "
+        "max_step_runs, published_at) SELECT id, 2, '{}', 'anna', 'published', 'sha256:' || repeat('c', 64), 1, now() "
+        "FROM orchestration WHERE name = 'Idle';"
+        "UPDATE orchestration SET canary_version_id = version.id, canary_percent = 1 "
+        "FROM orchestration_version AS version WHERE version.orchestration_id = orchestration.id AND number = 2 "
+        "AND name = 'Idle'; DELETE FROM orchestration WHERE name = 'Idle'",
+        "SELECT count(*) FROM orchestration WHERE name = 'Idle'",
+        0,
+    ),
+    (
+        "a published version's expiry is set, put off and taken away",
+        "UPDATE orchestration_version SET expires_at = now() WHERE status = 'published';"
+        "UPDATE orchestration_version SET expires_at = now() + interval '1 day' WHERE status = 'published';"
+        "UPDATE orchestration_version SET expires_at = NULL WHERE status = 'published'",
+        "SELECT count(*) FROM orchestration_version WHERE expires_at IS NULL",
+        5,
+    ),
+    (
+        "a proposal's expiry is taken away while it waits for a decision",
+        f"UPDATE orchestration_version SET status = 'proposed', expires_at = now() WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET expires_at = NULL WHERE id = {DRAFT}",
+        f"SELECT status FROM orchestration_version WHERE id = {DRAFT} AND expires_at IS NULL",
+        "proposed",
+    ),
+    (
+        "the children of what is under way start after its version and its roles have expired",
+        "UPDATE orchestration_version SET expires_at = now() WHERE status = 'published';"
+        "UPDATE role SET expires_at = now();"
+        "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, "
+        "depth) SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Sub', 1, 1 FROM execution "
+        "WHERE idempotency_key = 'running'",
+        "SELECT count(*) FROM execution WHERE depth = 1",
+        2,
+    ),
+    (
+        "an execution starts while nothing of it has expired",
+        "UPDATE orchestration_version SET expires_at = now() + interval '1 day' WHERE status = 'published';"
+        "UPDATE role SET expires_at = now() + interval '1 day' WHERE name = 'Coder';"
+        "UPDATE role SET expires_at = now() WHERE name = 'Spare';"
+        "INSERT INTO execution (id, version_id, input, started_by) "
+        "SELECT gen_random_uuid(), version_id, '{}', started_by FROM execution WHERE idempotency_key = 'running'",
+        "SELECT count(*) FROM execution WHERE idempotency_key IS NULL AND depth = 0",
+        1,
     ),
     (
         "switching a role off is no new version",

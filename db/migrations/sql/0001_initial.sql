@@ -43,6 +43,8 @@ CREATE TABLE role (
   created_by    text NOT NULL,
   created_at    timestamptz NOT NULL DEFAULT now(),
   updated_at    timestamptz NOT NULL DEFAULT now(),
+  expires_at    timestamptz,
+  CONSTRAINT role__expires_at_is_a_date CHECK (expires_at >= '1970-01-01 UTC' AND expires_at < '9999-12-31 UTC'),
   CONSTRAINT role__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
   CONSTRAINT role__tools_are_named CHECK (array_position(tools, NULL) IS NULL AND array_position(tools, '') IS NULL),
   CONSTRAINT role__model_is_an_object CHECK (jsonb_typeof(model) = 'object'),
@@ -51,21 +53,47 @@ CREATE TABLE role (
 );
 COMMENT ON TABLE role IS
   'Who a model plays: a prompt, tools and a wish for a model. Edit freely; every content is kept in role_version.';
-COMMENT ON COLUMN role.version IS 'Counted by the database: one more whenever the content changes.';
+COMMENT ON COLUMN role.version IS 'Counted by the database: the number of the version that has this content.';
 -- Lists by name walk the unique index; each of these is another order that a list can have.
 CREATE INDEX role__by_creation ON role (created_at, id);
 CREATE INDEX role__by_change ON role (updated_at, id);
+-- What has expired is looked for at each start.
+CREATE INDEX role__by_expiry ON role (expires_at) WHERE expires_at IS NOT NULL;
+COMMENT ON COLUMN role.expires_at IS 'From then on no execution starts whose steps use it; null for never.';
 
 CREATE TABLE role_version (
-  id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   -- CASCADE, so that deleting a role takes its versions along; the guard below refuses to delete them in any other way.
-  role_id    uuid NOT NULL REFERENCES role ON DELETE CASCADE,
-  number     integer NOT NULL,
-  content    jsonb NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  CONSTRAINT role_version__role_number UNIQUE (role_id, number)
+  role_id      uuid NOT NULL REFERENCES role ON DELETE CASCADE,
+  number       integer NOT NULL,
+  status       varchar NOT NULL DEFAULT 'draft',
+  content      jsonb NOT NULL,
+  message      text NOT NULL DEFAULT '',
+  created_by   text,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  decided_by   text,
+  published_at timestamptz,
+  rejected_at  timestamptz,
+  rejection    text NOT NULL DEFAULT '',
+  CONSTRAINT role_version__role_number UNIQUE (role_id, number),
+  CONSTRAINT role_version__number_counts_from_one CHECK (number >= 1),
+  CONSTRAINT role_version__status CHECK (status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
+  CONSTRAINT role_version__published_when_dated CHECK (
+    (status IN ('published', 'archived')) = (published_at IS NOT NULL)),
+  CONSTRAINT role_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
+  CONSTRAINT role_version__content_is_of_a_role CHECK (CASE jsonb_typeof(content) WHEN 'object' THEN coalesce(
+    content - '{name,description,base_prompt,tools,needs_tools,model,parameters,output_schema}'::text[] = '{}'
+    AND jsonb_typeof(content -> 'name') = 'string' AND jsonb_typeof(content -> 'description') = 'string'
+    AND jsonb_typeof(content -> 'base_prompt') = 'string' AND jsonb_typeof(content -> 'tools') = 'array'
+    AND NOT jsonb_path_exists(content, '$.tools[*] ? (@.type() <> "string" || @ == "")')
+    AND jsonb_typeof(content -> 'needs_tools') = 'boolean' AND jsonb_typeof(content -> 'model') = 'object'
+    AND jsonb_typeof(content -> 'parameters') = 'object'
+    AND jsonb_typeof(content -> 'output_schema') IN ('null', 'object', 'boolean'), false) ELSE false END)
 );
-COMMENT ON TABLE role_version IS 'What a role was at each of its versions. Written by a trigger on role, never changed.';
+COMMENT ON TABLE role_version IS
+  'What a role was at each of its versions, written by a trigger on role; and drafts and proposals of what it could be.';
+COMMENT ON COLUMN role_version.created_by IS 'Who drafted or proposed it; null where an edit of the role has made it.';
+COMMENT ON COLUMN role_version.decided_by IS 'Who published or rejected it.';
 
 CREATE FUNCTION role_content(role) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object(
@@ -75,15 +103,20 @@ $$;
 
 CREATE FUNCTION role_count_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.version IS DISTINCT FROM (CASE TG_OP WHEN 'INSERT' THEN 1 ELSE OLD.version END) THEN
+  -- A version that is published takes the role along to its number; see role_version_publish.
+  IF NEW.version IS DISTINCT FROM (CASE TG_OP WHEN 'INSERT' THEN 1 ELSE OLD.version END) AND (
+    TG_OP = 'INSERT' OR NEW.version IS NULL OR NEW.version < OLD.version OR NOT EXISTS (
+      SELECT FROM role_version
+      WHERE role_id = NEW.id AND number = NEW.version AND status = 'published' AND content = role_content(NEW))
+  ) THEN
     RAISE EXCEPTION 'role "%" cannot be set to version %: versions are counted by the database', NEW.name, NEW.version
       USING ERRCODE = '23514', TABLE = 'role', CONSTRAINT = 'role__version_is_counted',
         HINT = 'Leave version out. If it was read earlier, somebody has changed the role since: read it again.';
   END IF;
   IF TG_OP = 'UPDATE' THEN
     NEW.updated_at := now();
-    IF role_content(NEW) IS DISTINCT FROM role_content(OLD) THEN
-      NEW.version := OLD.version + 1;
+    IF NEW.version = OLD.version AND role_content(NEW) IS DISTINCT FROM role_content(OLD) THEN
+      NEW.version := (SELECT max(number) + 1 FROM role_version WHERE role_id = OLD.id);
     END IF;
   END IF;
   RETURN NEW;
@@ -93,25 +126,40 @@ CREATE TRIGGER role__version_is_counted BEFORE INSERT OR UPDATE ON role
 
 CREATE FUNCTION role_keep_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_OP = 'INSERT' OR NEW.version > OLD.version THEN
-    INSERT INTO role_version (role_id, number, content) VALUES (NEW.id, NEW.version, role_content(NEW));
+  IF (TG_OP = 'INSERT' OR NEW.version > OLD.version)
+    AND NOT EXISTS (SELECT FROM role_version WHERE role_id = NEW.id AND number = NEW.version AND status = 'published')
+  THEN
+    INSERT INTO role_version (role_id, number, status, content, published_at)
+      VALUES (NEW.id, NEW.version, 'published', role_content(NEW), now());
   END IF;
   RETURN NULL;
 END $$;
 CREATE TRIGGER role__keep_version AFTER INSERT OR UPDATE ON role FOR EACH ROW EXECUTE FUNCTION role_keep_version();
 
--- A version may only be written as the present content of its role, and only vanish after its role has: by the cascade.
+-- What is not a draft or a proposal may only be written as the present content of its role, and only vanish after its
+-- role has: by the cascade.
 CREATE FUNCTION role_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  same_but_status  role_version;
+  same_but_decided role_version;
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    IF EXISTS (
+    IF NEW.status IN ('draft', 'proposed') OR NEW.status = 'published' AND EXISTS (
       SELECT FROM role WHERE id = NEW.role_id AND version = NEW.number AND role_content(role) = NEW.content
     ) THEN
       RETURN NEW;
     END IF;
     RAISE EXCEPTION 'version % of role % is not what the role is', NEW.number, NEW.role_id
       USING ERRCODE = '23514', TABLE = 'role_version', CONSTRAINT = 'role_version__is_written_by_the_role',
-        HINT = 'Edit the role; its version is written by the database.';
+        HINT = 'Edit the role, and its version is written by the database; or put in a draft, and publish that.';
+  END IF;
+  IF OLD.status = 'draft' THEN
+    IF TG_OP = 'UPDATE' AND NEW.status IN ('archived', 'rejected') THEN
+      RAISE EXCEPTION 'version % of role % is a draft and cannot be %', OLD.number, OLD.role_id, NEW.status
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__transition',
+          HINT = 'Delete the draft, or propose or publish it first.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
   END IF;
   IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM role WHERE id = OLD.role_id) THEN
     -- The first event of an execution names the versions it keeps to; also of roles that were assigned at its start.
@@ -125,12 +173,61 @@ BEGIN
     END IF;
     RETURN OLD;
   END IF;
-  RAISE EXCEPTION 'version % of role % never changes', OLD.number, OLD.role_id
+  IF TG_OP = 'UPDATE' AND OLD.status = 'proposed' THEN
+    -- What was proposed is what is decided about.
+    same_but_decided := NEW;
+    same_but_decided.status := OLD.status;
+    same_but_decided.decided_by := OLD.decided_by;
+    same_but_decided.published_at := OLD.published_at;
+    same_but_decided.rejected_at := OLD.rejected_at;
+    same_but_decided.rejection := OLD.rejection;
+    IF NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+      RAISE EXCEPTION 'version % of role % is proposed and waits for a decision', OLD.number, OLD.role_id
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__proposal_is_kept',
+          HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
+    END IF;
+    RETURN NEW;
+  END IF;
+  same_but_status := NEW;
+  same_but_status.status := 'published';
+  IF TG_OP = 'UPDATE' AND NEW.status = 'archived' AND same_but_status IS NOT DISTINCT FROM OLD THEN
+    PERFORM FROM role WHERE id = OLD.role_id AND version = OLD.number FOR NO KEY UPDATE;
+    IF FOUND THEN
+      RAISE EXCEPTION 'version % of role % is what the role is and cannot be archived', OLD.number, OLD.role_id
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__present_is_published',
+          HINT = 'Edit the role or publish another version first.';
+    END IF;
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'version % of role % is % and never changes', OLD.number, OLD.role_id, OLD.status
     USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_immutable',
       HINT = 'Edit the role, which makes a new version; or delete the role, if no step uses it.';
 END $$;
 CREATE TRIGGER role_version__guard BEFORE INSERT OR UPDATE OR DELETE ON role_version
   FOR EACH ROW EXECUTE FUNCTION role_version_guard();
+-- To publish a draft or a proposal is to make it what the role is. The role goes to its number, and never back: what
+-- somebody has made of the role meanwhile is not undone by what was written before.
+CREATE FUNCTION role_version_publish() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  present integer;
+BEGIN
+  SELECT version INTO present FROM role WHERE id = NEW.role_id FOR NO KEY UPDATE;
+  IF present > NEW.number THEN
+    RAISE EXCEPTION 'version % of role % is older than version %, which the role is at', NEW.number, NEW.role_id, present
+      USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_not_outdated',
+        HINT = 'Draft or propose it anew, beginning with what the role is now.';
+  END IF;
+  UPDATE role SET
+    name = NEW.content ->> 'name', description = NEW.content ->> 'description',
+    base_prompt = NEW.content ->> 'base_prompt', tools = ARRAY(SELECT jsonb_array_elements_text(NEW.content -> 'tools')),
+    needs_tools = (NEW.content ->> 'needs_tools')::boolean, model = NEW.content -> 'model',
+    parameters = NEW.content -> 'parameters', output_schema = nullif(NEW.content -> 'output_schema', 'null'),
+    version = NEW.number
+  WHERE id = NEW.role_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER role_version__publishes AFTER UPDATE OF status ON role_version
+  FOR EACH ROW WHEN (NEW.status = 'published' AND OLD.status <> 'published') EXECUTE FUNCTION role_version_publish();
 CREATE TRIGGER role_version__no_truncate BEFORE TRUNCATE ON role_version EXECUTE FUNCTION
   refuse('role_version__is_immutable', 'versions of roles are history', 'Delete the roles that no step uses.');
 
@@ -144,9 +241,15 @@ CREATE TABLE orchestration (
   tags              varchar[] NOT NULL DEFAULT '{}',
   is_active         boolean NOT NULL DEFAULT true,
   active_version_id uuid,
+  canary_version_id uuid,
+  canary_percent    smallint,
   created_by        text NOT NULL,
   created_at        timestamptz NOT NULL DEFAULT now(),
   updated_at        timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT orchestration__canary_is_whole CHECK ((canary_version_id IS NULL) = (canary_percent IS NULL)),
+  CONSTRAINT orchestration__canary_percent CHECK (canary_percent BETWEEN 0 AND 100),
+  CONSTRAINT orchestration__canary_is_beside_the_active CHECK (
+    canary_version_id IS NULL OR coalesce(canary_version_id <> active_version_id, false)),
   CONSTRAINT orchestration__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
   CONSTRAINT orchestration__tags_are_named CHECK (array_position(tags, NULL) IS NULL AND array_position(tags, '') IS NULL)
 );
@@ -185,6 +288,9 @@ CREATE TABLE orchestration_version (
   requested_from   varchar,
   effects          jsonb NOT NULL DEFAULT '[]',
   closure          jsonb NOT NULL DEFAULT '{}',
+  expires_at       timestamptz,
+  CONSTRAINT orchestration_version__expires_at_is_a_date CHECK (
+    expires_at >= '1970-01-01 UTC' AND expires_at < '9999-12-31 UTC'),
   CONSTRAINT orchestration_version__orchestration_number UNIQUE (orchestration_id, number),
   CONSTRAINT orchestration_version__number_counts_from_one CHECK (number >= 1),
   CONSTRAINT orchestration_version__status CHECK (
@@ -211,6 +317,7 @@ COMMENT ON COLUMN orchestration_version.major IS
 COMMENT ON COLUMN orchestration_version.status IS
   'Set it to publishing, and a server that runs checks the version and answers here: published, or what it was before '
   'with problems.';
+COMMENT ON COLUMN orchestration_version.expires_at IS 'From then on no execution starts from it; null for never.';
 COMMENT ON COLUMN orchestration_version.decided_by IS 'Who published or rejected it.';
 COMMENT ON COLUMN orchestration_version.problems IS 'What kept it from being published when that was last asked for.';
 COMMENT ON COLUMN orchestration_version.activates IS 'Whether it is to be active at once when it is published on request.';
@@ -333,6 +440,7 @@ CREATE FUNCTION orchestration_version_guard() RETURNS trigger LANGUAGE plpgsql A
 DECLARE
   same_but_status orchestration_version;
   same_but_decided orchestration_version;
+  same_but_expiry orchestration_version;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     -- A published version goes only together with its orchestration: in the cascade the orchestration is already gone.
@@ -372,6 +480,7 @@ BEGIN
   same_but_decided.problems := OLD.problems;
   same_but_decided.effects := OLD.effects;
   same_but_decided.closure := OLD.closure;
+  same_but_decided.expires_at := OLD.expires_at;
   IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
     RAISE EXCEPTION 'version % of orchestration % was not published by a server', OLD.number, OLD.orchestration_id
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__published_by_a_server',
@@ -389,7 +498,11 @@ BEGIN
       same_but_decided.activates := OLD.activates;
       same_but_decided.allows_breaking := OLD.allows_breaking;
     END IF;
-    IF NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+    same_but_expiry := NEW;
+    same_but_expiry.expires_at := OLD.expires_at;
+    IF same_but_expiry IS DISTINCT FROM OLD
+      AND (NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD)
+    THEN
       RAISE EXCEPTION 'version % of orchestration % is proposed and waits for a decision', OLD.number, OLD.orchestration_id
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__proposal_is_kept',
           HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
@@ -403,12 +516,15 @@ BEGIN
           HINT = format('To withdraw the request, set its status back to %s.', OLD.requested_from);
     END IF;
   ELSE
+    IF OLD.status = 'published' THEN
+      same_but_status.expires_at := OLD.expires_at;
+    END IF;
     IF same_but_status IS DISTINCT FROM OLD OR (
       NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
     ) THEN
       RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-          HINT = 'Make a new draft. A published version can only be archived; an archived or rejected one stays as it is.';
+          HINT = 'Make a new draft. A published version can be archived, and its expiry put off; others stay as they are.';
     END IF;
   END CASE;
   IF NEW.status = 'publishing' AND OLD.status <> 'publishing' THEN
@@ -476,6 +592,72 @@ CREATE TRIGGER orchestration_version__is_heard_of AFTER INSERT OR UPDATE OR DELE
   FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
 CREATE TRIGGER orchestration_step__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_step
   FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+
+
+-- Canaries ------------------------------------------------------------------------------------------------------------
+
+COMMENT ON COLUMN orchestration.canary_version_id IS
+  'A published version that takes a share of the starts beside the active one; it ends when another becomes active.';
+COMMENT ON COLUMN orchestration.canary_percent IS 'How large a share, of the keys that executions are started with.';
+ALTER TABLE orchestration ADD CONSTRAINT orchestration__canary_version_id FOREIGN KEY (canary_version_id)
+  REFERENCES orchestration_version ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX orchestration__by_canary_version ON orchestration (canary_version_id) WHERE canary_version_id IS NOT NULL;
+
+-- Its share was decided beside the version that was active then; so one UPDATE of active_version_id is a whole roll-back.
+CREATE FUNCTION orchestration_end_canary() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.active_version_id IS DISTINCT FROM OLD.active_version_id
+    AND (NEW.canary_version_id, NEW.canary_percent) IS NOT DISTINCT FROM (OLD.canary_version_id, OLD.canary_percent)
+  THEN
+    NEW.canary_version_id := NULL;
+    NEW.canary_percent := NULL;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration__canary_ends BEFORE UPDATE OF active_version_id ON orchestration
+  FOR EACH ROW EXECUTE FUNCTION orchestration_end_canary();
+
+-- Checked at commit, as the active version is.
+CREATE FUNCTION orchestration_canary_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  checked orchestration;
+  canary  orchestration_version;
+BEGIN
+  SELECT * INTO checked FROM orchestration WHERE id = NEW.id;
+  IF checked.canary_version_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT * INTO canary FROM orchestration_version
+    WHERE id = checked.canary_version_id AND orchestration_id = checked.id AND status = 'published'
+    FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'orchestration "%" cannot have % as its canary', checked.name, checked.canary_version_id
+      USING ERRCODE = '23514', TABLE = 'orchestration', CONSTRAINT = 'orchestration__canary_is_its_own',
+        HINT = 'A canary is a published version of the same orchestration. Publish it first, without making it active.';
+  END IF;
+  IF canary.major <> (SELECT major FROM orchestration_version WHERE id = checked.active_version_id) THEN
+    RAISE EXCEPTION 'version % of orchestration "%" is of major %, and the active one is not', canary.number, checked.name,
+      canary.major
+      USING ERRCODE = '23514', TABLE = 'orchestration', CONSTRAINT = 'orchestration__canary_breaks_nobody',
+        HINT = 'Callers do not choose the version that they get, so a canary has the major of the active one.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER orchestration__canary_is_its_own AFTER INSERT OR UPDATE OF canary_version_id, id
+  ON orchestration DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION orchestration_canary_guard();
+
+CREATE FUNCTION orchestration_version_stays_canary() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM orchestration WHERE canary_version_id = NEW.id) THEN
+    RAISE EXCEPTION 'version % of orchestration % is a canary and cannot be archived', NEW.number, NEW.orchestration_id
+      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__canary_is_published',
+        HINT = 'End the canary first: set canary_version_id and canary_percent to null.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER orchestration_version__canary_is_published AFTER UPDATE OF status ON orchestration_version
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'archived')
+  EXECUTE FUNCTION orchestration_version_stays_canary();
 
 
 -- Workers and executions ----------------------------------------------------------------------------------------------
@@ -638,6 +820,28 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER execution__start BEFORE INSERT ON execution FOR EACH ROW EXECUTE FUNCTION execution_start_guard();
+
+-- Those under way go on, with their children; what these are of is looked at when their root starts.
+CREATE FUNCTION execution_expiry_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  expired text;
+BEGIN
+  SELECT format('version %s of orchestration "%s"', number, name) INTO expired
+    FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
+    WHERE version.id = NEW.version_id AND version.expires_at <= clock_timestamp();
+  IF expired IS NULL THEN
+    SELECT format('role "%s"', name) INTO expired FROM role WHERE expires_at <= clock_timestamp() AND EXISTS (
+      SELECT FROM orchestration_step AS step WHERE step.version_id = NEW.version_id AND step.role_id = role.id) LIMIT 1;
+  END IF;
+  IF expired IS NOT NULL THEN
+    RAISE EXCEPTION 'execution % cannot start: % has expired', NEW.id, expired
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__starts_before_expiry',
+        HINT = 'Look at it and set its expires_at to null, or make another version active.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER execution__starts_before_expiry BEFORE INSERT ON execution
+  FOR EACH ROW WHEN (NEW.parent_execution_id IS NULL) EXECUTE FUNCTION execution_expiry_guard();
 
 -- What an execution is. The column list spares the engine's updates, which name none of these, reading a large input.
 CREATE FUNCTION execution_identity_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1303,6 +1507,24 @@ COMMENT ON CONSTRAINT role__parameters_are_an_object ON role IS
 COMMENT ON CONSTRAINT role__output_schema_is_a_schema ON role IS
   'A JSON Schema is an object, true or false; null means that any answer will do.';
 
+COMMENT ON CONSTRAINT role__expires_at_is_a_date ON role IS
+  'Take an instant between the years 1970 and 9999, or null for never.';
+
+COMMENT ON CONSTRAINT role_version_role_id_fkey ON role_version IS
+  'Make the role first, or take the id of one there is, from role.';
+COMMENT ON CONSTRAINT role_version__role_number ON role_version IS
+  'Take the next number: SELECT max(number) + 1 FROM role_version WHERE role_id = ….';
+COMMENT ON CONSTRAINT role_version__number_counts_from_one ON role_version IS
+  'Take the next number: SELECT max(number) + 1 FROM role_version WHERE role_id = ….';
+COMMENT ON CONSTRAINT role_version__status ON role_version IS
+  'A version of a role is draft, proposed, published, rejected or archived.';
+COMMENT ON CONSTRAINT role_version__published_when_dated ON role_version IS
+  'Set published_at to now() together with the status published, and leave it null before.';
+COMMENT ON CONSTRAINT role_version__rejected_when_decided ON role_version IS
+  'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+COMMENT ON CONSTRAINT role_version__content_is_of_a_role ON role_version IS
+  'Begin with what a role is, SELECT role_content(role) FROM role WHERE name = …, and change values of it.';
+
 COMMENT ON CONSTRAINT orchestration__name ON orchestration IS
   'Take another name, or edit the orchestration that has this one: SELECT * FROM orchestration WHERE name = ….';
 COMMENT ON CONSTRAINT orchestration__name_is_a_name ON orchestration IS
@@ -1311,6 +1533,16 @@ COMMENT ON CONSTRAINT orchestration__tags_are_named ON orchestration IS 'Leave o
 COMMENT ON CONSTRAINT orchestration__active_version_id ON orchestration IS
   'Take the id of one of its published versions, from orchestration_version, or null for none.';
 
+COMMENT ON CONSTRAINT orchestration__canary_is_whole ON orchestration IS
+  'Set canary_version_id and canary_percent together, or both to null to end the canary.';
+COMMENT ON CONSTRAINT orchestration__canary_percent ON orchestration IS 'Take a share of 0 to 100 percent.';
+COMMENT ON CONSTRAINT orchestration__canary_is_beside_the_active ON orchestration IS
+  'A canary is beside the active version: have one active, and take another as the canary.';
+COMMENT ON CONSTRAINT orchestration__canary_version_id ON orchestration IS
+  'Take the id of one of its published versions, from orchestration_version, or null for none.';
+
+COMMENT ON CONSTRAINT orchestration_version__expires_at_is_a_date ON orchestration_version IS
+  'Take an instant between the years 1970 and 9999, or null for never.';
 COMMENT ON CONSTRAINT orchestration_version_orchestration_id_fkey ON orchestration_version IS
   'Make the orchestration first, or take the id of one there is, from orchestration.';
 COMMENT ON CONSTRAINT orchestration_version__orchestration_number ON orchestration_version IS
@@ -1465,7 +1697,7 @@ BEGIN
 END $$;
 
 SELECT hint_triggers(edited)
-FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
+FROM unnest('{role, role_version, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
 
 
 -- Database roles ------------------------------------------------------------------------------------------------------
@@ -1493,30 +1725,28 @@ CREATE TRIGGER inbox__is_read_by_workers BEFORE DELETE ON inbox
 CREATE TRIGGER worker__is_kept_by_workers BEFORE INSERT OR UPDATE OR DELETE ON worker
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('worker__is_kept_by_workers',
     'each worker keeps its own row', 'End the process: others take its executions back once its lease has lapsed.');
-CREATE TRIGGER role_version__is_written_by_hand BEFORE INSERT ON role_version
-  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('role_version__is_written_by_the_role',
-    'versions are written by the database', 'Edit the role; its version is written by the database.');
 
--- What a server finds out about a version when it publishes it is for nobody else to say, also not before.
-CREATE FUNCTION orchestration_version_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Only a server writes what it has found out: what a version is, and what that can run.
+CREATE FUNCTION orchestration_version_findings_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM (
-    OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
-    coalesce(OLD.closure, '{}'))
+  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM
+    (OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
+      coalesce(OLD.closure, '{}'))
   THEN
-    RAISE EXCEPTION 'what was found out about version % of orchestration % is not written by hand', NEW.number,
+    RAISE EXCEPTION 'what a server finds out of version % of orchestration % is not written by hand', NEW.number,
       NEW.orchestration_id
       USING ERRCODE = '42501', TABLE = 'orchestration_version',
-        CONSTRAINT = 'orchestration_version__is_written_by_a_server',
-        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone; set status to publishing.';
+        CONSTRAINT = 'orchestration_version__found_out_by_a_server',
+        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone. Set status to publishing.';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
-  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_finding_guard();
+CREATE TRIGGER orchestration_version__found_out_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
+  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_findings_guard();
 
 -- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
 ALTER FUNCTION role_keep_version SECURITY DEFINER;
+ALTER FUNCTION role_version_publish SECURITY DEFINER;
 ALTER FUNCTION inbox_wake SECURITY DEFINER;
 ALTER FUNCTION journal_add_partition SECURITY DEFINER;
 
@@ -1565,24 +1795,28 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_owner', 'SELECT', 'TABLE', 'audit_pending'),
 
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step, worker, inbox, session, idempotency_key'),
+      'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
+      'idempotency_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, row_request, migration'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
-    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, orchestration, orchestration_version, orchestration_step'),
+    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE',
+      'role, role_version, orchestration, orchestration_version, orchestration_step'),
     ('rolecall_agent', 'UPDATE (name, description, base_prompt, tools, needs_tools, model, parameters, output_schema, '
       'is_active)', 'TABLE', 'role'),
-    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id)', 'TABLE', 'orchestration'),
+    ('rolecall_agent', 'UPDATE (status, content, message, decided_by, published_at, rejected_at, rejection)', 'TABLE',
+      'role_version'),
+    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id, canary_version_id, '
+      'canary_percent)', 'TABLE', 'orchestration'),
     ('rolecall_agent', 'UPDATE (status, document, message, digest, max_step_runs, major, decided_by, published_at, '
       'rejected_at, rejection, problems, effects, closure)', 'TABLE', 'orchestration_version'),
     ('rolecall_agent', 'UPDATE (role_id)', 'TABLE', 'orchestration_step'),
     -- To lock a row takes the right to update something of it: the id never changes.
     ('rolecall_agent', 'SELECT, INSERT, UPDATE (id)', 'TABLE', 'execution'),
     ('rolecall_agent', 'SELECT, INSERT', 'TABLE', 'journal, inbox, signal_key, idempotency_key'),
-    ('rolecall_agent', 'SELECT', 'TABLE', 'role_version'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, orchestration, orchestration_version, orchestration_step'),
