@@ -32,8 +32,8 @@ from tests.db.attacks import (
 
 CHECK, STATE, UNIQUE, FOREIGN, NULL, RIGHT = "23514", "55000", "23505", "23503", "23502", "42501"
 BY_WORKERS, JOURNALED = "execution__is_run_by_workers", "journal__is_written_by_workers"
-FOUND_OUT = "orchestration_version__found_out_by_a_server"
 BY_A_SERVER = "orchestration_version__published_by_a_server"
+FOUND_OUT = "orchestration_version__is_written_by_a_server"
 READ_ONLY = "orchestration_version__is_read_only"
 STEP_READ_ONLY = "orchestration_step__is_read_only"
 NEW_STEP = 'INSERT INTO orchestration_step (version_id, name, "order", kind, {}) SELECT {}, {}'
@@ -290,10 +290,10 @@ ILLEGAL = (
     ),
     # What no server has checked does not run.
     _illegal("digest", STATE, BY_A_SERVER, EDIT_DRAFT.format("status = 'published'")),
-    _illegal("digest", STATE, BY_A_SERVER, MARK + EDIT_DRAFT.format("status = 'published'")),
-    _illegal("digest", STATE, BY_A_SERVER, PROPOSE + MARK + EDIT_DRAFT.format("status = 'published'")),
-    _illegal("digest", STATE, BY_A_SERVER, REQUEST + MARK + EDIT_DRAFT.format("status = 'published'")),
-    _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"), BY_A_SERVER),
+    _illegal("digest", STATE, BY_A_SERVER, EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", STATE, BY_A_SERVER, MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", STATE, BY_A_SERVER, PROPOSE + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", STATE, BY_A_SERVER, REQUEST + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
     _illegal("digest", CHECK, "orchestration_version__begins_as_a_draft", MARK + NEW_DRAFT.format("published")),
     _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)")),
     _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format("max_step_runs = 1")),
