@@ -26,11 +26,14 @@ from tests.db.logins import login
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 FOR_AGENTS: tuple[Scope, ...] = tuple(scope for scope in SCOPES if scope not in NOT_FOR_AGENTS)
+# What agents make is looked at by somebody before it is kept for good.
+FOR_PEOPLE = {"role.promote", "orchestration.promote"}
 PROCEDURES = [name for name, it in router if it.kind != "subscription" and not it.streams]
 AGENTS_PROCEDURES = [
     name
     for name in PROCEDURES
-    if not (isinstance(policy := router.procedures[name].meta, Needs) and NOT_FOR_AGENTS.intersection(policy.scopes))
+    if name not in FOR_PEOPLE
+    and not (isinstance(policy := router.procedures[name].meta, Needs) and NOT_FOR_AGENTS.intersection(policy.scopes))
 ]
 
 

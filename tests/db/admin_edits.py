@@ -15,6 +15,7 @@ from tests.db.attacks import (
     EDIT_BRIEF,
     EDIT_DRAFT,
     EDIT_PUBLISHED,
+    EDIT_ROLE_DRAFT,
     EDIT_SPARE,
     EDIT_STEP,
     KEYED,
@@ -24,6 +25,7 @@ from tests.db.attacks import (
     PUBLISHED,
     REJECT,
     REQUEST,
+    ROLE_DRAFT,
     SECOND,
     START,
 )
@@ -125,9 +127,31 @@ ILLEGAL = (
     _illegal("I5", STATE, "role_version__is_immutable", "DELETE FROM role_version"),
     _illegal(
         "I5",
-        STATE,
+        CHECK,
         "role_version__is_written_by_the_role",
-        "INSERT INTO role_version (role_id, number, content) SELECT id, 2, '{}' FROM role WHERE name = 'Spare'",
+        "INSERT INTO role_version (role_id, number, status, content, published_at) "
+        "SELECT id, 2, 'published', role_content(role) || '{\"base_prompt\": \"sneaked in\"}', now() FROM role "
+        "WHERE name = 'Spare'",
+    ),
+    _illegal(
+        "I5",
+        STATE,
+        "role_version__is_not_outdated",
+        ROLE_DRAFT
+        + EDIT_SPARE.format("base_prompt = 'Sleep.'")
+        + "; "
+        + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
+    ),
+    _illegal("range", CHECK, "role_version__status", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'frozen'")),
+    _illegal(
+        "range", CHECK, "role_version__content_is_of_a_role", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("content = '{}'")
+    ),
+    _illegal("range", CHECK, "orchestration__canary_is_whole", EDIT_BRIEF.format("canary_percent = 10")),
+    _illegal(
+        "active",
+        CHECK,
+        "orchestration__canary_is_its_own",
+        EDIT_BRIEF.format(f"canary_version_id = {DRAFT}, canary_percent = 10"),
     ),
     _illegal("I5", CHECK, "role__version_is_counted", EDIT_SPARE.format("version = 7")),
     _illegal(
@@ -377,6 +401,12 @@ LEGAL: tuple[tuple[str, str, str, Any], ...] = (
         2,
     ),
     ("a description", EDIT_SPARE.format("description = 'rests'"), OF_SPARE.format("description"), "rests"),
+    (
+        "a role drafted, and the draft published",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
+        OF_SPARE.format("version"),
+        2,
+    ),
     (
         "another name of a role",
         EDIT_SPARE.format("name = 'Idler'"),

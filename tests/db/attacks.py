@@ -613,10 +613,6 @@ ATTACKS = (
     ),
     ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
     ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("effects = '[1]'")),
-    (
-        "role_version__is_written_by_the_role",
-        BY_HAND + "INSERT INTO role_version (role_id, number, content) SELECT id, 1, '{}' FROM role WHERE false",
-    ),
     ("journal__is_append_only", "UPDATE journal SET payload = '{}'"),
     ("journal__is_append_only", "DELETE FROM journal"),
     ("journal__is_append_only", f"{PRETEND} DELETE FROM journal"),

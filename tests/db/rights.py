@@ -21,24 +21,24 @@ TRUNCATE = " TRUNCATE"
 # By role, what it may do with each table and view: in all columns, in (some) of them, or in all but (-some).
 RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_app": {
-        **dict.fromkeys((*DEFINITIONS, "worker", "inbox", "session", "idempotency_key"), WRITE),
+        **dict.fromkeys((*DEFINITIONS, "role_version", "worker", "inbox", "session", "idempotency_key"), WRITE),
         **dict.fromkeys(("execution", "audit_anchor"), "SELECT INSERT UPDATE"),
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
-        **dict.fromkeys(
-            ("role_version", "audit", "journal_event", "execution_priority", "row_request", "migration"), READ
-        ),
+        **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
         "execution_request": "SELECT UPDATE DELETE",
     },
     "rolecall_agent": {
         "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
         "output_schema,is_active)",
-        "orchestration": "SELECT INSERT DELETE UPDATE(name,description,tags,is_active,active_version_id)",
+        "orchestration": "SELECT INSERT DELETE UPDATE(name,description,tags,is_active,active_version_id,"
+        "canary_version_id,canary_percent)",
         "orchestration_version": "SELECT INSERT DELETE UPDATE(status,document,message,digest,max_step_runs,major,"
         "decided_by,published_at,rejected_at,rejection,problems,effects,closure)",
         "orchestration_step": "SELECT INSERT DELETE UPDATE(role_id)",
-        "role_version": READ,
+        "role_version": "SELECT INSERT DELETE UPDATE(status,content,message,decided_by,published_at,rejected_at,"
+        "rejection)",
         "execution": "SELECT INSERT UPDATE(id)",
         **dict.fromkeys(("journal", "inbox", "signal_key", "idempotency_key"), "SELECT INSERT"),
     },

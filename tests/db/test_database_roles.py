@@ -33,6 +33,12 @@ SELECT proname FROM pg_proc
 WHERE pronamespace = 'public'::regnamespace AND (prosecdef OR prorettype = 'trigger'::regtype)
   AND NOT coalesce(proconfig @> ARRAY['search_path=public, pg_temp'], false)
 """
+HINTED = "SELECT tgname FROM pg_trigger WHERE tgname LIKE '%\\_\\_with\\_hints' AND tgtype & 2 = 2"
+# The last is one that nothing can break which does not break the primary key first.
+SILENT = """
+SELECT conname FROM pg_constraint WHERE conrelid = ANY ($1::text[]::regclass[]) AND contype IN ('c', 'f', 'u')
+  AND obj_description(oid, 'pg_constraint') IS NULL AND conname <> 'orchestration_step__version_id'
+"""
 
 
 @pytest.mark.parametrize("role", RIGHTS)
@@ -72,3 +78,10 @@ async def test_no_role_can_log_in_and_none_owns_the_database(world: asyncpg.Conn
 
     assert [tuple(row) for row in roles] == [(False, False, False)] * 5
     assert [tuple(row) for row in owners] == [("rolecall_owner",)]
+
+
+async def test_every_constraint_of_what_people_edit_says_what_to_do(world: asyncpg.Connection) -> None:
+    hinted = [table.removesuffix("__with_hints") for (table,) in await world.fetch(HINTED)]
+
+    assert set(hinted) == {"role", "role_version", "orchestration", "orchestration_version", "orchestration_step"}
+    assert [name for (name,) in await world.fetch(SILENT, hinted)] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -18,7 +19,8 @@ from services.models.catalog import Models
 from services.settings import Settings
 from tests.conftest import NewDirectory
 
-ROLES = ["rolecall_owner", "rolecall_app", "rolecall_agent", "rolecall_admin", "rolecall_readonly"]
+PAGE = Path(__file__).parents[2] / "docs" / "database-roles.md"
+DOCUMENTED = PAGE.read_text("utf-8").partition("```sql missing\n")[2].partition("```")[0]
 OWNERS = """
 SELECT DISTINCT pg_get_userbyid(owner) FROM (
   SELECT relowner FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p', 'v')
@@ -64,19 +66,19 @@ async def _seen(url: str) -> tuple[str | None, str, set[str]]:
 async def test_without_the_right_to_make_roles_all_goes_on_and_a_later_migration_takes_them_up(
     superuser: asyncpg.Connection, cluster_url: str
 ) -> None:
-    url = await _owned_by(superuser, cluster_url, "plain")
+    url = await _owned_by(superuser, cluster_url, "deploy")
     await migrate(url)
 
     missing = await establish_roles(url)
     before = await _seen(url)
-    administrator = await connect(_url(cluster_url, "rolecall", "plain"))
+    administrator = await connect(_url(cluster_url, "rolecall", "deploy"))
     for statement in missing:
         await administrator.execute(statement)
     await administrator.close()
     left = await establish_roles(url)
 
-    assert missing[:5] == [f"CREATE ROLE {role} NOLOGIN" for role in ROLES]
-    assert before == ("there is no database role rolecall_agent", "plain", {"plain"})
+    assert missing == [line.removesuffix(";") for line in DOCUMENTED.splitlines()]
+    assert before == ("there is no database role rolecall_agent", "deploy", {"deploy"})
     assert left == []
     assert await _seen(url) == (None, "rolecall_agent", {"rolecall_owner"})
 

@@ -1596,6 +1596,24 @@ COMMENT ON CONSTRAINT role__parameters_are_an_object ON role IS
 COMMENT ON CONSTRAINT role__output_schema_is_a_schema ON role IS
   'A JSON Schema is an object, true or false; null means that any answer will do.';
 
+COMMENT ON CONSTRAINT role__expires_at_is_a_date ON role IS
+  'Take an instant between the years 1970 and 9999, or null for never.';
+
+COMMENT ON CONSTRAINT role_version_role_id_fkey ON role_version IS
+  'Make the role first, or take the id of one there is, from role.';
+COMMENT ON CONSTRAINT role_version__role_number ON role_version IS
+  'Take the next number: SELECT max(number) + 1 FROM role_version WHERE role_id = ….';
+COMMENT ON CONSTRAINT role_version__number_counts_from_one ON role_version IS
+  'Take the next number: SELECT max(number) + 1 FROM role_version WHERE role_id = ….';
+COMMENT ON CONSTRAINT role_version__status ON role_version IS
+  'A version of a role is draft, proposed, published, rejected or archived.';
+COMMENT ON CONSTRAINT role_version__published_when_dated ON role_version IS
+  'Set published_at to now() together with the status published, and leave it null before.';
+COMMENT ON CONSTRAINT role_version__rejected_when_decided ON role_version IS
+  'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+COMMENT ON CONSTRAINT role_version__content_is_of_a_role ON role_version IS
+  'Begin with what a role is, SELECT role_content(role) FROM role WHERE name = …, and change values of it.';
+
 COMMENT ON CONSTRAINT orchestration__name ON orchestration IS
   'Take another name, or edit the orchestration that has this one: SELECT * FROM orchestration WHERE name = ….';
 COMMENT ON CONSTRAINT orchestration__name_is_a_name ON orchestration IS
@@ -1604,6 +1622,16 @@ COMMENT ON CONSTRAINT orchestration__tags_are_named ON orchestration IS 'Leave o
 COMMENT ON CONSTRAINT orchestration__active_version_id ON orchestration IS
   'Take the id of one of its published versions, from orchestration_version, or null for none.';
 
+COMMENT ON CONSTRAINT orchestration__canary_is_whole ON orchestration IS
+  'Set canary_version_id and canary_percent together, or both to null to end the canary.';
+COMMENT ON CONSTRAINT orchestration__canary_percent ON orchestration IS 'Take a share of 0 to 100 percent.';
+COMMENT ON CONSTRAINT orchestration__canary_is_beside_the_active ON orchestration IS
+  'A canary is beside the active version: have one active, and take another as the canary.';
+COMMENT ON CONSTRAINT orchestration__canary_version_id ON orchestration IS
+  'Take the id of one of its published versions, from orchestration_version, or null for none.';
+
+COMMENT ON CONSTRAINT orchestration_version__expires_at_is_a_date ON orchestration_version IS
+  'Take an instant between the years 1970 and 9999, or null for never.';
 COMMENT ON CONSTRAINT orchestration_version_orchestration_id_fkey ON orchestration_version IS
   'Make the orchestration first, or take the id of one there is, from orchestration.';
 COMMENT ON CONSTRAINT orchestration_version__orchestration_number ON orchestration_version IS
@@ -1758,7 +1786,7 @@ BEGIN
 END $$;
 
 SELECT hint_triggers(edited)
-FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
+FROM unnest('{role, role_version, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
 
 
 -- Database roles ------------------------------------------------------------------------------------------------------
@@ -1786,9 +1814,6 @@ CREATE TRIGGER inbox__is_read_by_workers BEFORE DELETE ON inbox
 CREATE TRIGGER worker__is_kept_by_workers BEFORE INSERT OR UPDATE OR DELETE ON worker
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('worker__is_kept_by_workers',
     'each worker keeps its own row', 'End the process: others take its executions back once its lease has lapsed.');
-CREATE TRIGGER role_version__is_written_by_hand BEFORE INSERT ON role_version
-  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('role_version__is_written_by_the_role',
-    'versions are written by the database', 'Edit the role; its version is written by the database.');
 
 -- What a server finds out about a version when it publishes it is for nobody else to say, also not before.
 CREATE FUNCTION orchestration_version_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1810,6 +1835,7 @@ CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UP
 
 -- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
 ALTER FUNCTION role_keep_version SECURITY DEFINER;
+ALTER FUNCTION role_version_publish SECURITY DEFINER;
 ALTER FUNCTION inbox_wake SECURITY DEFINER;
 ALTER FUNCTION journal_add_partition SECURITY DEFINER;
 
@@ -1858,25 +1884,29 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_owner', 'SELECT', 'TABLE', 'audit_pending'),
 
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step, worker, inbox, session, idempotency_key'),
+      'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
+      'idempotency_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
     ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, row_request, migration'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
-    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, orchestration, orchestration_version, orchestration_step'),
+    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE',
+      'role, role_version, orchestration, orchestration_version, orchestration_step'),
     ('rolecall_agent', 'UPDATE (name, description, base_prompt, tools, needs_tools, model, parameters, output_schema, '
       'is_active)', 'TABLE', 'role'),
-    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id)', 'TABLE', 'orchestration'),
+    ('rolecall_agent', 'UPDATE (status, content, message, decided_by, published_at, rejected_at, rejection)', 'TABLE',
+      'role_version'),
+    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id, canary_version_id, '
+      'canary_percent)', 'TABLE', 'orchestration'),
     ('rolecall_agent', 'UPDATE (status, document, message, digest, max_step_runs, major, decided_by, published_at, '
       'rejected_at, rejection, problems, effects, closure)', 'TABLE', 'orchestration_version'),
     ('rolecall_agent', 'UPDATE (role_id)', 'TABLE', 'orchestration_step'),
     -- To lock a row takes the right to update something of it: the id never changes.
     ('rolecall_agent', 'SELECT, INSERT, UPDATE (id)', 'TABLE', 'execution'),
     ('rolecall_agent', 'SELECT, INSERT', 'TABLE', 'journal, inbox, signal_key, idempotency_key'),
-    ('rolecall_agent', 'SELECT', 'TABLE', 'role_version'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, orchestration, orchestration_version, orchestration_step'),
