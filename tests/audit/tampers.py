@@ -22,7 +22,7 @@ DO $$ DECLARE entry audit; previous bytea := (SELECT hash FROM audit WHERE seq =
 END $$
 """
 REPLACE = """
-CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+CREATE OR REPLACE FUNCTION public.{name}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = public, pg_temp AS $$ BEGIN {body} END $$
 """
 NO_HASH = """
