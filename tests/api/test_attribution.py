@@ -19,7 +19,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 MUTATIONS = [name for name, it in router if it.kind == "mutation" and not it.streams]
 LAST = "SELECT coalesce(max(seq), 0) FROM audit"
 ENTRIES = "SELECT DISTINCT actor, channel FROM audit WHERE seq > $1"
-EXPIRE = "UPDATE orchestration_version SET expires_at = now() + interval '1 day'"
+EXPIRE = "UPDATE orchestration_version SET expires_at = now() + interval '1 day' WHERE status = 'published'"
 # Executions have a history of their own.
 LEAVES_NO_ENTRY = {name for name in MUTATIONS if name.startswith("execution.")}
 
