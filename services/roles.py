@@ -169,7 +169,7 @@ async def create(
         places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
         insert = f"INSERT INTO role ({', '.join(columns)}) VALUES ({places}) RETURNING {_COLUMNS}"  # noqa: S608 names of ours
         try:
-            (row,) = await connections.database().fetch(insert, *columns.values())
+            (row,) = await connections.database().write(insert, *columns.values())
         except UniqueViolationError:
             raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
         return _role(row)

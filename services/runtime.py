@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import connections, credentials, expiry, plans, retention
+from services import background, connections, credentials, expiry, plans, retention
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -79,7 +79,5 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
             connections.use(None, None)
-            hints.cancel()
-            upkeep.cancel()
-            await asyncio.gather(hints, upkeep, return_exceptions=True)
+            await background.end(hints, upkeep)
             await models.close()

@@ -16,7 +16,7 @@ from api.cli.given import content_of, json_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
 from api.cli.times import duration_of
-from services import bundles, executions, orchestrations
+from services import background, bundles, executions, orchestrations
 from services.bundles import Bundle
 from services.caller import OPERATOR
 from services.errors import NotFound
@@ -136,8 +136,7 @@ async def _followed(runtime: Runtime, execution: UUID, console: Console) -> Exec
         stopping.cancel()
         if following.done():
             return following.result()
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await background.end(following)
         if work.done():
             work.result()
     click.echo(

@@ -598,6 +598,7 @@ ATTACKS = (
     ("idempotency_key__is_not_edited", 'UPDATE idempotency_key SET answer = \'{"name": "Forged"}\''),
     ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY['read', NULL]"),
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
+    ("token__agents_read_no_audit", "UPDATE token SET kind = 'agent', scopes = '{roles.read,audit.read}'"),
     ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),
     ("session__hash", NEW_SESSION.format("token_id", "00", 32, "id")),
     ("session__hash_has_32_bytes", NEW_SESSION.format("token_id", "11", 31, "id")),
@@ -608,6 +609,21 @@ ATTACKS = (
     ("session__stands_for_one", NEW_SESSION.format("token_id", "11", 32, "NULL")),
     ("session__scopes_are_named", NEW_SESSION.format("name, scopes", "11", 32, "'eve', ARRAY['read', NULL]")),
     ("session__scopes_are_named", NEW_SESSION.format("name, scopes", "11", 32, "'eve', ARRAY['']")),
+    (
+        "audit__is_written_by_the_database",
+        "INSERT INTO audit (seq, at, actor, channel, db_user, noun, action, subject, hash) "
+        "SELECT 1000, now(), 'eve', 'sql', 'eve', 'role', 'insert', id, sha256('') FROM role WHERE name = 'Spare'",
+    ),
+    (
+        "audit__is_written_by_the_database",
+        "INSERT INTO audit_pending (action, noun, subject) SELECT 'insert', 'role', id FROM role WHERE name = 'Spare'",
+    ),
+    ("audit__is_append_only", "UPDATE audit SET actor = 'nobody'"),
+    ("audit__is_append_only", "DELETE FROM audit WHERE seq = 1"),
+    ("audit__is_append_only", "TRUNCATE audit"),
+    ("audit__changes_are_by_row", "TRUNCATE session"),
+    ("audit__changes_are_by_row", "TRUNCATE token CASCADE"),
+    ("audit__changes_are_by_row", "ALTER TABLE session DISABLE TRIGGER USER; TRUNCATE token CASCADE"),
 )
 
 

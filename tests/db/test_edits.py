@@ -67,6 +67,7 @@ CANARY_OF_BRIEF = (
     "SELECT coalesce(number || ' ' || canary_percent, 'none') FROM orchestration "
     "LEFT JOIN orchestration_version AS version ON version.id = canary_version_id WHERE name = 'Brief'"
 )
+LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
 
 # (what, the edit, a query, its result afterwards)
 EDITS = (
@@ -76,6 +77,20 @@ EDITS = (
         "SELECT array_agg(content ->> 'base_prompt' ORDER BY number) FROM role_version JOIN role ON role.id = role_id "
         "WHERE name = 'Coder' AND role.version = 2",
         ["You write code.", "You review code."],
+    ),
+    (
+        "drafting a role, editing the draft and discarding it stand in the audit",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("message = 'why'") + "; DELETE FROM role_version WHERE number = 2; "
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        "SELECT array_agg(action ORDER BY seq) FROM audit WHERE noun = 'role_version'",
+        ["insert", "update", "delete"],
+    ),
+    (
+        "what an edit of a role and its deletion do to its versions stands in the role's own entries",
+        "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'; DELETE FROM role WHERE name = 'Spare'; "
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        "SELECT count(*) FROM audit WHERE noun = 'role_version'",
+        0,
     ),
     (
         "a draft of a role is edited, and is what the role is once it is published",
@@ -575,6 +590,43 @@ EDITS = (
         "SELECT array_agg(inhrelid::regclass::text) FROM pg_inherits "
         "WHERE inhparent = 'journal'::regclass AND inhrelid::regclass::text LIKE 'journal_2020%'",
         ["journal_2020_02"],
+    ),
+    (
+        "a change of a role stands in the audit, as it was and as it is",
+        "UPDATE role SET description = 'new' WHERE name = 'Coder'",
+        "SELECT array[before ->> 'description', after ->> 'description'] FROM audit ORDER BY seq DESC LIMIT 1",
+        ["", "new"],
+    ),
+    (
+        "a change of an orchestration stands in the audit",
+        "UPDATE orchestration SET description = 'new' WHERE name = 'Brief'",
+        LAST_ENTRY,
+        ["update", "orchestration"],
+    ),
+    (
+        "a new version of an orchestration stands in the audit",
+        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by) "
+        f"VALUES ({BRIEF}, 9, '{{}}', 'eve')",
+        LAST_ENTRY,
+        ["insert", "orchestration_version"],
+    ),
+    (
+        "a step that is taken out stands in the audit",
+        f"DELETE FROM orchestration_step WHERE name = 'Write' AND version_id = {DRAFT}",
+        LAST_ENTRY,
+        ["delete", "orchestration_step"],
+    ),
+    (
+        "a token that is revoked stands in the audit",
+        "UPDATE token SET revoked_at = now()",
+        LAST_ENTRY,
+        ["update", "token"],
+    ),
+    (
+        "a session that ends stands in the audit",
+        "UPDATE session SET revoked_at = now()",
+        LAST_ENTRY,
+        ["update", "session"],
     ),
 )  # fmt: skip
 
