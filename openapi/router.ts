@@ -44,6 +44,12 @@ export type AttemptStarted = {
   at: string;
 };
 
+/** The version of an orchestration that was called, by its number and its digest. */
+export type CalledThen = {
+  number: number;
+  digest: string;
+};
+
 /** A version that takes a share of the starts beside the active one: of a hundred keys about `percent`. */
 export type Canary = {
   version: number;
@@ -72,6 +78,12 @@ export type Change = {
   field: string | null;
   before: Json;
   after: Json;
+};
+
+/** What a version leads to, itself and through what it calls: roles by the names that steps use, orchestrations by how steps say it (`Brief`, `Brief@3`). */
+export type Closure = {
+  roles: { [key: string]: RoleThen };
+  orchestrations: { [key: string]: CalledThen };
 };
 
 /** What to change about the content of a role; what is left out stays as it is. */
@@ -117,6 +129,14 @@ export type Document = {
   finally: Step[];
   output: { [key: string]: Json } | null;
   outputSchema: Json;
+};
+
+/** One thing outside that executions can reach, and the steps that do, by name. */
+export type Effect = {
+  kind: "code" | "domain" | "event" | "model" | "orchestration" | "tool";
+  name: string;
+  steps: string[];
+  tags?: string[] | undefined;
 };
 
 /** One run of one version of an orchestration. */
@@ -281,7 +301,7 @@ export type NotRetried = {
   message: string;
 };
 
-/** An orchestration with the document of its active version. */
+/** An orchestration with the document of its active version, and what that was found to reach when published. */
 export type Orchestration = {
   id: string;
   name: string;
@@ -297,6 +317,7 @@ export type Orchestration = {
   versionId: string;
   digest: string;
   maxStepRuns: number;
+  effects: Effect[];
   document: Document;
 };
 
@@ -449,6 +470,12 @@ export type RolePage = {
 export type RoleSort = {
   by?: "createdAt" | "name" | "updatedAt" | undefined;
   order?: "asc" | "desc" | undefined;
+};
+
+/** A role by its id, and the version that it was at. */
+export type RoleThen = {
+  id: string;
+  version: number;
 };
 
 /** What a role is or was while its `version` was this `number`, or what somebody has drafted or proposed it to be. */
@@ -608,7 +635,7 @@ export type Version = {
   id: string;
   orchestration: string;
   number: number;
-  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  status: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected";
   isActive: boolean;
   canaryPercent: number | null;
   major: number;
@@ -624,6 +651,9 @@ export type Version = {
   expiresAt: string | null;
   document: Document;
   problems: Problem[];
+  effects: Effect[];
+  closure: Closure;
+  drift: string[];
 };
 
 /** The versions of an orchestration, the newest first. */
@@ -632,12 +662,12 @@ export type VersionPage = {
   nextCursor: string | null;
 };
 
-/** One numbered state of an orchestration, in a list. */
+/** One numbered state of an orchestration, in a list. `publishing` is what somebody has asked a server to publish. */
 export type VersionSummary = {
   id: string;
   orchestration: string;
   number: number;
-  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  status: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected";
   isActive: boolean;
   canaryPercent: number | null;
   major: number;
@@ -713,7 +743,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
       schema: Query<void, { [key: string]: Json }>;
       /** The versions of an orchestration without their documents, the newest first; all, or those in a `status`. `nextCursor` is the `cursor` of the next page. NOT_FOUND when there is no such orchestration; BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
-      versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
+      versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
       /** A version with its document, and what keeps a draft or a proposal from being published. NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read. */
       version: Query<{ orchestration: string; number: number }, Version>;
       /** A draft that holds the document: of a new orchestration, of one there is, or, with `number`, in place of what that draft held. It may have problems, which the answer names, until it is published. BAD_REQUEST when the document cannot be read; NOT_FOUND when there is no such orchestration or version; CONFLICT when the name of a new one is taken, the version is no draft, it has not the digest `ifDigest` any more, or as `orchestration.create` with a key. Needs orchestrations.write. */

@@ -25,7 +25,8 @@ from services.orchestrations.records import (
     VersionStatus,
     VersionSummary,
 )
-from services.orchestrations.rows import document, id_of
+from services.orchestrations.requesting import publication_requests
+from services.orchestrations.rows import document, id_of, published_document
 from services.orchestrations.versioning import (
     activate,
     archive,
@@ -67,7 +68,9 @@ __all__ = [
     "newest_roles",
     "promote",
     "propose",
+    "publication_requests",
     "publish",
+    "published_document",
     "reject",
     "rollback",
     "update",

@@ -7,10 +7,12 @@ from uuid import UUID
 import msgspec
 
 from services.definitions.document import Document
+from services.definitions.effects import Effect
+from services.orchestrations.closure import Closure
 from services.paging import Direction, Page
 from services.problem import Problem
 
-VersionStatus = Literal["draft", "proposed", "published", "rejected", "archived"]
+VersionStatus = Literal["draft", "proposed", "publishing", "published", "rejected", "archived"]
 
 
 class Canary(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,16 +50,17 @@ class OrchestrationSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel
 
 
 class Orchestration(OrchestrationSummary, frozen=True, kw_only=True, rename="camel"):
-    """An orchestration with the document of its active version."""
+    """An orchestration with the document of its active version, and what that was found to reach when published."""
 
     version_id: UUID
     digest: str
     max_step_runs: int
+    effects: tuple[Effect, ...]
     document: Document
 
 
 class VersionSummary(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """One numbered state of an orchestration, in a list.
+    """One numbered state of an orchestration, in a list. `publishing` is what somebody has asked a server to publish.
 
     `digest` and `maxStepRuns` are known once it is published. Versions of one `major` can take each other's place: each
     takes every input that the one active before it took, and promises no less of its output. `canaryPercent` is the
@@ -91,11 +94,17 @@ class VersionPage(Page[VersionSummary], frozen=True, kw_only=True, rename="camel
 class Version(VersionSummary, frozen=True, kw_only=True, rename="camel"):
     """A version with its document, and its digest in any case.
 
-    `problems` are what keeps a draft or a proposal from being published as things are now.
+    `problems` are what keeps one that is not decided from being published as things are now. `effects` are what its
+    executions can reach outside, and `closure` the roles and orchestrations that it leads to: as they were when it was
+    published, and as things are now where it is not. Executions take what is there when they start; `drift` names what
+    is another now than in the closure.
     """
 
     document: Document
     problems: tuple[Problem, ...]
+    effects: tuple[Effect, ...]
+    closure: Closure
+    drift: tuple[str, ...]
 
 
 class Active(msgspec.Struct, frozen=True, kw_only=True):

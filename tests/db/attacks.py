@@ -17,6 +17,8 @@ PUBLISHED, ARCHIVED, DRAFT = (
     f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = {number})"
     for number in (1, 2, 3)
 )
+# What a server does to be let through, by somebody else.
+MARK = "SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true);"
 COMPLETE = "digest = 'sha256:' || repeat('0', 64), max_step_runs = 1, published_at = now()"
 NEW_ROLE = "INSERT INTO role (name, base_prompt, created_by, {}) VALUES ('New', '', 'eve', {})"
 EDIT_SPARE = "UPDATE role SET {} WHERE name = 'Spare'"
@@ -26,7 +28,7 @@ EDIT_DRAFT = f"UPDATE orchestration_version SET {{}} WHERE id = {DRAFT}"
 PROPOSE = EDIT_DRAFT.format("status = 'proposed'") + "; "
 REJECT = PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
 # A further version that could be the canary, and one that is.
-PUBLISH_DRAFT = EDIT_DRAFT.format(f"status = 'published', {COMPLETE}") + "; "
+PUBLISH_DRAFT = MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}") + "; "
 CANARY = PUBLISH_DRAFT + EDIT_BRIEF.format(f"canary_version_id = {DRAFT}, canary_percent = 10") + "; "
 # Version 2 of Spare as a draft, as a proposal, and as one that was rejected.
 ROLE_DRAFT = (
@@ -36,6 +38,8 @@ ROLE_DRAFT = (
 EDIT_ROLE_DRAFT = "UPDATE role_version SET {} WHERE number = 2"
 ROLE_PROPOSAL = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'proposed'") + "; "
 ROLE_REJECTED = ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
+# The draft waits for a server to publish it.
+REQUEST = EDIT_DRAFT.format("status = 'publishing'") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
@@ -288,18 +292,18 @@ ATTACKS = (
     ("orchestration_version__document_is_an_object", EDIT_DRAFT.format("document = '[]'")),
     ("orchestration_version__digest_is_a_digest", EDIT_DRAFT.format("digest = 'sha256:00'")),
     ("orchestration_version__max_step_runs", EDIT_DRAFT.format("max_step_runs = -1")),
-    ("orchestration_version__published_is_complete", EDIT_DRAFT.format("status = 'published'")),
+    ("orchestration_version__published_is_complete", MARK + EDIT_DRAFT.format("status = 'published'")),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', max_step_runs = 1, published_at = now()"),
+        MARK + EDIT_DRAFT.format("status = 'published', max_step_runs = 1, published_at = now()"),
     ),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), published_at = now()"),
+        MARK + EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), published_at = now()"),
     ),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), max_step_runs = 1"),
+        MARK + EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), max_step_runs = 1"),
     ),
     ("orchestration_version__transition", EDIT_DRAFT.format("status = 'archived'")),
     ("orchestration_version__transition", EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
@@ -313,7 +317,7 @@ ATTACKS = (
     ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
     (
         "orchestration_version__proposal_is_kept",
-        PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+        MARK + PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
     ),
     ("orchestration_version__is_read_only", PROPOSE + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
     ("orchestration_version__is_read_only", REJECT + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
@@ -322,6 +326,48 @@ ATTACKS = (
         REJECT + EDIT_DRAFT.format(f"status = 'published', rejected_at = NULL, {COMPLETE}"),
     ),
     ("orchestration_version__is_read_only", REJECT + EDIT_DRAFT.format("rejection = 'for another reason'")),
+    (
+        "orchestration_version__proposal_is_kept",
+        PROPOSE + EDIT_DRAFT.format("status = 'publishing', message = 'another reason'"),
+    ),
+    (
+        "orchestration_version__begins_as_a_draft",
+        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest,"
+        " max_step_runs, published_at) SELECT id, 9, '{}', 'eve', 'published', 'sha256:' || repeat('0', 64), 1, now()"
+        " FROM orchestration WHERE name = 'Brief'",
+    ),
+    ("orchestration_version__published_by_a_server", EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    ("orchestration_version__published_by_a_server", PROPOSE + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    ("orchestration_version__published_by_a_server", REQUEST + EDIT_DRAFT.format("status = 'published'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("document = '{\"limits\": {}}'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("allows_breaking = true")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("requested_by = 'anna'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'draft', message = 'edited'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'draft', problems = '[{}]'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'proposed'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()")),
+    ("orchestration_version__request_is_kept", PROPOSE + REQUEST + EDIT_DRAFT.format("status = 'draft'")),
+    (
+        "orchestration_version__request_is_kept",
+        MARK + REQUEST + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+    ),
+    # Behind the guard, which writes down who asks.
+    (
+        "orchestration_version__publishing_is_requested",
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER; " + EDIT_DRAFT.format("status = 'publishing'"),
+    ),
+    (
+        "orchestration_version__publishing_is_requested",
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER; "
+        + EDIT_DRAFT.format("status = 'publishing', requested_by = 'eve', requested_at = now()"),
+    ),
+    ("orchestration_version__problems_are_a_list", EDIT_DRAFT.format("problems = '{}'")),
+    ("orchestration_version__effects_are_a_list", EDIT_DRAFT.format("effects = '\"none\"'")),
+    ("orchestration_version__closure_is_an_object", EDIT_DRAFT.format("closure = '[]'")),
+    ("orchestration_version__is_read_only", REQUEST + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    ("orchestration_step__is_read_only", REQUEST + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
+    ("orchestration_step__is_read_only", REQUEST + f"DELETE FROM orchestration_step WHERE version_id = {DRAFT}"),
+    ("orchestration__active_version_is_its_own", REQUEST + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_step__is_read_only", PROPOSE + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
     ("orchestration__active_version_is_its_own", PROPOSE + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("document = '{\"limits\": {}}'")),

@@ -7,13 +7,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.db.attacks import CANARY, EDIT_BRIEF, EDIT_ROLE_DRAFT, MONTH, ROLE_DRAFT, ROLE_PROPOSAL
+from tests.db.attacks import CANARY, EDIT_BRIEF, EDIT_ROLE_DRAFT, MARK, MONTH, ROLE_DRAFT, ROLE_PROPOSAL
 
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
 DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
 PUBLISH_DRAFT = (
-    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"{MARK} UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
     f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT};"
 )
 ACTIVATE_DRAFT = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief';"
@@ -185,7 +185,7 @@ EDITS = (
     ),
     (
         "an orchestration that never ran goes with its canary",
-        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, "
+        f"{MARK} INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, "
         "max_step_runs, published_at) SELECT id, 2, '{}', 'anna', 'published', 'sha256:' || repeat('c', 64), 1, now() "
         "FROM orchestration WHERE name = 'Idle';"
         "UPDATE orchestration SET canary_version_id = version.id, canary_percent = 1 "
@@ -306,6 +306,54 @@ EDITS = (
         "DELETE FROM idempotency_key WHERE created_at < now() + interval '1 second'",
         "SELECT count(*) FROM idempotency_key",
         0,
+    ),
+    (
+        "who asks for a publication, and of what, is put down by the database",
+        f"UPDATE orchestration_version SET status = 'publishing', requested_by = 'eve' WHERE id = {DRAFT}",
+        "SELECT requested_by = session_user AND requested_at <= clock_timestamp() AND requested_from = 'draft' "
+        f"AND activates AND NOT allows_breaking FROM orchestration_version WHERE id = {DRAFT}",
+        True,
+    ),
+    (
+        "a request is withdrawn, and the draft edited",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET status = 'draft' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_step SET name = 'Scribble' WHERE version_id = {DRAFT} AND name = 'Write'",
+        STEPS,
+        "Scribble Review Critic",
+    ),
+    (
+        "a server publishes what was asked for, and notes the roles that its steps mean",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT}; {MARK}"
+        "UPDATE orchestration_step SET role_id = (SELECT id FROM role WHERE name = 'Spare') "
+        f"WHERE version_id = {DRAFT} AND name = 'Write';" + PUBLISH_DRAFT,
+        "SELECT role.name FROM orchestration_step AS step JOIN role ON role.id = role_id "
+        f"JOIN orchestration_version AS version ON version.id = version_id WHERE version_id = {DRAFT} "
+        "AND version.status = 'published'",
+        "Spare",
+    ),
+    (
+        "a server says what is against it; asked again, that is forgotten",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT}; {MARK}"
+        f"UPDATE orchestration_version SET status = requested_from, problems = '[{{}}]' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT} AND problems = '[{{}}]'",
+        f"SELECT status || problems FROM orchestration_version WHERE id = {DRAFT}",
+        "publishing[]",
+    ),
+    (
+        "a proposal that is to be published goes back to being one",
+        f"UPDATE orchestration_version SET status = 'proposed' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET status = 'publishing', activates = false, allows_breaking = true "
+        f"WHERE id = {DRAFT}; {MARK}"
+        f"UPDATE orchestration_version SET status = requested_from, problems = '[{{}}]' WHERE id = {DRAFT}",
+        f"SELECT status || activates || allows_breaking FROM orchestration_version WHERE id = {DRAFT}",
+        "proposedfalsetrue",
+    ),
+    (
+        "what is asked of the servers stands in one place",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT}",
+        f"SELECT array_agg(kind) FROM row_request WHERE id = {DRAFT} AND requested_by = session_user",
+        ["publication"],
     ),
     ("publish, then activate", PUBLISH_DRAFT + ACTIVATE_DRAFT, ACTIVE_NUMBER, 3),
     ("activate, then publish", ACTIVATE_DRAFT + PUBLISH_DRAFT, ACTIVE_NUMBER, 3),

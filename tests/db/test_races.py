@@ -12,12 +12,12 @@ import pytest
 
 from db.connection import connect
 from db.refusal import refusal_of
-from tests.db.attacks import EDIT_ROLE_DRAFT, ROLE_DRAFT
+from tests.db.attacks import EDIT_ROLE_DRAFT, MARK, ROLE_DRAFT
 
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
 DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
 PUBLISH = (
-    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"{MARK} UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
     f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT}"
 )
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"

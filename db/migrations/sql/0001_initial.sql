@@ -274,12 +274,20 @@ CREATE TABLE orchestration_version (
   rejected_at      timestamptz,
   rejection        text NOT NULL DEFAULT '',
   expires_at       timestamptz,
+  problems         jsonb NOT NULL DEFAULT '[]',
+  activates        boolean NOT NULL DEFAULT true,
+  allows_breaking  boolean NOT NULL DEFAULT false,
+  requested_by     text,
+  requested_at     timestamptz,
+  requested_from   varchar,
+  effects          jsonb NOT NULL DEFAULT '[]',
+  closure          jsonb NOT NULL DEFAULT '{}',
   CONSTRAINT orchestration_version__expires_at_is_a_date CHECK (
     expires_at >= '1970-01-01 UTC' AND expires_at < '9999-12-31 UTC'),
   CONSTRAINT orchestration_version__orchestration_number UNIQUE (orchestration_id, number),
   CONSTRAINT orchestration_version__number_counts_from_one CHECK (number >= 1),
   CONSTRAINT orchestration_version__status CHECK (
-    status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
+    status IN ('draft', 'proposed', 'publishing', 'published', 'rejected', 'archived')),
   CONSTRAINT orchestration_version__document_is_an_object CHECK (jsonb_typeof(document) = 'object'),
   CONSTRAINT orchestration_version__digest_is_a_digest CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
   CONSTRAINT orchestration_version__max_step_runs CHECK (max_step_runs >= 0),
@@ -287,18 +295,37 @@ CREATE TABLE orchestration_version (
   CONSTRAINT orchestration_version__published_is_complete CHECK (
     status NOT IN ('published', 'archived')
     OR (digest IS NOT NULL AND max_step_runs IS NOT NULL AND published_at IS NOT NULL)),
-  CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL))
+  CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
+  CONSTRAINT orchestration_version__publishing_is_requested CHECK (
+    status <> 'publishing' OR (requested_by IS NOT NULL AND requested_at IS NOT NULL
+      AND coalesce(requested_from IN ('draft', 'proposed'), false))),
+  CONSTRAINT orchestration_version__problems_are_a_list CHECK (jsonb_typeof(problems) = 'array'),
+  CONSTRAINT orchestration_version__effects_are_a_list CHECK (jsonb_typeof(effects) = 'array'),
+  CONSTRAINT orchestration_version__closure_is_an_object CHECK (jsonb_typeof(closure) = 'object')
 );
 COMMENT ON TABLE orchestration_version IS
   'One state of an orchestration. Drafts are edited, proposals decided; published ones are what executions run.';
 COMMENT ON COLUMN orchestration_version.major IS
   'What was published under one number takes the inputs, and gives the outputs, of what was active before it.';
 COMMENT ON COLUMN orchestration_version.expires_at IS 'From then on no execution starts from it; null for never.';
+COMMENT ON COLUMN orchestration_version.status IS
+  'Set it to publishing, and a server that runs checks the version and answers here: published, or what it was before '
+  'with problems.';
 COMMENT ON COLUMN orchestration_version.decided_by IS 'Who published or rejected it.';
+COMMENT ON COLUMN orchestration_version.problems IS 'What kept it from being published when that was last asked for.';
+COMMENT ON COLUMN orchestration_version.activates IS 'Whether it is to be active at once when it is published on request.';
+COMMENT ON COLUMN orchestration_version.allows_breaking IS
+  'Whether it may be published on request though it breaks those who rely on what is active; then as a new major.';
+COMMENT ON COLUMN orchestration_version.requested_by IS 'The database user who last asked for it to be published.';
+COMMENT ON COLUMN orchestration_version.requested_from IS 'What it was when that was asked: draft or proposed.';
+COMMENT ON COLUMN orchestration_version.effects IS 'What its executions can do to the world outside, as far as it shows.';
+COMMENT ON COLUMN orchestration_version.closure IS
+  'The roles and orchestrations that it was checked with. Executions take those of their own start.';
 COMMENT ON COLUMN orchestration_version.document IS 'The document without its steps, which are rows of orchestration_step.';
 
 ALTER TABLE orchestration ADD CONSTRAINT orchestration__active_version_id FOREIGN KEY (active_version_id)
   REFERENCES orchestration_version ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX orchestration_version__by_request ON orchestration_version (requested_at) WHERE status = 'publishing';
 CREATE INDEX orchestration__by_active_version ON orchestration (active_version_id) WHERE active_version_id IS NOT NULL;
 
 CREATE TABLE orchestration_step (
@@ -383,11 +410,28 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'archived')
   EXECUTE FUNCTION orchestration_version_stays_active();
 
+-- Whether a server publishes a version in this transaction, or says why it does not. It leaves its mark as execution_prune
+-- does. Others could leave it too, so nobody runs a version before having seen that its digest is the right one.
+CREATE FUNCTION is_publishing() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(current_setting('rolecall.publishing', true) = pg_current_xact_id_if_assigned()::text, false)
+$$;
+
+CREATE FUNCTION orchestration_version_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.status <> 'draft' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of orchestration % cannot begin as %', NEW.number, NEW.orchestration_id, NEW.status
+      USING ERRCODE = '23514', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__begins_as_a_draft',
+        HINT = 'Insert a draft and its steps; then set its status to publishing, or to proposed.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration_version__begins_as_a_draft BEFORE INSERT ON orchestration_version
+  FOR EACH ROW EXECUTE FUNCTION orchestration_version_start_guard();
+
 CREATE FUNCTION orchestration_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   same_but_status orchestration_version;
   same_but_decided orchestration_version;
-  same_but_expiry orchestration_version;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     -- A published version goes only together with its orchestration: in the cascade the orchestration is already gone.
@@ -410,50 +454,72 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'version % of orchestration % is % and cannot be deleted', OLD.number, OLD.orchestration_id, OLD.status
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Archive or reject it; or delete the orchestration, if it was never executed.';
+        HINT = CASE OLD.status WHEN 'publishing' THEN 'Set its status back to ' || OLD.requested_from || ' first.'
+          ELSE 'Archive or reject it; or delete the orchestration, if it was never executed.' END;
   END IF;
-  IF OLD.status = 'draft' THEN
+  same_but_status := NEW;
+  same_but_status.status := OLD.status;
+  IF OLD.status IN ('proposed', 'publishing', 'published') THEN
+    same_but_status.expires_at := OLD.expires_at;
+  END IF;
+  -- What was proposed, or asked to be published, is what is decided about: only what the decision writes may change.
+  same_but_decided := same_but_status;
+  same_but_decided.digest := OLD.digest;
+  same_but_decided.max_step_runs := OLD.max_step_runs;
+  same_but_decided.major := OLD.major;
+  same_but_decided.decided_by := OLD.decided_by;
+  same_but_decided.published_at := OLD.published_at;
+  same_but_decided.rejected_at := OLD.rejected_at;
+  same_but_decided.rejection := OLD.rejection;
+  same_but_decided.problems := OLD.problems;
+  same_but_decided.effects := OLD.effects;
+  same_but_decided.closure := OLD.closure;
+  IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of orchestration % was not published by a server', OLD.number, OLD.orchestration_id
+      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__published_by_a_server',
+        HINT = 'Set its status to publishing. A server checks it and answers in this row: published, or with problems.';
+  END IF;
+  CASE OLD.status
+  WHEN 'draft' THEN
     IF NEW.status IN ('archived', 'rejected') THEN
       RAISE EXCEPTION 'version % of orchestration % is a draft and cannot be %', OLD.number, OLD.orchestration_id, NEW.status
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__transition',
           HINT = 'Delete the draft, or propose or publish it first.';
     END IF;
-    RETURN NEW;
-  END IF;
-  IF OLD.status = 'proposed' THEN
-    -- What was proposed is what is decided about: only what the decision itself writes may change with it.
-    same_but_decided := NEW;
-    same_but_decided.status := OLD.status;
-    same_but_decided.digest := OLD.digest;
-    same_but_decided.max_step_runs := OLD.max_step_runs;
-    same_but_decided.major := OLD.major;
-    same_but_decided.decided_by := OLD.decided_by;
-    same_but_decided.published_at := OLD.published_at;
-    same_but_decided.rejected_at := OLD.rejected_at;
-    same_but_decided.rejection := OLD.rejection;
-    same_but_decided.expires_at := OLD.expires_at;
-    same_but_expiry := NEW;
-    same_but_expiry.expires_at := OLD.expires_at;
-    IF same_but_expiry IS DISTINCT FROM OLD
-      AND (NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD)
+  WHEN 'proposed' THEN
+    IF NEW.status = 'publishing' THEN
+      same_but_decided.activates := OLD.activates;
+      same_but_decided.allows_breaking := OLD.allows_breaking;
+    END IF;
+    IF (NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD)
+      AND (NEW.status <> 'proposed' OR same_but_status IS DISTINCT FROM OLD)
     THEN
       RAISE EXCEPTION 'version % of orchestration % is proposed and waits for a decision', OLD.number, OLD.orchestration_id
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__proposal_is_kept',
           HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
     END IF;
-    RETURN NEW;
-  END IF;
-  same_but_status := NEW;
-  same_but_status.status := OLD.status;
-  IF OLD.status = 'published' THEN
-    same_but_status.expires_at := OLD.expires_at;
-  END IF;
-  IF same_but_status IS DISTINCT FROM OLD OR (
-    NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
-  ) THEN
-    RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
-      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Make a new draft. A published version can be archived, and its expiry put off; others stay as they are.';
+  WHEN 'publishing' THEN
+    IF NEW.status NOT IN (OLD.requested_from, 'publishing', 'published')
+      OR (CASE WHEN is_publishing() THEN same_but_decided ELSE same_but_status END) IS DISTINCT FROM OLD
+    THEN
+      RAISE EXCEPTION 'version % of orchestration % waits for a server to publish it', OLD.number, OLD.orchestration_id
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__request_is_kept',
+          HINT = format('To withdraw the request, set its status back to %s.', OLD.requested_from);
+    END IF;
+  ELSE
+    IF same_but_status IS DISTINCT FROM OLD OR (
+      NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
+    ) THEN
+      RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
+          HINT = 'Make a new draft. A published version can be archived, and its expiry put off; others stay as they are.';
+    END IF;
+  END CASE;
+  IF NEW.status = 'publishing' AND OLD.status <> 'publishing' THEN
+    NEW.requested_by := session_user;
+    NEW.requested_at := clock_timestamp();
+    NEW.requested_from := OLD.status;
+    NEW.problems := '[]';
   END IF;
   RETURN NEW;
 END $$;
@@ -464,20 +530,23 @@ CREATE FUNCTION orchestration_step_guard() RETURNS trigger LANGUAGE plpgsql AS $
 DECLARE
   version orchestration_version;
 BEGIN
-  -- An update may move a step, so both its old and its new version must be drafts. The lock makes a publication that
-  -- runs meanwhile wait for this edit, and an edit that runs meanwhile find the version published. A version that is
-  -- not there is either being deleted, with its steps, or unknown, which the foreign key will say.
+  -- An update may move a step, so both its old and its new version must be drafts; or a server publishes it, and notes
+  -- which roles its steps mean. The lock makes a publication that runs meanwhile wait for this edit, and an edit that
+  -- runs meanwhile find the version published. A version that is not there is either being deleted, with its steps, or
+  -- unknown, which the foreign key will say.
   FOR version IN
     SELECT * FROM orchestration_version
     WHERE id = CASE WHEN TG_OP <> 'INSERT' THEN OLD.version_id END
        OR id = CASE WHEN TG_OP <> 'DELETE' THEN NEW.version_id END
     ORDER BY id FOR NO KEY UPDATE
   LOOP
-    IF version.status <> 'draft' THEN
+    IF version.status <> 'draft' AND NOT (version.status = 'publishing' AND is_publishing()) THEN
       RAISE EXCEPTION 'step "%" belongs to version % of orchestration %, which is % and never changes',
         CASE TG_OP WHEN 'DELETE' THEN OLD.name ELSE NEW.name END, version.number, version.orchestration_id, version.status
         USING ERRCODE = '55000', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__is_read_only',
-          HINT = 'Make a new draft and edit its steps.';
+          HINT = CASE version.status WHEN 'publishing'
+            THEN 'Set the status of the version back to ' || version.requested_from || ' first.'
+            ELSE 'Make a new draft and edit its steps.' END;
     END IF;
   END LOOP;
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
@@ -489,6 +558,28 @@ CREATE TRIGGER orchestration_version__no_truncate BEFORE TRUNCATE ON orchestrati
   refuse('orchestration_version__is_read_only', 'published versions never change', 'Delete orchestrations that never ran.');
 CREATE TRIGGER orchestration_step__no_truncate BEFORE TRUNCATE ON orchestration_step EXECUTE FUNCTION
   refuse('orchestration_step__is_read_only', 'steps of published versions never change', 'Delete the drafts.');
+
+CREATE VIEW row_request AS
+  SELECT 'publication' AS kind, id, requested_by, requested_at FROM orchestration_version WHERE status = 'publishing';
+COMMENT ON VIEW row_request IS 'What was asked of the servers by writing a row, and is not answered yet.';
+
+
+-- What servers hear of ------------------------------------------------------------------------------------------------
+
+-- Whoever changes a definition, however they do it, wakes the servers that answer requests. A transaction says it once.
+CREATE FUNCTION definition_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('rolecall_definition', '');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER role__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON role
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration_version__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_version
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration_step__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_step
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
 
 
 -- Canaries ------------------------------------------------------------------------------------------------------------
