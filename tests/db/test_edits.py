@@ -58,7 +58,7 @@ END = (
 )
 PAUSED = "idempotency_key = 'paused'"
 
-PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
+PUBLISH_ROLE = MARK + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
 SPARE = (
     "SELECT role.version || ' ' || base_prompt || ' ' || string_agg(number || ' ' || status, ', ' ORDER BY number) "
     "FROM role JOIN role_version ON role_id = role.id WHERE name = 'Spare' GROUP BY role.id"
@@ -106,6 +106,31 @@ EDITS = (
         ROLE_PROPOSAL + PUBLISH_ROLE,
         SPARE,
         "2 Doze. 1 published, 2 published",
+    ),
+    (
+        "a draft of a role is to be published, and the database says who asks",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'publishing', requested_by = 'eve', problems = '[{}]'"),
+        "SELECT array[kind, (requested_by = session_user)::text, requested_from, problems::text] "
+        "FROM row_request JOIN role_version USING (id, requested_by)",
+        ["publication of a role", "true", "draft", "[]"],
+    ),
+    (
+        "what a role is proposed to be is asked for, and the server has found problems",
+        ROLE_PROPOSAL
+        + EDIT_ROLE_DRAFT.format("status = 'publishing'")
+        + f"; {MARK}"
+        + EDIT_ROLE_DRAFT.format("status = requested_from, problems = '[{}]'"),
+        "SELECT status || ' ' || problems::text FROM role_version WHERE number = 2",
+        "proposed [{}]",
+    ),
+    (
+        "the request to publish a draft of a role is withdrawn",
+        ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format("status = 'publishing'")
+        + ";"
+        + EDIT_ROLE_DRAFT.format("status = 'draft'"),
+        SPARE,
+        "1 Rest. 1 published, 2 draft",
     ),
     (
         "a draft that changes nothing can be published",

@@ -15,6 +15,7 @@ from services.row_requests import CHANNEL
 
 EDITS = {
     "role": "UPDATE role SET base_prompt = 'Rest well.' WHERE name = 'Spare'",
+    "role_version": "UPDATE role_version SET message = 'x' WHERE status = 'draft'",
     "orchestration": "UPDATE orchestration SET description = 'x' WHERE name = 'Idle'",
     "orchestration_version": "UPDATE orchestration_version SET message = 'x' WHERE status = 'draft'",
     "orchestration_step": "DELETE FROM orchestration_step WHERE name = 'Critic' AND version_id IN"
