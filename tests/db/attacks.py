@@ -27,8 +27,10 @@ EDIT_DRAFT = f"UPDATE orchestration_version SET {{}} WHERE id = {DRAFT}"
 # The draft as a proposal, and as one that was rejected.
 PROPOSE = EDIT_DRAFT.format("status = 'proposed'") + "; "
 REJECT = PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
+# The draft waits for a server to publish it.
+REQUEST = EDIT_DRAFT.format("status = 'publishing'") + "; "
 # A further version that could be the canary, and one that is.
-PUBLISH_DRAFT = MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}") + "; "
+PUBLISH_DRAFT = MARK + " " + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}") + "; "
 CANARY = PUBLISH_DRAFT + EDIT_BRIEF.format(f"canary_version_id = {DRAFT}, canary_percent = 10") + "; "
 # Version 2 of Spare as a draft, as a proposal, and as one that was rejected.
 ROLE_DRAFT = (
@@ -40,8 +42,6 @@ EDIT_ROLE_DRAFT = "UPDATE role_version SET {} WHERE number = 2"
 ROLE_PROPOSAL = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'proposed'") + "; "
 ROLE_REQUEST = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'publishing'") + "; "
 ROLE_REJECTED = ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
-# The draft waits for a server to publish it.
-REQUEST = EDIT_DRAFT.format("status = 'publishing'") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
@@ -88,6 +88,9 @@ def _child(path: str, parent: str, depth: int, version: str = PUBLISHED, attempt
     columns = "parent_path, parent_execution_id, depth, parent_attempt"
     return START.format(columns, version, f"'{path}', {parent}, {depth}, {attempt}")
 
+
+# What follows is done by hand, as somebody in that role.
+BY_HAND = "SET LOCAL ROLE rolecall_admin; "
 
 # (the rule by its name, an attack on it)
 ATTACKS = (
@@ -614,6 +617,28 @@ ATTACKS = (
     (
         "execution__history_is_kept",
         f"{UNGUARDED} TRUNCATE execution CASCADE",
+    ),
+    ("execution__is_run_by_workers", BY_HAND + EDIT.format("priority = 100", "queued")),
+    ("execution__is_run_by_workers", BY_HAND + START.format("priority", PUBLISHED, 1)),
+    ("execution__is_run_by_workers", BY_HAND + "DELETE FROM execution WHERE idempotency_key = 'new'"),
+    ("journal__is_written_by_workers", BY_HAND + APPEND.format("journal", 9, 1, "step_noted", 1, "running")),
+    ("journal__is_written_by_workers", BY_HAND + "DELETE FROM journal"),
+    ("inbox__is_read_by_workers", BY_HAND + "DELETE FROM inbox WHERE kind <> 'cancel'"),
+    ("worker__is_kept_by_workers", BY_HAND + "UPDATE worker SET lease_seconds = 1000000"),
+    ("worker__is_kept_by_workers", BY_HAND + "DELETE FROM worker WHERE name = 'second'"),
+    (
+        "orchestration_version__found_out_by_a_server",
+        BY_HAND + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
+    ),
+    (
+        "orchestration_version__found_out_by_a_server",
+        BY_HAND + EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)"),
+    ),
+    ("orchestration_version__found_out_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
+    (
+        "orchestration_version__found_out_by_a_server",
+        BY_HAND + "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, digest) "
+        "SELECT id, 9, '{}', 'eve', 'sha256:' || repeat('0', 64) FROM orchestration WHERE name = 'Brief'",
     ),
     ("journal__is_append_only", "UPDATE journal SET payload = '{}'"),
     ("journal__is_append_only", "DELETE FROM journal"),

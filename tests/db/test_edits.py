@@ -58,6 +58,7 @@ END = (
 )
 PAUSED = "idempotency_key = 'paused'"
 
+LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
 PUBLISH_ROLE = MARK + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
 SPARE = (
     "SELECT role.version || ' ' || base_prompt || ' ' || string_agg(number || ' ' || status, ', ' ORDER BY number) "
@@ -67,7 +68,6 @@ CANARY_OF_BRIEF = (
     "SELECT coalesce(number || ' ' || canary_percent, 'none') FROM orchestration "
     "LEFT JOIN orchestration_version AS version ON version.id = canary_version_id WHERE name = 'Brief'"
 )
-LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
 
 # (what, the edit, a query, its result afterwards)
 EDITS = (
