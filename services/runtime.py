@@ -12,6 +12,7 @@ from services import (
     background,
     connections,
     credentials,
+    executions,
     expiry,
     orchestrations,
     plans,
@@ -92,6 +93,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
             {
                 "publication": orchestrations.publication_requests(),
                 "publication of a role": role_requests.publication_requests(),
+                "start": executions.start_requests(),
             }
         )
         notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)

@@ -10,6 +10,9 @@ EVERYTHING_BUT_SECRETS = {
         (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
     ),
     **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
+    "execution_request": READ,
+    **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
+    **dict.fromkeys(("step_log", "failure_overview", "cost_by_role"), READ),
     "token": "SELECT(-hash)",
     "session": "SELECT(-hash)",
 }
@@ -24,6 +27,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "signal_key": "SELECT INSERT",
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
         **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
+        "execution_request": "SELECT UPDATE DELETE",
     },
     "rolecall_agent": {
         "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
@@ -41,6 +45,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_admin": {
         **EVERYTHING_BUT_SECRETS,
         **dict.fromkeys(("role", "orchestration", "worker"), WRITE),
+        "execution_request": "SELECT INSERT DELETE",
         **dict.fromkeys(
             (
                 "role_version",
