@@ -525,7 +525,7 @@ export type RoleThen = {
 /** What a role is or was while its `version` was this `number`, or what somebody has drafted or proposed it to be. */
 export type RoleVersion = {
   number: number;
-  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  status: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected";
   isPresent: boolean;
   message: string;
   createdBy: string | null;
@@ -762,7 +762,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** The role with what it was at version `number`, or at the published one before its present version, which makes a new version; its name stays. NOT_FOUND when there is no such role or version; CONFLICT when there is none before, it is not published, and as `role.update`; BAD_REQUEST when a tool of that time does not exist any more. Needs roles.write. */
       rollback: Mutation<{ role: string; number?: number | null | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Role>;
       /** What a role was at each of its versions, and what it was drafted or proposed to be, the newest first; all, or those in a `status`. NOT_FOUND when there is no such role; BAD_REQUEST as `role.list`. Needs roles.read. */
-      versions: Query<{ role: string; status?: "archived" | "draft" | "proposed" | "published" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, RoleVersionPage>;
+      versions: Query<{ role: string; status?: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, RoleVersionPage>;
       /** What makes the version `to` of the version `from`, field by field, and texts also line by line; a version that is not given is what the role is now. NOT_FOUND when there is no such role or version. Needs roles.read. */
       diff: Query<{ role: string; from?: number | null | undefined; to?: number | null | undefined }, FieldChange[]>;
       /** A draft: what the role is now with the changes or, with `number`, what that draft was with them. It may have problems, which the answer names, until it is published. NOT_FOUND when there is no such role or version; CONFLICT when the version is no draft, and as `role.update`. Needs roles.write. */

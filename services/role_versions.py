@@ -15,6 +15,7 @@ from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
 from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
+from services.orchestrations.publishing import mark
 from services.paging import Listing, Order, page_of, those_given
 from services.problem import Problem
 from services.roles import ContentChanges, Parameters, RoleVersion, RoleVersionPage, RoleVersionStatus
@@ -34,6 +35,12 @@ _LOCK = (
 _INSERT = (
     "INSERT INTO role_version (role_id, number, status, content, message, created_by)"
     " SELECT $1, max(number) + 1, $2, $3, $4, $5 FROM role_version WHERE role_id = $1 RETURNING number"
+)
+_PUBLISH = (
+    "UPDATE role_version SET status = 'published', published_at = now(), decided_by = $2, problems = '[]' WHERE id = $1"
+)
+_REJECT = (
+    "UPDATE role_version SET status = 'rejected', rejected_at = now(), decided_by = $2, rejection = $3 WHERE id = $1"
 )
 _NEWEST_FIRST = Order("version.number", "version.id", "number", int, descending=True)
 # The columns of a role, as its content has them, and the members of a role, as clients have them.
@@ -153,17 +160,29 @@ async def publish(caller: Caller, *, role: str, number: int, if_version: int | N
     caller.require("roles.write")
     async with connections.database().transaction():
         now = await _locked(role, if_version)
-        version = await _in_status(now, number, "draft", "proposed")
-        if number < now.version:
-            state = f"is older than version {now.version}, which the role is at"
-            raise Conflict("version", number, state=state, allowed="one that was made since; draft or propose it anew")
-        content = msgspec.json.decode(version["content"])
-        _check(content)
-        try:
-            await _decide(version["id"], "published", "published_at", caller)
-        except UniqueViolationError:
-            raise Conflict("role", content["name"], state="exists already", allowed="another name") from None
+        await _in_status(now, number, "draft", "proposed")
+        await publish_as_it_is(caller.name, now, number)
         return _version(await _row(now, number))
+
+
+async def publish_as_it_is(by: str, now: "Locked", number: int) -> None:
+    """Make what a draft, a proposal or a request holds what the role is.
+
+    Raises:
+        Invalid: it has problems; names all of them.
+        Conflict: the role is at a later version than it, or its name is another role's.
+    """
+    version = await _row(now, number)
+    if number < now.version:
+        state = f"is older than version {now.version}, which the role is at"
+        raise Conflict("version", number, state=state, allowed="one that was made since; draft or propose it anew")
+    content = msgspec.json.decode(version["content"])
+    _check(content)
+    await mark()
+    try:
+        await connections.database().fetch(_PUBLISH, version["id"], by)
+    except UniqueViolationError:
+        raise Conflict("role", content["name"], state="exists already", allowed="another name") from None
 
 
 async def reject(caller: Caller, *, role: str, number: int, reason: str = "") -> RoleVersion:
@@ -177,7 +196,7 @@ async def reject(caller: Caller, *, role: str, number: int, reason: str = "") ->
     async with connections.database().transaction():
         now = await _locked(role)
         version = await _in_status(now, number, "proposed")
-        await _decide(version["id"], "rejected", "rejected_at", caller, reason)
+        await connections.database().fetch(_REJECT, version["id"], caller.name, reason)
         return _version(await _row(now, number))
 
 
@@ -232,7 +251,7 @@ async def diff(
     )
 
 
-class _Now(msgspec.Struct, frozen=True):
+class Locked(msgspec.Struct, frozen=True):
     """A role as it is, and nobody changes it until this transaction ends."""
 
     id: UUID
@@ -241,14 +260,14 @@ class _Now(msgspec.Struct, frozen=True):
     content: JsonObject
 
 
-async def _locked(role: str, if_version: int | None = None) -> _Now:
+async def _locked(role: str, if_version: int | None = None) -> Locked:
     row = await connections.database().fetchrow(_LOCK, role, id_in(role))
     if row is None:
         raise _no_role(role)
     if if_version is not None and row["version"] != if_version:
         state = f"is at version {row['version']} and not at {if_version}"
         raise Conflict("role", row["name"], state=state, allowed="a change of what it is now; read it again")
-    return _Now(row["id"], row["name"], row["version"], msgspec.json.decode(row["content"]))
+    return Locked(row["id"], row["name"], row["version"], msgspec.json.decode(row["content"]))
 
 
 async def _id_of(role: str) -> UUID:
@@ -260,7 +279,7 @@ async def _id_of(role: str) -> UUID:
     return row["id"]
 
 
-async def _row(now: _Now, number: int) -> Any:
+async def _row(now: Locked, number: int) -> Any:
     query = f"{_SELECT} WHERE version.role_id = $1 AND version.number = $2"
     row = await connections.database().fetchrow(query, now.id, number)
     if row is None:
@@ -268,7 +287,7 @@ async def _row(now: _Now, number: int) -> Any:
     return row
 
 
-async def _in_status(now: _Now, number: int, *statuses: RoleVersionStatus) -> Any:
+async def _in_status(now: Locked, number: int, *statuses: RoleVersionStatus) -> Any:
     row = await _row(now, number)
     if row["status"] not in statuses:
         allowed = f"one that is {' or '.join(statuses)}"
@@ -277,20 +296,10 @@ async def _in_status(now: _Now, number: int, *statuses: RoleVersionStatus) -> An
 
 
 async def _inserted(
-    caller: Caller, now: _Now, status: RoleVersionStatus, content: JsonObject, message: str
+    caller: Caller, now: Locked, status: RoleVersionStatus, content: JsonObject, message: str
 ) -> RoleVersion:
     (row,) = await connections.database().fetch(_INSERT, now.id, status, _text(content), message, caller.name)
     return _version(await _row(now, row["number"]))
-
-
-async def _decide(version: UUID, status: RoleVersionStatus, dated: str, caller: Caller, rejection: str = "") -> None:
-    await connections.database().fetch(
-        f"UPDATE role_version SET status = $2, {dated} = now(), decided_by = $3, rejection = $4 WHERE id = $1",  # noqa: S608 names of ours
-        version,
-        status,
-        caller.name,
-        rejection,
-    )
 
 
 async def _content_at(role: UUID, number: int | None) -> JsonObject:
@@ -350,7 +359,7 @@ def _part(content: Mapping[str, Any], name: str) -> tuple[msgspec.Struct, Proble
 def _version(row: Any) -> RoleVersion:
     content: dict[str, Any] = msgspec.json.decode(row["content"])
     own = {name: row[name] for name in _OWN}
-    problems = _problems(content) if row["status"] in ("draft", "proposed") else []
+    problems = _problems(content) if row["status"] in ("draft", "proposed", "publishing") else []
     parts = {name: _part(content, name)[0] for name in _PARTS}
     return RoleVersion(**{**content, **own, **parts, "tools": tuple(content["tools"]), "problems": tuple(problems)})
 

@@ -26,7 +26,7 @@ from services.tools import registry
 ToolName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
-RoleVersionStatus = Literal["draft", "proposed", "published", "rejected", "archived"]
+RoleVersionStatus = Literal["draft", "proposed", "publishing", "published", "rejected", "archived"]
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -72,8 +72,9 @@ class RoleSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a role is or was while its `version` was this `number`, or what somebody has drafted or proposed it to be.
 
-    `createdBy` is who drafted or proposed it, and null where the role itself was edited. `decidedBy` is who published
-    or rejected it; `rejection` says why. `problems` are what keeps a draft or a proposal from being published.
+    `publishing` is what somebody has asked a server to publish. `createdBy` is who drafted or proposed it, and null
+    where the role itself was edited. `decidedBy` is who published or rejected it; `rejection` says why. `problems` are
+    what keeps one that is not decided from being published.
     """
 
     number: int

@@ -19,6 +19,7 @@ from services import (
     orchestrations,
     plans,
     retention,
+    role_requests,
     row_requests,
 )
 from services.credential_watch import CredentialWatch
@@ -93,7 +94,11 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         exchange = Exchange(notifier)
         connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
         requests = RowRequests(
-            {"publication": orchestrations.publication_requests(), "start": executions.start_requests()}
+            {
+                "publication": orchestrations.publication_requests(),
+                "publication of a role": role_requests.publication_requests(),
+                "start": executions.start_requests(),
+            }
         )
         notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)
         hints = asyncio.create_task(notifier.run(), name="notifier")

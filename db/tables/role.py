@@ -37,10 +37,13 @@ class Role(Table, tablename="role"):
 
 
 class RoleVersionStatus(StrEnum):
-    """From above to below, and never back: a draft may be proposed, and what is proposed is published or rejected."""
+    """From above to below: a draft may be proposed, and what is proposed is published or rejected. Never back, but what
+    a server has found not fit to be published is a draft or a proposal again.
+    """
 
     draft = "draft"
     proposed = "proposed"
+    publishing = "publishing"
     published = "published"
     rejected = "rejected"
     archived = "archived"
@@ -65,3 +68,7 @@ class RoleVersion(Table, tablename="role_version"):
     published_at = Timestamptz(null=True, default=None)
     rejected_at = Timestamptz(null=True, default=None)
     rejection = Text(null=False, default="", help_text="Why it was rejected.")
+    problems = JSONB(null=False, default="[]", help_text="What kept it from being published when last asked for.")
+    requested_by = Text(null=True, default=None, help_text="Who last asked for its publication.")
+    requested_at = Timestamptz(null=True, default=None)
+    requested_from = Varchar(length=None, null=True, default=None, help_text="What it was then: draft or proposed.")

@@ -114,10 +114,15 @@ async def publish_as_it_is(by: str, orchestration: UUID, version: UUID, *, activ
 
     Raises:
         Invalid: it has problems, or would break callers, and `breaking` does not say that it may.
-        Conflict: no document can be read from the rows, its name is another's, or as `publish`.
+        Conflict: no document can be read from the rows, its name is another's, it would be active and has expired, or
+            as `publish`.
     """
     # Whoever edits its steps holds the version meanwhile: what is read is what is published.
     await tables.OrchestrationVersion.raw("SELECT FROM orchestration_version WHERE id = {} FOR NO KEY UPDATE", version)
+    if activate:
+        table = tables.OrchestrationVersion
+        (row,) = await table.select(table.number, table.expires_at).where(table.id == version)
+        await expiry.check("version", row["number"], row["expires_at"], keep="orchestration.promote")
     found, known = await checked(as_json(await document_of(version)))
     document = accepted(found)
     await publish(by, orchestration, version, document, known, breaking=breaking)

@@ -118,8 +118,7 @@ async def publish(
     caller.require("orchestrations.write")
     async with connections.database().transaction():
         id = (await locked(orchestration, if_version))["id"]
-        take = _unexpired if activate else _in_status
-        version = await take(id, number, "draft", "proposed")
+        version = await _in_status(id, number, "draft", "proposed")
         await publishing.publish_as_it_is(caller.name, id, version.id, activate=activate, breaking=breaking)
         return await whole(await version_of(id, number))
 
@@ -220,7 +219,7 @@ async def promote(caller: Caller, *, orchestration: str, number: int) -> Version
     caller.require("orchestrations.write")
     async with connections.database().transaction():
         id = (await locked(orchestration))["id"]
-        version = await _in_status(id, number, "draft", "proposed", "published")
+        version = await _in_status(id, number, "draft", "proposed", "publishing", "published")
         expiry.require_person(caller, f"version {number} of {version.orchestration!r}")
         await _update(version.id, {"expires_at": None})
         return await whole(await version_of(id, number))

@@ -130,17 +130,13 @@ ILLEGAL = (
         CHECK,
         "role_version__is_written_by_the_role",
         "INSERT INTO role_version (role_id, number, status, content, published_at) "
-        "SELECT id, 2, 'published', role_content(role) || '{\"base_prompt\": \"sneaked in\"}', now() FROM role "
-        "WHERE name = 'Spare'",
+        "SELECT role_id, 2, 'published', content, now() FROM role_version WHERE content ->> 'name' = 'Spare'",
     ),
     _illegal(
         "I5",
         STATE,
-        "role_version__is_not_outdated",
-        ROLE_DRAFT
-        + EDIT_SPARE.format("base_prompt = 'Sleep.'")
-        + "; "
-        + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
+        "role_version__published_by_a_server",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
     ),
     _illegal("range", CHECK, "role_version__status", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'frozen'")),
     _illegal(
@@ -402,10 +398,10 @@ LEGAL: tuple[tuple[str, str, str, Any], ...] = (
     ),
     ("a description", EDIT_SPARE.format("description = 'rests'"), OF_SPARE.format("description"), "rests"),
     (
-        "a role drafted, and the draft published",
-        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
-        OF_SPARE.format("version"),
-        2,
+        "a role drafted, and the draft to be published",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'publishing'"),
+        "SELECT count(*) FROM role_version WHERE number = 2 AND status = 'publishing'",
+        1,
     ),
     (
         "another name of a role",

@@ -37,8 +37,10 @@ ROLE_DRAFT = (
     'INSERT INTO role_version (role_id, number, content) SELECT role.id, 2, content || \'{"base_prompt": "Doze."}\' '
     "FROM role JOIN role_version ON role_id = role.id WHERE name = 'Spare'; "
 )
+PUBLISHED_ROLE = "status = 'published', published_at = now()"
 EDIT_ROLE_DRAFT = "UPDATE role_version SET {} WHERE number = 2"
 ROLE_PROPOSAL = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'proposed'") + "; "
+ROLE_REQUEST = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'publishing'") + "; "
 ROLE_REJECTED = ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
@@ -152,7 +154,28 @@ ATTACKS = (
     ),
     ("role_version__number_counts_from_one", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("number = 0")),
     ("role_version__status", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'frozen'")),
-    ("role_version__published_when_dated", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published'")),
+    ("role_version__published_when_dated", MARK + ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published'")),
+    ("role_version__published_by_a_server", ROLE_DRAFT + EDIT_ROLE_DRAFT.format(PUBLISHED_ROLE)),
+    ("role_version__published_by_a_server", ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format(PUBLISHED_ROLE)),
+    ("role_version__published_by_a_server", ROLE_REQUEST + EDIT_ROLE_DRAFT.format(PUBLISHED_ROLE)),
+    ("role_version__problems_are_a_list", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("problems = '{}'")),
+    # Behind the trigger that fills in who asks.
+    (
+        "role_version__publishing_is_requested",
+        "ALTER TABLE role_version DISABLE TRIGGER USER; "
+        + ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format("status = 'publishing'"),
+    ),
+    ("role_version__request_is_kept", ROLE_REQUEST + EDIT_ROLE_DRAFT.format("status = 'proposed'")),
+    ("role_version__request_is_kept", ROLE_REQUEST + EDIT_ROLE_DRAFT.format("message = 'another reason'")),
+    ("role_version__request_is_kept", ROLE_REQUEST + EDIT_ROLE_DRAFT.format("status = 'draft', problems = '[{}]'")),
+    (
+        "role_version__request_is_kept",
+        MARK
+        + ROLE_REQUEST
+        + EDIT_ROLE_DRAFT.format("status = 'draft', content = content || '{\"needs_tools\": true}'"),
+    ),
+    ("role_version__is_immutable", ROLE_REQUEST + "DELETE FROM role_version WHERE number = 2"),
     ("role_version__published_when_dated", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("published_at = now()")),
     ("role_version__rejected_when_decided", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("rejected_at = now()")),
     ("role_version__rejected_when_decided", ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected'")),
@@ -162,7 +185,8 @@ ATTACKS = (
     ("role_version__proposal_is_kept", ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'draft'")),
     (
         "role_version__proposal_is_kept",
-        ROLE_PROPOSAL
+        MARK
+        + ROLE_PROPOSAL
         + EDIT_ROLE_DRAFT.format(
             "status = 'published', published_at = now(), content = content || '{\"needs_tools\": true}'"
         ),
@@ -182,7 +206,8 @@ ATTACKS = (
     ("role_version__present_is_published", "UPDATE role_version SET status = 'archived'"),
     (
         "role_version__is_not_outdated",
-        ROLE_DRAFT
+        MARK
+        + ROLE_DRAFT
         + EDIT_SPARE.format("base_prompt = 'Sleep.'")
         + "; "
         + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
@@ -190,8 +215,9 @@ ATTACKS = (
     ("role__version_is_counted", ROLE_DRAFT + EDIT_SPARE.format("base_prompt = 'Doze.', version = 2")),
     (
         "role__version_is_counted",
-        ROLE_DRAFT
-        + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
+        MARK
+        + ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format(PUBLISHED_ROLE)
         + "; "
         + EDIT_SPARE.format("base_prompt = 'Rest.', version = 1"),
     ),

@@ -38,7 +38,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "decided_by,published_at,rejected_at,rejection,problems,effects,closure)",
         "orchestration_step": "SELECT INSERT DELETE UPDATE(role_id)",
         "role_version": "SELECT INSERT DELETE UPDATE(status,content,message,decided_by,published_at,rejected_at,"
-        "rejection)",
+        "rejection,problems)",
         "execution": "SELECT INSERT UPDATE(id)",
         **dict.fromkeys(("journal", "inbox", "signal_key", "idempotency_key"), "SELECT INSERT"),
     },

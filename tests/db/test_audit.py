@@ -152,5 +152,5 @@ async def test_what_keeps_the_audit_is_known(world: asyncpg.Connection) -> None:
     ours = {(it.table, it.name, it.function) for it in triggers() if it.function != "refuse"}
 
     assert {tuple(row) for row in rows} == ours
-    assert {row["tgrelid"] for row in rows if row["proname"] == "audit_change"} == set(AUDITED)
+    assert {row["tgrelid"] for row in rows if row["proname"] == "audit_change"} == {*AUDITED, "role_version"}
     assert set(functions()) == {"audit_guard", "audit_change", "audit_seal", "refuse"}

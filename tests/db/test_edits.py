@@ -59,7 +59,7 @@ END = (
 PAUSED = "idempotency_key = 'paused'"
 
 LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
-PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
+PUBLISH_ROLE = MARK + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
 SPARE = (
     "SELECT role.version || ' ' || base_prompt || ' ' || string_agg(number || ' ' || status, ', ' ORDER BY number) "
     "FROM role JOIN role_version ON role_id = role.id WHERE name = 'Spare' GROUP BY role.id"
@@ -79,6 +79,14 @@ EDITS = (
         ["You write code.", "You review code."],
     ),
     (
+        "drafting a role, editing the draft and discarding it stand in the audit",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("message = 'why'") + "; DELETE FROM role_version WHERE number = 2; "
+        "SET CONSTRAINTS ALL IMMEDIATE",
+        "SELECT array_agg(action ORDER BY seq) FROM audit WHERE noun = 'role_version' "
+        "AND coalesce(after, before) ->> 'number' = '2'",
+        ["insert", "update", "delete"],
+    ),
+    (
         "a draft of a role is edited, and is what the role is once it is published",
         ROLE_DRAFT
         + EDIT_ROLE_DRAFT.format("content = content || '{\"base_prompt\": \"Nap.\", \"tools\": [\"a\", \"b\"]}'")
@@ -92,6 +100,31 @@ EDITS = (
         ROLE_PROPOSAL + PUBLISH_ROLE,
         SPARE,
         "2 Doze. 1 published, 2 published",
+    ),
+    (
+        "a draft of a role is to be published, and the database says who asks",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'publishing', requested_by = 'eve', problems = '[{}]'"),
+        "SELECT array[kind, (requested_by = session_user)::text, requested_from, problems::text] "
+        "FROM row_request JOIN role_version USING (id, requested_by)",
+        ["publication of a role", "true", "draft", "[]"],
+    ),
+    (
+        "what a role is proposed to be is asked for, and the server has found problems",
+        ROLE_PROPOSAL
+        + EDIT_ROLE_DRAFT.format("status = 'publishing'")
+        + f"; {MARK}"
+        + EDIT_ROLE_DRAFT.format("status = requested_from, problems = '[{}]'"),
+        "SELECT status || ' ' || problems::text FROM role_version WHERE number = 2",
+        "proposed [{}]",
+    ),
+    (
+        "the request to publish a draft of a role is withdrawn",
+        ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format("status = 'publishing'")
+        + ";"
+        + EDIT_ROLE_DRAFT.format("status = 'draft'"),
+        SPARE,
+        "1 Rest. 1 published, 2 draft",
     ),
     (
         "a draft that changes nothing can be published",
@@ -171,7 +204,7 @@ EDITS = (
     ),
     (
         "an orchestration that never ran goes with its canary",
-        MARK + "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, "
+        f"{MARK} INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, "
         "max_step_runs, published_at) SELECT id, 2, '{}', 'anna', 'published', 'sha256:' || repeat('c', 64), 1, now() "
         "FROM orchestration WHERE name = 'Idle';"
         "UPDATE orchestration SET canary_version_id = version.id, canary_percent = 1 "

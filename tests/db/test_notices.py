@@ -15,6 +15,7 @@ from services.row_requests import CHANNEL
 
 EDITS = {
     "role": "UPDATE role SET base_prompt = 'Rest well.' WHERE name = 'Spare'",
+    "role_version": "UPDATE role_version SET message = 'x' WHERE status = 'draft'",
     "orchestration": "UPDATE orchestration SET description = 'x' WHERE name = 'Idle'",
     "orchestration_version": "UPDATE orchestration_version SET message = 'x' WHERE status = 'draft'",
     "orchestration_step": "DELETE FROM orchestration_step WHERE name = 'Critic' AND version_id IN"
@@ -29,7 +30,7 @@ SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgfoid = 'definition_change
 async def test_what_servers_answer_to_is_heard_of(room: tuple[asyncpg.Connection, asyncio.Queue]) -> None:
     editor, _ = room
 
-    assert [table for (table,) in await editor.fetch(HEARD_OF)] == sorted(EDITS)
+    assert [table for (table,) in await editor.fetch(HEARD_OF)] == sorted({*EDITS, "execution_request"})
 
 
 @pytest.mark.parametrize("table", EDITS)

@@ -23,7 +23,7 @@ PUBLISH = (
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"
 ACTIVATE = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief'"
 EDIT_ROLE = "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'"
-PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
+PUBLISH_ROLE = MARK + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
 CANARY = f"UPDATE orchestration SET canary_version_id = {DRAFT}, canary_percent = 10 WHERE name = 'Brief'"
 ADD_STEP = f"INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({DRAFT}, 'Extra', 2, 'tool')"
 

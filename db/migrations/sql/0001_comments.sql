@@ -19,8 +19,6 @@ COMMENT ON COLUMN role_version.role_id IS 'The role that was so.';
 COMMENT ON COLUMN role_version.number IS 'Counted from 1 within the role.';
 COMMENT ON COLUMN role_version.content IS 'The role as it was or could be, its columns as keys.';
 COMMENT ON COLUMN role_version.created_at IS 'When the role became so, or this was drafted.';
-COMMENT ON COLUMN role_version.status IS
-  'Where it stands: a draft is edited, a proposal decided about, and what was published never changes.';
 COMMENT ON COLUMN role_version.message IS 'Why this version was made, in the words of who made it.';
 COMMENT ON COLUMN role_version.published_at IS 'When the role became so; null before that.';
 COMMENT ON COLUMN role_version.rejected_at IS 'When the proposal was declined; null otherwise.';
@@ -295,7 +293,7 @@ COMMENT ON FUNCTION hint_nulls(regclass) IS
   'What may not be null in a table, as statements that refuse a row with a hint.';
 COMMENT ON FUNCTION hint_refusal(text, text, text, pg_constraint) IS
   'A statement that refuses with the hint of a constraint.';
-COMMENT ON FUNCTION hint_triggers(regclass) IS
+COMMENT ON FUNCTION hint_triggers(regclass, boolean) IS
   'Makes the triggers that refuse with hints what the constraints of a table refuse without.';
 COMMENT ON FUNCTION hint_uses(regclass) IS
   'What keeps a row from being deleted, as statements that refuse that with a hint.';
@@ -312,6 +310,7 @@ COMMENT ON FUNCTION orchestration_version__with_hints() IS
 COMMENT ON FUNCTION orchestration_version__with_hints_on_use() IS
   'Refuses with a hint to delete a version that is in use.';
 COMMENT ON FUNCTION role__with_hints() IS 'Refuses with a hint what the constraints of a role do not allow.';
+COMMENT ON FUNCTION role_version__with_hints() IS 'Refuses with a hint what the constraints of a role_version do not allow.';
 COMMENT ON FUNCTION role__with_hints_on_use() IS 'Refuses with a hint to delete a role that is in use.';
 COMMENT ON FUNCTION role_version_publish() IS 'Makes a version of a role that is published what the role is.';
 COMMENT ON FUNCTION orchestration_end_canary() IS 'Ends the canary when another version becomes active.';
@@ -329,8 +328,9 @@ COMMENT ON FUNCTION touch_updated_at() IS 'Writes the time of the change into th
 COMMENT ON FUNCTION role_content(role) IS 'What makes one version of a role differ from another.';
 COMMENT ON FUNCTION role_count_version() IS 'Counts the versions of a role, and refuses those counted by hand.';
 COMMENT ON FUNCTION role_keep_version() IS 'Keeps each new content of a role in role_version.';
+COMMENT ON FUNCTION role_version_change_guard() IS 'Holds what may become of a draft, a proposal, a request and a version.';
 COMMENT ON FUNCTION role_version_guard() IS
-  'Lets versions of roles be written by the role alone, and never be changed.';
+  'Lets versions of roles be written by the role, or as drafts and proposals, and drafts alone be deleted.';
 COMMENT ON FUNCTION orchestration_active_version_guard() IS
   'Holds the active version to be a published one of the same orchestration.';
 COMMENT ON FUNCTION orchestration_version_stays_active() IS 'Keeps a version from being archived while it is active.';

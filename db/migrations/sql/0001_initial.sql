@@ -62,25 +62,34 @@ CREATE INDEX role__by_expiry ON role (expires_at) WHERE expires_at IS NOT NULL;
 COMMENT ON COLUMN role.expires_at IS 'From then on no execution starts whose steps use it; null for never.';
 
 CREATE TABLE role_version (
-  id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  id             uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   -- CASCADE, so that deleting a role takes its versions along; the guard below refuses to delete them in any other way.
-  role_id      uuid NOT NULL REFERENCES role ON DELETE CASCADE,
-  number       integer NOT NULL,
-  status       varchar NOT NULL DEFAULT 'draft',
-  content      jsonb NOT NULL,
-  message      text NOT NULL DEFAULT '',
-  created_by   text,
-  created_at   timestamptz NOT NULL DEFAULT now(),
-  decided_by   text,
-  published_at timestamptz,
-  rejected_at  timestamptz,
-  rejection    text NOT NULL DEFAULT '',
+  role_id        uuid NOT NULL REFERENCES role ON DELETE CASCADE,
+  number         integer NOT NULL,
+  status         varchar NOT NULL DEFAULT 'draft',
+  content        jsonb NOT NULL,
+  message        text NOT NULL DEFAULT '',
+  created_by     text,
+  created_at     timestamptz NOT NULL DEFAULT now(),
+  decided_by     text,
+  published_at   timestamptz,
+  rejected_at    timestamptz,
+  rejection      text NOT NULL DEFAULT '',
+  problems       jsonb NOT NULL DEFAULT '[]',
+  requested_by   text,
+  requested_at   timestamptz,
+  requested_from varchar,
   CONSTRAINT role_version__role_number UNIQUE (role_id, number),
   CONSTRAINT role_version__number_counts_from_one CHECK (number >= 1),
-  CONSTRAINT role_version__status CHECK (status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
+  CONSTRAINT role_version__status CHECK (
+    status IN ('draft', 'proposed', 'publishing', 'published', 'rejected', 'archived')),
   CONSTRAINT role_version__published_when_dated CHECK (
     (status IN ('published', 'archived')) = (published_at IS NOT NULL)),
   CONSTRAINT role_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
+  CONSTRAINT role_version__publishing_is_requested CHECK (
+    status <> 'publishing' OR (requested_by IS NOT NULL AND requested_at IS NOT NULL
+      AND coalesce(requested_from IN ('draft', 'proposed'), false))),
+  CONSTRAINT role_version__problems_are_a_list CHECK (jsonb_typeof(problems) = 'array'),
   CONSTRAINT role_version__content_is_of_a_role CHECK (CASE jsonb_typeof(content) WHEN 'object' THEN coalesce(
     content - '{name,description,base_prompt,tools,needs_tools,model,parameters,output_schema}'::text[] = '{}'
     AND jsonb_typeof(content -> 'name') = 'string' AND jsonb_typeof(content -> 'description') = 'string'
@@ -94,6 +103,13 @@ COMMENT ON TABLE role_version IS
   'What a role was at each of its versions, written by a trigger on role; and drafts and proposals of what it could be.';
 COMMENT ON COLUMN role_version.created_by IS 'Who drafted or proposed it; null where an edit of the role has made it.';
 COMMENT ON COLUMN role_version.decided_by IS 'Who published or rejected it.';
+COMMENT ON COLUMN role_version.status IS
+  'Set it to publishing, and a server that runs checks the version and answers here: published, or what it was before '
+  'with problems.';
+COMMENT ON COLUMN role_version.problems IS 'What kept it from being published when that was last asked for.';
+COMMENT ON COLUMN role_version.requested_by IS 'Who last asked for it to be published: as the audit names them.';
+COMMENT ON COLUMN role_version.requested_at IS 'When that was; nothing else tells one request from the next.';
+COMMENT ON COLUMN role_version.requested_from IS 'What it was when that was asked: draft or proposed.';
 
 CREATE FUNCTION role_content(role) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object(
@@ -139,9 +155,6 @@ CREATE TRIGGER role__keep_version AFTER INSERT OR UPDATE ON role FOR EACH ROW EX
 -- What is not a draft or a proposal may only be written as the present content of its role, and only vanish after its
 -- role has: by the cascade.
 CREATE FUNCTION role_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
-DECLARE
-  same_but_status  role_version;
-  same_but_decided role_version;
 BEGIN
   IF TG_OP = 'INSERT' THEN
     IF NEW.status IN ('draft', 'proposed') OR NEW.status = 'published' AND EXISTS (
@@ -151,60 +164,92 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'version % of role % is not what the role is', NEW.number, NEW.role_id
       USING ERRCODE = '23514', TABLE = 'role_version', CONSTRAINT = 'role_version__is_written_by_the_role',
-        HINT = 'Edit the role, and its version is written by the database; or put in a draft, and publish that.';
+        HINT = 'Edit the role, and its version is written by the database; or put in a draft, and have that published.';
   END IF;
   IF OLD.status = 'draft' THEN
-    IF TG_OP = 'UPDATE' AND NEW.status IN ('archived', 'rejected') THEN
+    RETURN OLD;
+  END IF;
+  IF EXISTS (SELECT FROM role WHERE id = OLD.role_id) THEN
+    RAISE EXCEPTION 'version % of role % is % and cannot be deleted', OLD.number, OLD.role_id, OLD.status
+      USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_immutable',
+        HINT = 'Reject it, if it is proposed; or delete the role, if no step uses it.';
+  END IF;
+  -- The first event of an execution names the versions it keeps to; also of roles that were assigned at its start.
+  IF EXISTS (
+    SELECT FROM execution JOIN journal ON execution_id = execution.id AND seq = 1
+    WHERE status IN ('queued', 'running', 'waiting', 'paused', 'cancelling') AND strpos(payload, OLD.id::text) > 0
+  ) THEN
+    RAISE EXCEPTION 'version % of role % is pinned by executions that have not finished', OLD.number, OLD.role_id
+      USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_pinned',
+        HINT = 'Switch the role off (is_active), or wait for the executions.';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER role_version__guard BEFORE INSERT OR DELETE ON role_version
+  FOR EACH ROW EXECUTE FUNCTION role_version_guard();
+
+CREATE FUNCTION role_version_change_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  same_but_status  role_version := NEW;
+  same_but_decided role_version;
+BEGIN
+  same_but_status.status := OLD.status;
+  -- What was proposed, or asked to be published, is what is decided about: only what the decision writes may change.
+  same_but_decided := same_but_status;
+  same_but_decided.decided_by := OLD.decided_by;
+  same_but_decided.published_at := OLD.published_at;
+  same_but_decided.rejected_at := OLD.rejected_at;
+  same_but_decided.rejection := OLD.rejection;
+  same_but_decided.problems := OLD.problems;
+  IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of role % was not published by a server', OLD.number, OLD.role_id
+      USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__published_by_a_server',
+        HINT = 'Set its status to publishing, and a server checks it and answers in this row; or edit the role itself.';
+  END IF;
+  CASE OLD.status
+  WHEN 'draft' THEN
+    IF NEW.status IN ('archived', 'rejected') THEN
       RAISE EXCEPTION 'version % of role % is a draft and cannot be %', OLD.number, OLD.role_id, NEW.status
         USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__transition',
           HINT = 'Delete the draft, or propose or publish it first.';
     END IF;
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-  END IF;
-  IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM role WHERE id = OLD.role_id) THEN
-    -- The first event of an execution names the versions it keeps to; also of roles that were assigned at its start.
-    IF EXISTS (
-      SELECT FROM execution JOIN journal ON execution_id = execution.id AND seq = 1
-      WHERE status IN ('queued', 'running', 'waiting', 'paused', 'cancelling') AND strpos(payload, OLD.id::text) > 0
-    ) THEN
-      RAISE EXCEPTION 'version % of role % is pinned by executions that have not finished', OLD.number, OLD.role_id
-        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_pinned',
-          HINT = 'Switch the role off (is_active), or wait for the executions.';
-    END IF;
-    RETURN OLD;
-  END IF;
-  IF TG_OP = 'UPDATE' AND OLD.status = 'proposed' THEN
-    -- What was proposed is what is decided about.
-    same_but_decided := NEW;
-    same_but_decided.status := OLD.status;
-    same_but_decided.decided_by := OLD.decided_by;
-    same_but_decided.published_at := OLD.published_at;
-    same_but_decided.rejected_at := OLD.rejected_at;
-    same_but_decided.rejection := OLD.rejection;
-    IF NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+  WHEN 'proposed' THEN
+    IF NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
       RAISE EXCEPTION 'version % of role % is proposed and waits for a decision', OLD.number, OLD.role_id
         USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__proposal_is_kept',
           HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
     END IF;
-    RETURN NEW;
-  END IF;
-  same_but_status := NEW;
-  same_but_status.status := 'published';
-  IF TG_OP = 'UPDATE' AND NEW.status = 'archived' AND same_but_status IS NOT DISTINCT FROM OLD THEN
+  WHEN 'publishing' THEN
+    IF NEW.status NOT IN (OLD.requested_from, 'publishing', 'published')
+      OR (CASE WHEN is_publishing() THEN same_but_decided ELSE same_but_status END) IS DISTINCT FROM OLD
+    THEN
+      RAISE EXCEPTION 'version % of role % waits for a server to publish it', OLD.number, OLD.role_id
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__request_is_kept',
+          HINT = format('To withdraw the request, set its status back to %s.', OLD.requested_from);
+    END IF;
+  ELSE
+    IF NEW.status <> 'archived' OR OLD.status <> 'published' OR same_but_status IS DISTINCT FROM OLD THEN
+      RAISE EXCEPTION 'version % of role % is % and never changes', OLD.number, OLD.role_id, OLD.status
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_immutable',
+          HINT = 'Edit the role, which makes a new version. One that the role is not at any more can be archived.';
+    END IF;
     PERFORM FROM role WHERE id = OLD.role_id AND version = OLD.number FOR NO KEY UPDATE;
     IF FOUND THEN
       RAISE EXCEPTION 'version % of role % is what the role is and cannot be archived', OLD.number, OLD.role_id
         USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__present_is_published',
           HINT = 'Edit the role or publish another version first.';
     END IF;
-    RETURN NEW;
+  END CASE;
+  IF NEW.status = 'publishing' AND OLD.status <> 'publishing' THEN
+    NEW.requested_by := coalesce(nullif(current_setting('rolecall.actor', true), ''), session_user);
+    NEW.requested_at := clock_timestamp();
+    NEW.requested_from := OLD.status;
+    NEW.problems := '[]';
   END IF;
-  RAISE EXCEPTION 'version % of role % is % and never changes', OLD.number, OLD.role_id, OLD.status
-    USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_immutable',
-      HINT = 'Edit the role, which makes a new version; or delete the role, if no step uses it.';
+  RETURN NEW;
 END $$;
-CREATE TRIGGER role_version__guard BEFORE INSERT OR UPDATE OR DELETE ON role_version
-  FOR EACH ROW EXECUTE FUNCTION role_version_guard();
+CREATE TRIGGER role_version__changes BEFORE UPDATE ON role_version
+  FOR EACH ROW EXECUTE FUNCTION role_version_change_guard();
 -- To publish a draft or a proposal is to make it what the role is. The role goes to its number, and never back: what
 -- somebody has made of the role meanwhile is not undone by what was written before.
 CREATE FUNCTION role_version_publish() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -440,7 +485,6 @@ CREATE FUNCTION orchestration_version_guard() RETURNS trigger LANGUAGE plpgsql A
 DECLARE
   same_but_status orchestration_version;
   same_but_decided orchestration_version;
-  same_but_expiry orchestration_version;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     -- A published version goes only together with its orchestration: in the cascade the orchestration is already gone.
@@ -468,6 +512,9 @@ BEGIN
   END IF;
   same_but_status := NEW;
   same_but_status.status := OLD.status;
+  IF OLD.status IN ('proposed', 'publishing', 'published') THEN
+    same_but_status.expires_at := OLD.expires_at;
+  END IF;
   -- What was proposed, or asked to be published, is what is decided about: only what the decision writes may change.
   same_but_decided := same_but_status;
   same_but_decided.digest := OLD.digest;
@@ -480,7 +527,6 @@ BEGIN
   same_but_decided.problems := OLD.problems;
   same_but_decided.effects := OLD.effects;
   same_but_decided.closure := OLD.closure;
-  same_but_decided.expires_at := OLD.expires_at;
   IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
     RAISE EXCEPTION 'version % of orchestration % was not published by a server', OLD.number, OLD.orchestration_id
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__published_by_a_server',
@@ -498,10 +544,8 @@ BEGIN
       same_but_decided.activates := OLD.activates;
       same_but_decided.allows_breaking := OLD.allows_breaking;
     END IF;
-    same_but_expiry := NEW;
-    same_but_expiry.expires_at := OLD.expires_at;
-    IF same_but_expiry IS DISTINCT FROM OLD
-      AND (NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD)
+    IF (NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD)
+      AND (NEW.status <> 'proposed' OR same_but_status IS DISTINCT FROM OLD)
     THEN
       RAISE EXCEPTION 'version % of orchestration % is proposed and waits for a decision', OLD.number, OLD.orchestration_id
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__proposal_is_kept',
@@ -516,9 +560,6 @@ BEGIN
           HINT = format('To withdraw the request, set its status back to %s.', OLD.requested_from);
     END IF;
   ELSE
-    IF OLD.status = 'published' THEN
-      same_but_status.expires_at := OLD.expires_at;
-    END IF;
     IF same_but_status IS DISTINCT FROM OLD OR (
       NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
     ) THEN
@@ -582,6 +623,8 @@ BEGIN
   RETURN NULL;
 END $$;
 CREATE TRIGGER role__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON role
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER role_version__is_heard_of AFTER UPDATE ON role_version
   FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
 CREATE TRIGGER orchestration__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration
   FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
@@ -1293,6 +1336,8 @@ CREATE TRIGGER execution_request__is_heard_of AFTER INSERT ON execution_request
 CREATE VIEW row_request AS
   SELECT 'publication' AS kind, id, requested_by, requested_at FROM orchestration_version WHERE status = 'publishing'
   UNION ALL
+  SELECT 'publication of a role', id, requested_by, requested_at FROM role_version WHERE status = 'publishing'
+  UNION ALL
   SELECT 'start', id, requested_by, requested_at FROM execution_request WHERE answered_at IS NULL;
 COMMENT ON VIEW row_request IS 'What was asked of the servers by writing a row, and is not answered yet.';
 
@@ -1596,29 +1641,40 @@ COMMENT ON CONSTRAINT role__parameters_are_an_object ON role IS
 COMMENT ON CONSTRAINT role__output_schema_is_a_schema ON role IS
   'A JSON Schema is an object, true or false; null means that any answer will do.';
 
-COMMENT ON CONSTRAINT role__expires_at_is_a_date ON role IS
-  'Take an instant between the years 1970 and 9999, or null for never.';
+COMMENT ON CONSTRAINT role__expires_at_is_a_date ON role IS 'Take a date from 1970 to 9999, or null for never.';
 
 COMMENT ON CONSTRAINT role_version_role_id_fkey ON role_version IS
   'Make the role first, or take the id of one there is, from role.';
 COMMENT ON CONSTRAINT role_version__role_number ON role_version IS
   'Take the next number: SELECT max(number) + 1 FROM role_version WHERE role_id = ….';
 COMMENT ON CONSTRAINT role_version__number_counts_from_one ON role_version IS
-  'Take the next number: SELECT max(number) + 1 FROM role_version WHERE role_id = ….';
+  'Take the next number: one more than the highest of its role.';
 COMMENT ON CONSTRAINT role_version__status ON role_version IS
-  'A version of a role is draft, proposed, published, rejected or archived.';
+  'A version is draft, proposed, publishing, published, rejected or archived.';
 COMMENT ON CONSTRAINT role_version__published_when_dated ON role_version IS
-  'Set published_at to now() together with the status published, and leave it null before.';
+  'Leave published_at to the server that publishes: set the status to publishing.';
 COMMENT ON CONSTRAINT role_version__rejected_when_decided ON role_version IS
-  'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+  'To reject a proposal, set rejected_at = now() with the status.';
+COMMENT ON CONSTRAINT role_version__publishing_is_requested ON role_version IS
+  'Set the status of a draft or a proposal to publishing, and leave the columns requested_… to the database.';
+COMMENT ON CONSTRAINT role_version__problems_are_a_list ON role_version IS
+  'Leave problems to the server, which lists there what keeps the version from being published.';
 COMMENT ON CONSTRAINT role_version__content_is_of_a_role ON role_version IS
-  'Begin with what a role is, SELECT role_content(role) FROM role WHERE name = …, and change values of it.';
+  'A content has name, description, base_prompt, tools, needs_tools, model, parameters and output_schema, each as in role: '
+  'begin with SELECT role_content(role) FROM role.';
 
 COMMENT ON CONSTRAINT orchestration__name ON orchestration IS
   'Take another name, or edit the orchestration that has this one: SELECT * FROM orchestration WHERE name = ….';
 COMMENT ON CONSTRAINT orchestration__name_is_a_name ON orchestration IS
   'A name begins with a letter and has up to 100 letters, digits, spaces, dots, underscores and hyphens.';
 COMMENT ON CONSTRAINT orchestration__tags_are_named ON orchestration IS 'Leave out the tags that are null or empty.';
+COMMENT ON CONSTRAINT orchestration__canary_is_whole ON orchestration IS
+  'Set canary_version_id and canary_percent together, or both to null.';
+COMMENT ON CONSTRAINT orchestration__canary_percent ON orchestration IS 'Take 0 to 100 percent of the starts.';
+COMMENT ON CONSTRAINT orchestration__canary_is_beside_the_active ON orchestration IS
+  'A canary stands beside an active version, and is another one.';
+COMMENT ON CONSTRAINT orchestration__canary_version_id ON orchestration IS
+  'Take the id of one of its published versions, from orchestration_version, or null for none.';
 COMMENT ON CONSTRAINT orchestration__active_version_id ON orchestration IS
   'Take the id of one of its published versions, from orchestration_version, or null for none.';
 
@@ -1680,6 +1736,8 @@ COMMENT ON CONSTRAINT orchestration_step__slot_fits_parent ON orchestration_step
 COMMENT ON CONSTRAINT orchestration_step__name_is_free ON orchestration_step IS
   'Take another name: templates give this one a meaning of its own.';
 COMMENT ON CONSTRAINT orchestration_step__order ON orchestration_step IS 'Count from 0.';
+COMMENT ON CONSTRAINT orchestration_version__expires_at_is_a_date ON orchestration_version IS
+  'Take a date from 1970 to 9999, or null for never.';
 COMMENT ON CONSTRAINT orchestration_step__kind ON orchestration_step IS
   'A kind is agent, llm, tool, code, transform, wait, approval, webhook, orchestration, branch, loop, map, group, fail or '
   'stop.';
@@ -1758,7 +1816,7 @@ $$;
 
 -- Give a table the triggers. Their names make them come last before the row is written, and at the end of a transaction
 -- before Postgres's own.
-CREATE FUNCTION hint_triggers(relation regclass) RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION hint_triggers(relation regclass, with_keys boolean DEFAULT true) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   keys_at_end CONSTANT text := hint_keys(relation, true);
   uses        CONSTANT text := hint_uses(relation);
@@ -1767,7 +1825,8 @@ BEGIN
     CREATE FUNCTION %2$I() RETURNS trigger LANGUAGE plpgsql AS %3$L;
     CREATE TRIGGER %2$I BEFORE INSERT OR UPDATE ON %1$s FOR EACH ROW EXECUTE FUNCTION %2$I();
   $sql$, relation, relation || '__with_hints',
-    'BEGIN ' || concat(hint_nulls(relation), hint_checks(relation), hint_keys(relation, false)) || 'RETURN NEW; END');
+    'BEGIN ' || concat(hint_nulls(relation), hint_checks(relation),
+      CASE WHEN with_keys THEN hint_keys(relation, false) END) || 'RETURN NEW; END');
   IF keys_at_end IS NOT NULL THEN
     EXECUTE format($sql$
       CREATE FUNCTION %2$I() RETURNS trigger LANGUAGE plpgsql AS %3$L;
@@ -1786,7 +1845,9 @@ BEGIN
 END $$;
 
 SELECT hint_triggers(edited)
-FROM unnest('{role, role_version, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
+FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
+-- A key takes a lock until the end of the transaction, and each edit of many roles writes versions as well.
+SELECT hint_triggers('role_version', with_keys => false);
 
 
 -- Database roles ------------------------------------------------------------------------------------------------------
@@ -1893,14 +1954,14 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
-    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE',
-      'role, role_version, orchestration, orchestration_version, orchestration_step'),
+    -- Whoever takes an expiry away is a person.
+    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, role_version, orchestration, orchestration_version, orchestration_step'),
     ('rolecall_agent', 'UPDATE (name, description, base_prompt, tools, needs_tools, model, parameters, output_schema, '
       'is_active)', 'TABLE', 'role'),
-    ('rolecall_agent', 'UPDATE (status, content, message, decided_by, published_at, rejected_at, rejection)', 'TABLE',
-      'role_version'),
-    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id, canary_version_id, '
-      'canary_percent)', 'TABLE', 'orchestration'),
+    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id, canary_version_id, canary_percent)',
+      'TABLE', 'orchestration'),
+    ('rolecall_agent', 'UPDATE (status, content, message, decided_by, published_at, rejected_at, rejection, problems)',
+      'TABLE', 'role_version'),
     ('rolecall_agent', 'UPDATE (status, document, message, digest, max_step_runs, major, decided_by, published_at, '
       'rejected_at, rejection, problems, effects, closure)', 'TABLE', 'orchestration_version'),
     ('rolecall_agent', 'UPDATE (role_id)', 'TABLE', 'orchestration_step'),
