@@ -14,12 +14,13 @@ Scope = Literal[
     "executions.read",
     "executions.run",
     "tokens.manage",
+    "admin",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 Kind = Literal["human", "agent", "service"]
 
 # What an agent writes may come from whoever talks to it, so it never hands out rights.
-NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"tokens.manage"})
+NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"tokens.manage", "admin"})
 
 
 def may_hold(kind: Kind, scopes: Collection[str]) -> tuple[Scope, ...]:

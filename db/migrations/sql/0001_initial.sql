@@ -998,7 +998,8 @@ CREATE TABLE token (
   CONSTRAINT token__hash_has_32_bytes CHECK (octet_length(hash) = 32),
   CONSTRAINT token__kind CHECK (kind IN ('human', 'agent', 'service')),
   CONSTRAINT token__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL),
-  CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes))
+  CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes)),
+  CONSTRAINT token__agents_are_no_admins CHECK (kind <> 'agent' OR 'admin' <> ALL (scopes))
 );
 COMMENT ON TABLE token IS 'Who may call: found by prefix, compared by hash. The secret itself is never stored.';
 
