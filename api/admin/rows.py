@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
-from piccolo.columns import JSON, Column, Text, Varchar
+from piccolo.columns import JSON, Bytea, Column, Text, Varchar
+from piccolo.utils.pydantic import create_pydantic_model
 from piccolo_api.crud.endpoints import CustomJSONResponse, OrderBy, PiccoloCRUD
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Receive, Scope, Send
@@ -18,6 +21,7 @@ from services.caller import Caller
 from services.errors import Invalid, NotFound
 
 _PAGE_SIZE = 50
+_VISIBLE = "__visible_fields"
 
 
 class Rows(PiccoloCRUD):
@@ -30,12 +34,25 @@ class Rows(PiccoloCRUD):
     def __init__(self, page: Page) -> None:
         super().__init__(page.table, read_only=page.writes is None, page_size=_PAGE_SIZE, schema_extra=_extra(page))
         self._page = page
+        self._columns = {it._meta.name: it for it in page.table._meta.columns if not _is_hidden(it)}
         self._edited = {column._meta.name: column for column in page.edited}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         for needed in self._page.reads:
             scope["user"].caller.require(needed)
-        await super().__call__(scope, receive, send)
+        asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = [(name, value) for name, value in asked if name != _VISIBLE] + [(_VISIBLE, ",".join(self._columns))]
+        await super().__call__({**scope, "query_string": urlencode(query).encode()}, receive, send)
+
+    @property
+    def pydantic_model(self) -> type[BaseModel]:
+        """What the forms are made of."""
+        hidden = [column for column in self.table._meta.columns if _is_hidden(column)]
+        return create_pydantic_model(
+            self.table,
+            exclude_columns=(self.table._meta.primary_key, *hidden),
+            json_schema_extra={"extra": self.schema_extra},
+        )
 
     async def get_all(self, request: Request, params: dict[str, Any] | None = None) -> Response:
         """Rows by filter, order and page.
@@ -139,10 +156,9 @@ class Rows(PiccoloCRUD):
 
     def _read(self, data: Any) -> dict[str, Any]:
         """The values of a form by their columns."""
-        columns = {column._meta.name: column for column in self.table._meta.columns if not column._meta.secret}
-        if not isinstance(data, dict) or data.keys() - columns.keys():
-            raise Invalid(f"send an object of columns of {self._page.name}: {', '.join(columns)}")
-        given = {name: _emptied(columns[name], value) for name, value in self._clean_data(data).items()}
+        if not isinstance(data, dict) or data.keys() - self._columns.keys():
+            raise Invalid(f"send an object of columns of {self._page.name}: {', '.join(self._columns)}")
+        given = {name: _emptied(self._columns[name], value) for name, value in self._clean_data(data).items()}
         read = self.pydantic_model_optional(**given)
         return {name: getattr(read, name) for name in data}
 
@@ -165,7 +181,7 @@ def _extra(page: Page) -> dict[str, Any]:
     """What Piccolo Admin is told of the page besides its columns."""
     key = page.table._meta.primary_key
     link = page.link or key
-    columns = page.shown or [column for column in page.table._meta.columns if not column._meta.secret]
+    columns = page.shown or [column for column in page.table._meta.columns if not _is_hidden(column)]
     # The key is shown only where it is the link.
     names = tuple(column._meta.name for column in columns if column is not key or link is key)
     orders = [*(OrderBy(it, ascending=False) for it in page.falling), *(OrderBy(it) for it in page.rising)]
@@ -178,6 +194,11 @@ def _extra(page: Page) -> dict[str, Any]:
         "order_by": tuple(order.to_dict() for order in orders),
         "time_resolution": {},
     }
+
+
+def _is_hidden(column: Column) -> bool:
+    """Whether a column is not for people: a secret, or bytes."""
+    return column._meta.secret or isinstance(column, Bytea)
 
 
 def _emptied(column: Column, value: Any) -> Any:

@@ -78,6 +78,8 @@ _ORCHESTRATIONS = (
             _Orchestration.tags,
             _Orchestration.is_active,
             _Orchestration.active_version_id,
+            _Orchestration.canary_version_id,
+            _Orchestration.canary_percent,
         ),
         made_by="orchestration.draft makes an orchestration with its first version",
         shown=(
@@ -96,13 +98,21 @@ _ORCHESTRATIONS = (
         group="Definitions",
         reads=("orchestrations.read",),
         writes="orchestrations.write",
-        edited=(_Version.status, _Version.document, _Version.message, _Version.rejection),
+        edited=(
+            _Version.status,
+            _Version.document,
+            _Version.message,
+            _Version.rejection,
+            _Version.activates,
+            _Version.allows_breaking,
+        ),
         made_by="the form Draft makes a version to edit",
         shown=(
             _Version.id,
             _Version.orchestration_id,
             _Version.number,
             _Version.status,
+            _Version.problems,
             _Version.message,
             _Version.created_by,
             _Version.created_at,
@@ -142,7 +152,11 @@ _EXECUTIONS = (
     Page(table=tables.Worker, group="Executions", reads=("executions.read",), rising=(tables.Worker.name,)),
 )
 
-# Nobody sees the token of somebody who may do more; `token.list` shows each what is theirs to see.
-_ACCESS = (Page(table=_Token, group="Access", reads=SCOPES, link=_Token.name, rising=(_Token.name,)),)
+# Nobody sees the token of somebody who may do more, or all that others have done; `token.list` shows each what is
+# theirs to see.
+_ACCESS = (
+    Page(table=_Token, group="Access", reads=SCOPES, link=_Token.name, rising=(_Token.name,)),
+    Page(table=tables.Audit, group="Access", reads=SCOPES, falling=(tables.Audit.seq,)),
+)
 
 PAGES = (*_ROLES, *_ORCHESTRATIONS, *_EXECUTIONS, *_ACCESS)

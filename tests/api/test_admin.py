@@ -163,7 +163,7 @@ async def test_a_cookie_counts_in_requests_of_our_own_pages(api: Api) -> None:
 async def test_a_page_shows_its_table(admin: Admin, workflow: Workflow, page: Any) -> None:
     root = f"/api/tables/{page.name}"
 
-    rows = await admin.rows(page.name)
+    rows = await admin.rows(page.name, __page_size="1000")
     schema = await admin.found(f"{root}/schema/")
     extra = schema["extra"]
 
@@ -171,18 +171,19 @@ async def test_a_page_shows_its_table(admin: Admin, workflow: Workflow, page: An
         column._meta.name for column in page.table._meta.columns
     }
     assert (await admin.found(f"{root}/count/"))["count"] == len(rows)
-    assert isinstance(await admin.found(f"{root}/ids/"), dict)
+    assert isinstance(await admin.found(f"{root}/ids/?search=a&limit=5"), dict)
     assert (await admin.ask("GET", f"{root}/new/")).status == (405 if page.writes is None else 200)
     order = ",".join(f"{'' if it['ascending'] else '-'}{it['column']}" for it in extra["order_by"])
-    assert len(await admin.rows(page.name, __order=order, __readable="true")) == len(rows)
+    assert len(await admin.rows(page.name, __order=order, __readable="true", __page_size="1000")) == len(rows)
 
 
 async def test_no_secret_is_shown(admin: Admin) -> None:
-    rows = await admin.rows("token")
+    rows = [*await admin.rows("token"), *await admin.rows("token", __visible_fields="id,hash", __order="hash")]
     filtered = await admin.ask("GET", "/api/tables/token/?hash=00")
 
     assert rows
-    assert {row["hash"] for row in rows} == {None}
+    assert not [row for row in rows if "hash" in row]
+    assert "hash" not in (await admin.found("/api/tables/token/schema/"))["properties"]
     assert filtered.status == 400
     assert (await admin.ask("GET", "/api/tables/session/")).status == 404
 
@@ -301,6 +302,8 @@ REFUSED = [
         "digest is written by the server",
     ),
     ("PATCH", "orchestration_version/{draft}", {"number": 7}, 400, "number is written by the server"),
+    ("PATCH", "orchestration_version/{draft}", {"status": "published"}, 409, "publishing"),
+    ("PATCH", "orchestration_version/{draft}", {"problems": "[1]"}, 400, "problems is written by the server"),
     ("PATCH", "orchestration_version/{draft}", {"created_at": "2020-01-01T00:00:00Z"}, 400, "created_at is written by"),
     ("POST", "orchestration_version", {"number": 7}, 400, "the form Draft makes a version"),
     ("POST", "orchestration", {"name": "x"}, 400, "orchestration.draft makes an orchestration"),
@@ -353,6 +356,41 @@ async def test_a_body_that_nobody_typed_is_refused(admin: Admin, workflow: Workf
     reply = await admin.ask("PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"name": "x" * 2**20})
 
     assert (reply.status, reply.body) == (413, "send 1048576 bytes at most")
+
+
+async def test_what_is_written_is_put_down_to_who_has_come_in(api: Api, admin: Admin, workflow: Workflow) -> None:
+    before = await api.runtime.database.pool.fetchval("SELECT max(seq) FROM audit")
+
+    await admin.ask("PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"max_retries": 1})
+    await admin.ask("POST", "/api/forms/draft/", {"orchestration": workflow.name})
+
+    query = "SELECT DISTINCT actor, channel, noun FROM audit WHERE seq > $1 ORDER BY noun"
+    assert [tuple(row) for row in await api.runtime.database.pool.fetch(query, before)] == [
+        ("tester", "admin", "orchestration_step"),
+        ("tester", "admin", "orchestration_version"),
+    ]
+
+
+async def test_a_version_is_published_by_its_row(admin: Admin, workflow: Workflow) -> None:
+    place = f"/api/tables/orchestration_version/{workflow.draft}/"
+
+    async def answered() -> Any:
+        asked = await admin.ask("PATCH", place, {"status": "publishing"})
+        assert asked.status == 200, asked.body
+        while (row := await admin.found(place))["status"] == "publishing":
+            pass
+        return row
+
+    await admin.ask(
+        "PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"input_mapping": '"<<nothing.at.all>>"'}
+    )
+    refused = await answered()
+    await admin.ask("PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"input_mapping": '{"text": "after"}'})
+    published = await answered()
+
+    assert (refused["status"], published["status"]) == ("draft", "published")
+    assert "inputMapping" in msgspec.json.decode(refused["problems"])[0]["message"]
+    assert (published["problems"], published["decided_by"]) == ("[]", "tester")
 
 
 async def test_the_forms_draft_publish_run_and_cancel(api: Api, admin: Admin, workflow: Workflow) -> None:
