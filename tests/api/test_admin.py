@@ -252,10 +252,16 @@ async def test_a_role_is_added_edited_and_deleted(admin: Admin) -> None:
 
 
 REFUSED = [
-    ("PATCH", "orchestration_step/{step}", {"max_retries": 99}, 400, "orchestration_step__max_retries"),
+    (
+        "PATCH",
+        "orchestration_step/{step}",
+        {"max_retries": 99},
+        400,
+        "orchestration_step__max_retries (Retry 0 to 19 times.)",
+    ),
     ("PATCH", "orchestration_step/{step}", {"name": "input"}, 400, "orchestration_step__name_is_free"),
     ("PATCH", "orchestration_step/{step}", {"name": ""}, 400, "orchestration_step__name_is_free"),
-    ("PATCH", "orchestration_step/{step}", {"name": None}, 400, "null value in column"),
+    ("PATCH", "orchestration_step/{step}", {"name": None}, 400, "cannot be null (Give it a value.)"),
     ("PATCH", "orchestration_step/{step}", {"slot": "nowhere"}, 400, "orchestration_step__slot"),
     ("PATCH", "orchestration_step/{step}", {"config": "[]"}, 400, "orchestration_step__config_is_an_object"),
     ("PATCH", "orchestration_step/{step}", {"config": "{broken"}, 400, "config"),
@@ -263,15 +269,27 @@ REFUSED = [
     ("PATCH", "orchestration_step/{step}", {"max_retries": 10**12}, 400, "a value cannot be stored"),
     ("PATCH", "orchestration_step/{step}", {"name": "a\0b"}, 400, "a value cannot be stored"),
     ("PATCH", "orchestration_step/{step}", {"name": "x" * 101}, 400, "name"),
-    ("PATCH", "orchestration_step/{step}", {"role_id": "{id}"}, 409, "orchestration_step_role_id_fkey"),
+    (
+        "PATCH",
+        "orchestration_step/{step}",
+        {"role_id": "{id}"},
+        409,
+        "is of no row of role (A step takes the id of a role there is",
+    ),
     # Seen at commit.
-    ("PATCH", "orchestration_step/{step}", {"version_id": "{id}"}, 409, "orchestration_step_version_id_fkey"),
+    (
+        "PATCH",
+        "orchestration_step/{step}",
+        {"version_id": "{id}"},
+        409,
+        "is of no row of orchestration_version (Take the id of a draft",
+    ),
     (
         "PATCH",
         "orchestration_step/{step}",
         {"parent_id": "{published_step}", "slot": "body"},
         409,
-        "parent_of_same_version",
+        "(The parent is a step of the same version",
     ),
     (
         "PATCH",
@@ -312,7 +330,7 @@ REFUSED = [
     ("PATCH", "orchestration/{id}", {"tags": [""]}, 400, "orchestration__tags_are_named"),
     ("PATCH", "orchestration/nothing", {}, 404, "there is no orchestration 'nothing'"),
     ("PATCH", "orchestration/{step}", {}, 404, "there is no orchestration"),
-    ("POST", "role", {"name": "No prompt"}, 400, "null value in column"),
+    ("POST", "role", {"name": "No prompt"}, 400, "cannot be null (Give it a value.)"),
     ("GET", "orchestration_step/?order=many", None, 400, "order"),
     ("GET", "orchestration_step/?nothing=1", None, 400, "nothing"),
     ("GET", "orchestration_step/?__order=nothing", None, 400, "nothing"),
