@@ -11,10 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from api.admin.events import Events
 from api.admin.forms import FORMS
 from api.admin.refusals import KNOWN, refused
 from api.admin.rows import Rows
 from api.admin.tables import PAGES
+from db.tables import Journal
 
 _TITLE = "Rolecall"
 _SHELL = {
@@ -42,7 +44,8 @@ def made() -> ASGIApp:
     # Who comes in was asked at the door.
     inside.app = api = _api(inside.app.app)  # type: ignore[attr-defined]
     for page in PAGES:
-        api.mount(f"/tables/{page.name}", Rows(page))
+        rows = Events(page) if page.table is Journal else Rows(page)
+        api.mount(f"/tables/{page.name}", rows)
     _keep(public.app, _SHOWN_PUBLIC)  # type: ignore[arg-type]
     _keep(router, _SHOWN)
     for name, (content, media_type) in _SHELL.items():

@@ -3,6 +3,8 @@
 from json import JSONDecodeError
 
 import asyncpg
+from piccolo_api.crud.endpoints import ParamException
+from piccolo_api.crud.exceptions import MalformedQuery
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -20,6 +22,8 @@ KNOWN = (
     RecursionError,
     UnicodeDecodeError,
     ValidationError,
+    ParamException,
+    MalformedQuery,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
@@ -49,6 +53,8 @@ def _known(error: Exception) -> tuple[int, str, dict[str, str]] | None:
     match error:
         case JSONDecodeError() | RecursionError() | UnicodeDecodeError():
             return 400, f"send JSON: {error}", {}
+        case ParamException() | MalformedQuery():
+            return 400, str(error), {}
         case ValidationError():
             problems = (f"{'.'.join(map(str, it['loc']))}: {it['msg']}" for it in error.errors())
             return 400, "; ".join(problems), {}

@@ -21,6 +21,7 @@ from services.caller import Caller
 from services.errors import Invalid, NotFound
 
 _PAGE_SIZE = 50
+_MAX_COUNTED = 10_000
 _VISIBLE = "__visible_fields"
 
 
@@ -53,6 +54,17 @@ class Rows(PiccoloCRUD):
             exclude_columns=(self.table._meta.primary_key, *hidden),
             json_schema_extra={"extra": self.schema_extra},
         )
+
+    async def get_count(self, request: Request) -> Response:
+        """How many rows there are, up to a number that nobody pages through: all of a large table take long to count.
+
+        Raises:
+            ParamException, MalformedQuery: they are asked for in no way that there is.
+        """
+        asked = self._split_params(self._parse_params(request.query_params))
+        query = self.table.select(self.table._meta.primary_key).limit(_MAX_COUNTED)
+        found = await self._apply_filters(query, asked)
+        return JSONResponse({"count": len(found), "page_size": self.page_size})
 
     async def get_all(self, request: Request, params: dict[str, Any] | None = None) -> Response:
         """Rows by filter, order and page.
@@ -182,8 +194,10 @@ def _extra(page: Page) -> dict[str, Any]:
     key = page.table._meta.primary_key
     link = page.link or key
     columns = page.shown or [column for column in page.table._meta.columns if not _is_hidden(column)]
-    # The key is shown only where it is the link.
-    names = tuple(column._meta.name for column in columns if column is not key or link is key)
+    # The key is shown only where it is the link, or no key by itself.
+    names = tuple(
+        it._meta.name for it in columns if it is not key or link is key or any(key is it for it in page.falling[:-1])
+    )
     orders = [*(OrderBy(it, ascending=False) for it in page.falling), *(OrderBy(it) for it in page.rising)]
     return {
         "visible_column_names": names,

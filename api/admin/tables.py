@@ -36,7 +36,7 @@ class Page:
 
 _Role, _Orchestration = tables.Role, tables.Orchestration
 _Version, _Step = tables.OrchestrationVersion, tables.OrchestrationStep
-_Execution, _Token = tables.Execution, tables.Token
+_Execution, _Journal, _Token = tables.Execution, tables.Journal, tables.Token
 
 _ROLES = (
     Page(
@@ -147,6 +147,13 @@ _EXECUTIONS = (
             _Execution.parent_execution_id,
         ),
         falling=(_Execution.id,),
+    ),
+    Page(
+        table=_Journal,
+        group="Executions",
+        reads=("executions.read",),
+        link=_Journal.seq,
+        falling=(_Journal.execution_id, _Journal.seq),
     ),
     Page(table=tables.Inbox, group="Executions", reads=("executions.read",), falling=(tables.Inbox.id,)),
     Page(table=tables.Worker, group="Executions", reads=("executions.read",), rising=(tables.Worker.name,)),

@@ -335,6 +335,11 @@ REFUSED = [
     ("GET", "orchestration_step/?nothing=1", None, 400, "nothing"),
     ("GET", "orchestration_step/?__order=nothing", None, 400, "nothing"),
     ("GET", "orchestration_step/?__page_size=100000", None, 403, "page size"),
+    ("GET", "orchestration_step/count/?nothing=1", None, 400, "nothing"),
+    ("GET", "orchestration_step/count/?__visible_fields=nothing", None, 200, "count"),
+    ("GET", "journal/{step}:1", None, 404, "there is no event"),
+    ("GET", "journal/{step}", None, 404, "there is no event"),
+    ("GET", "journal/?nothing=1", None, 400, "nothing"),
     ("GET", "orchestration_step/ids/?limit=many", None, 400, "limit"),
     ("GET", "orchestration_step/ids/?limit=-1", None, 400, "LIMIT"),
     ("GET", "orchestration_step/?__page=999999999999999999999", None, 400, "stored"),
@@ -387,6 +392,18 @@ async def test_what_is_written_is_put_down_to_who_has_come_in(api: Api, admin: A
         ("tester", "admin", "orchestration_step"),
         ("tester", "admin", "orchestration_version"),
     ]
+
+
+async def test_each_event_of_the_journal_has_a_page(api: Api, admin: Admin, workflow: Workflow) -> None:
+    started = (await api.call("execution.start", {"orchestration": workflow.name})).data
+    await api.finished(started["id"])
+
+    rows = await admin.rows("journal", execution_id=started["id"], __order="seq")
+    shown = await admin.found(f"/api/tables/journal/{rows[-1]['id']}/")
+
+    assert [row["id"] for row in rows] == [f"{started['id']}:{number}" for number in range(1, len(rows) + 1)]
+    assert (shown["seq"], shown["kind"]) == (len(rows), "execution_completed")
+    assert {"execution_id", "seq", "payload"} <= (await admin.found("/api/tables/journal/schema/"))["properties"].keys()
 
 
 async def test_a_version_is_published_by_its_row(admin: Admin, workflow: Workflow) -> None:
