@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
-Channel = Literal["rpc", "meta", "cli", "admin"]
+Channel = Literal["rpc", "meta", "cli", "admin", "sql"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import CannotOpen, Database, shown
-from services import background, connections, credentials, expiry, orchestrations, plans, retention, row_requests
+from services import (
+    background,
+    connections,
+    credentials,
+    executions,
+    expiry,
+    orchestrations,
+    plans,
+    retention,
+    row_requests,
+)
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -78,7 +88,9 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)
         connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
-        requests = RowRequests({"publication": orchestrations.publication_requests()})
+        requests = RowRequests(
+            {"publication": orchestrations.publication_requests(), "start": executions.start_requests()}
+        )
         notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")

@@ -18,21 +18,27 @@ from tests.db.attacks import (
     EDIT_SPARE,
     EDIT_STEP,
     KEYED,
+    MARK,
     MONTH,
     PROPOSE,
     PUBLISHED,
     REJECT,
+    REQUEST,
     SECOND,
     START,
 )
 
 CHECK, STATE, UNIQUE, FOREIGN, NULL, RIGHT = "23514", "55000", "23505", "23503", "23502", "42501"
 BY_WORKERS, JOURNALED = "execution__is_run_by_workers", "journal__is_written_by_workers"
-FOUND_OUT = "orchestration_version__found_out_by_a_server"
 BY_A_SERVER = "orchestration_version__published_by_a_server"
+FOUND_OUT = "orchestration_version__is_written_by_a_server"
 READ_ONLY = "orchestration_version__is_read_only"
 STEP_READ_ONLY = "orchestration_step__is_read_only"
 NEW_STEP = 'INSERT INTO orchestration_step (version_id, name, "order", kind, {}) SELECT {}, {}'
+NEW_DRAFT = (
+    "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status) "
+    f"SELECT {BRIEF}, 4, document, 'anna', '{{}}' FROM orchestration_version WHERE id = {PUBLISHED}"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,12 +265,17 @@ ILLEGAL = (
         "active", STATE, "orchestration_version__active_is_published", EDIT_PUBLISHED.format("status = 'archived'")
     ),
     # What no server has checked does not run.
-    _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"), BY_A_SERVER),
     _illegal("digest", STATE, BY_A_SERVER, EDIT_DRAFT.format("status = 'published'")),
-    _illegal("digest", STATE, BY_A_SERVER, PROPOSE + EDIT_DRAFT.format("status = 'published'")),
+    _illegal("digest", STATE, BY_A_SERVER, EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", STATE, BY_A_SERVER, MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", STATE, BY_A_SERVER, PROPOSE + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", STATE, BY_A_SERVER, REQUEST + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    _illegal("digest", CHECK, "orchestration_version__begins_as_a_draft", MARK + NEW_DRAFT.format("published")),
     _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)")),
     _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format("max_step_runs = 1")),
-    _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format("effects = '[1]'")),
+    _illegal("digest", RIGHT, FOUND_OUT, EDIT_DRAFT.format("effects = '[\"none\"]'")),
+    _illegal("digest", STATE, "orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("message = 'x'")),
+    _illegal("digest", STATE, STEP_READ_ONLY, REQUEST + MARK + EDIT_STEP.format("max_retries = 1")),
     _illegal(
         "digest", STATE, BY_WORKERS, START.format("priority", DRAFT, "1"), "execution__starts_from_a_published_version"
     ),
@@ -341,10 +352,6 @@ OF_STEP = f"SELECT {{}} FROM orchestration_step WHERE name = 'Write' AND version
 OF_DRAFT = f"SELECT {{}} FROM orchestration_version WHERE id = {DRAFT}"
 POST = (
     "INSERT INTO inbox (execution_id, kind, sender) SELECT id, '{}', 'anna' FROM execution WHERE idempotency_key = '{}'"
-)
-NEW_DRAFT = (
-    "INSERT INTO orchestration_version (orchestration_id, number, document, created_by) "
-    f"SELECT {BRIEF}, 4, document, 'anna' FROM orchestration_version WHERE id = {PUBLISHED}"
 )
 
 # (what, the edit, a query, its result afterwards)
@@ -454,10 +461,10 @@ LEGAL: tuple[tuple[str, str, str, Any], ...] = (
         "SELECT count(*) FROM orchestration_version WHERE status = 'archived'",
         2,
     ),
-    ("a new draft", NEW_DRAFT, "SELECT status FROM orchestration_version WHERE number = 4", "draft"),
+    ("a new draft", NEW_DRAFT.format("draft"), "SELECT status FROM orchestration_version WHERE number = 4", "draft"),
     (
         "a new draft with its steps",
-        NEW_DRAFT + ';INSERT INTO orchestration_step (version_id, name, "order", kind) '
+        NEW_DRAFT.format("draft") + ';INSERT INTO orchestration_step (version_id, name, "order", kind) '
         "SELECT id, 'Write', 0, 'tool' FROM orchestration_version WHERE number = 4",
         "SELECT count(*) FROM orchestration_step JOIN orchestration_version AS version ON version.id = version_id "
         "WHERE number = 4",
@@ -476,6 +483,18 @@ LEGAL: tuple[tuple[str, str, str, Any], ...] = (
         PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now(), rejection = 'no', decided_by = 'anna'"),
         OF_DRAFT.format("rejection"),
         "no",
+    ),
+    (
+        "a draft asked to be published",
+        REQUEST,
+        "SELECT kind FROM row_request",
+        "publication",
+    ),
+    (
+        "a request withdrawn",
+        REQUEST + EDIT_DRAFT.format("status = 'draft'"),
+        "SELECT count(*) FROM row_request",
+        0,
     ),
     (
         "a draft deleted",

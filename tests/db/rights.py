@@ -9,7 +9,10 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(
         (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
     ),
-    **dict.fromkeys(("audit", "journal_event", "execution_priority", "migration"), READ),
+    **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
+    "execution_request": READ,
+    **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
+    **dict.fromkeys(("step_log", "failure_overview", "cost_by_role"), READ),
     "token": "SELECT(-hash)",
     "session": "SELECT(-hash)",
 }
@@ -23,14 +26,17 @@ RIGHTS: dict[str, dict[str, str]] = {
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
-        **dict.fromkeys(("role_version", "audit", "journal_event", "execution_priority", "migration"), READ),
+        **dict.fromkeys(
+            ("role_version", "audit", "journal_event", "execution_priority", "row_request", "migration"), READ
+        ),
+        "execution_request": "SELECT UPDATE DELETE",
     },
     "rolecall_agent": {
         "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
         "output_schema,is_active)",
         "orchestration": "SELECT INSERT DELETE UPDATE(name,description,tags,is_active,active_version_id)",
         "orchestration_version": "SELECT INSERT DELETE UPDATE(status,document,message,digest,max_step_runs,major,"
-        "decided_by,published_at,rejected_at,rejection)",
+        "decided_by,published_at,rejected_at,rejection,problems,effects,closure)",
         "orchestration_step": "SELECT INSERT DELETE UPDATE(role_id)",
         "role_version": READ,
         "execution": "SELECT INSERT UPDATE(id)",
@@ -39,6 +45,7 @@ RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_admin": {
         **EVERYTHING_BUT_SECRETS,
         **dict.fromkeys(("role", "orchestration", "worker"), WRITE),
+        "execution_request": "SELECT INSERT DELETE",
         **dict.fromkeys(
             (
                 "role_version",

@@ -18,6 +18,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
+CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
+    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
+$$;
+COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
+
 
 -- Roles ---------------------------------------------------------------------------------------------------------------
 
@@ -415,6 +422,7 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
 -- does. Others could leave it too, so nobody runs a version before having seen that its digest is the right one.
 CREATE FUNCTION is_publishing() RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT coalesce(current_setting('rolecall.publishing', true) = pg_current_xact_id_if_assigned()::text, false)
+    AND NOT is_by_hand()
 $$;
 
 CREATE FUNCTION orchestration_version_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -564,9 +572,6 @@ CREATE TRIGGER orchestration_version__no_truncate BEFORE TRUNCATE ON orchestrati
 CREATE TRIGGER orchestration_step__no_truncate BEFORE TRUNCATE ON orchestration_step EXECUTE FUNCTION
   refuse('orchestration_step__is_read_only', 'steps of published versions never change', 'Delete the drafts.');
 
-CREATE VIEW row_request AS
-  SELECT 'publication' AS kind, id, requested_by, requested_at FROM orchestration_version WHERE status = 'publishing';
-COMMENT ON VIEW row_request IS 'What was asked of the servers by writing a row, and is not answered yet.';
 
 
 -- What servers hear of ------------------------------------------------------------------------------------------------
@@ -1024,7 +1029,7 @@ END $$;
 
 -- Attached and not created in place: that would stop all reading and writing until whoever reads now is done.
 CREATE FUNCTION journal_add_partition(month date) RETURNS boolean LANGUAGE plpgsql
-SET lock_timeout = '2s' AS $$
+SET search_path = public, pg_temp SET lock_timeout = '2s' AS $$
 DECLARE
   name   CONSTANT text := 'journal_' || to_char(month, 'YYYY_MM');
   lowest CONSTANT uuid := first_id_at(date_trunc('month', month::timestamp) AT TIME ZONE 'UTC');
@@ -1217,6 +1222,82 @@ END $$;
 CREATE TRIGGER signal_key__is_kept BEFORE DELETE ON signal_key FOR EACH ROW EXECUTE FUNCTION signal_key_guard();
 
 
+-- Requests to start ---------------------------------------------------------------------------------------------------
+
+-- An id as servers make them (UUIDv7): it carries the time, so that ids are in the order in which they were made.
+CREATE FUNCTION uuid7() RETURNS uuid LANGUAGE sql VOLATILE AS $$
+  SELECT encode(set_bit(set_bit(overlay(uuid_send(gen_random_uuid())
+    PLACING substring(int8send(floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint) FROM 3) FROM 1 FOR 6),
+    52, 1), 53, 1), 'hex')::uuid
+$$;
+
+CREATE TABLE execution_request (
+  id              uuid PRIMARY KEY DEFAULT uuid7(),
+  orchestration   varchar(100) NOT NULL,
+  input           jsonb NOT NULL DEFAULT '{}',
+  idempotency_key varchar(200),
+  requested_by    text NOT NULL DEFAULT session_user,
+  requested_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  answered_at     timestamptz,
+  execution_id    uuid,
+  problems        jsonb NOT NULL DEFAULT '[]',
+  CONSTRAINT execution_request__key_is_not_empty CHECK (idempotency_key <> ''),
+  -- As the API takes it: a mebibyte, and 64 levels.
+  CONSTRAINT execution_request__input_is_bounded CHECK (
+    octet_length(input::text) <= 1048576 AND NOT jsonb_path_exists(input, '$.**{64}')),
+  CONSTRAINT execution_request__problems_are_a_list CHECK (jsonb_typeof(problems) = 'array'),
+  CONSTRAINT execution_request__answer_is_one CHECK (
+    (answered_at IS NULL AND execution_id IS NULL AND problems = '[]')
+    OR (answered_at IS NOT NULL AND (execution_id IS NULL) = (problems <> '[]')))
+);
+COMMENT ON TABLE execution_request IS
+  'Executions that somebody wants started from SQL (rolecall.run): a server starts each, or says in problems why it does '
+  'not. Pruned a day after its answer.';
+-- What was refused stands in nobody's way.
+CREATE UNIQUE INDEX execution_request__one_per_key ON execution_request (requested_by, idempotency_key)
+  WHERE idempotency_key IS NOT NULL AND problems = '[]';
+CREATE INDEX execution_request__open ON execution_request (requested_at) WHERE answered_at IS NULL;
+CREATE INDEX execution_request__by_answer ON execution_request (answered_at) WHERE answered_at IS NOT NULL;
+
+-- Whatever a statement says, it is the database that says who asks and when, and what the execution will be called.
+CREATE FUNCTION execution_request_ask() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.id := uuid7();
+  NEW.requested_by := session_user;
+  NEW.requested_at := clock_timestamp();
+  NEW.answered_at := NULL;
+  NEW.execution_id := NULL;
+  NEW.problems := '[]';
+  RETURN NEW;
+END $$;
+CREATE TRIGGER execution_request__is_asked BEFORE INSERT ON execution_request
+  FOR EACH ROW EXECUTE FUNCTION execution_request_ask();
+
+CREATE FUNCTION execution_request_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF OLD.answered_at IS NOT NULL OR (
+    NEW.id, NEW.orchestration, NEW.input, NEW.idempotency_key, NEW.requested_by, NEW.requested_at
+  ) IS DISTINCT FROM (
+    OLD.id, OLD.orchestration, OLD.input, OLD.idempotency_key, OLD.requested_by, OLD.requested_at
+  ) THEN
+    RAISE EXCEPTION 'request % is answered as it was made, and once', OLD.id
+      USING ERRCODE = '55000', TABLE = 'execution_request', CONSTRAINT = 'execution_request__is_answered_once',
+        HINT = 'Make another one: SELECT rolecall.run(...). To withdraw one that is not answered yet, delete it.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER execution_request__is_answered_once BEFORE UPDATE ON execution_request
+  FOR EACH ROW EXECUTE FUNCTION execution_request_guard();
+CREATE TRIGGER execution_request__is_heard_of AFTER INSERT ON execution_request
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+
+CREATE VIEW row_request AS
+  SELECT 'publication' AS kind, id, requested_by, requested_at FROM orchestration_version WHERE status = 'publishing'
+  UNION ALL
+  SELECT 'start', id, requested_by, requested_at FROM execution_request WHERE answered_at IS NULL;
+COMMENT ON VIEW row_request IS 'What was asked of the servers by writing a row, and is not answered yet.';
+
+
 -- Retention -----------------------------------------------------------------------------------------------------------
 
 -- Of its owner's rights, so that a role which may not delete anything can be granted this.
@@ -1370,7 +1451,7 @@ COMMENT ON COLUMN audit.actor IS 'Who, as the channel says (rolecall.actor), or 
 COMMENT ON COLUMN audit.channel IS 'By which way: rpc, meta, cli, admin, or sql for everything else.';
 COMMENT ON COLUMN audit.db_user IS 'As whom the session was opened; nobody can set it.';
 COMMENT ON COLUMN audit.action IS 'What was done to the row: insert, update or delete.';
-COMMENT ON COLUMN audit.noun IS 'The table.';
+COMMENT ON COLUMN audit.noun IS 'The table that the row stands in.';
 COMMENT ON COLUMN audit.subject IS 'The id of the row.';
 COMMENT ON COLUMN audit.before IS 'The row as it was, without its secrets; null when it is new.';
 COMMENT ON COLUMN audit.after IS 'The row as it is, without its secrets; null when it is gone.';
@@ -1392,7 +1473,7 @@ COMMENT ON TABLE audit_pending IS
   'What a transaction has changed, while it commits: each row becomes an entry of the audit when all else is checked.';
 COMMENT ON COLUMN audit_pending.number IS 'The order of the changes.';
 COMMENT ON COLUMN audit_pending.action IS 'What was done to the row: insert, update or delete.';
-COMMENT ON COLUMN audit_pending.noun IS 'The table.';
+COMMENT ON COLUMN audit_pending.noun IS 'The table that the row stands in.';
 COMMENT ON COLUMN audit_pending.subject IS 'The id of the row.';
 COMMENT ON COLUMN audit_pending.before IS 'The row as it was.';
 COMMENT ON COLUMN audit_pending.after IS 'The row as it is.';
@@ -1516,7 +1597,7 @@ COMMENT ON CONSTRAINT orchestration_version__orchestration_number ON orchestrati
 COMMENT ON CONSTRAINT orchestration_version__number_counts_from_one ON orchestration_version IS
   'Take the next number: SELECT max(number) + 1 FROM orchestration_version WHERE orchestration_id = ….';
 COMMENT ON CONSTRAINT orchestration_version__status ON orchestration_version IS
-  'A version is draft, proposed, published, rejected or archived.';
+  'A version is draft, proposed, publishing, published, rejected or archived.';
 COMMENT ON CONSTRAINT orchestration_version__document_is_an_object ON orchestration_version IS
   'The document is a JSON object; its steps are rows of orchestration_step.';
 COMMENT ON CONSTRAINT orchestration_version__digest_is_a_digest ON orchestration_version IS
@@ -1529,6 +1610,14 @@ COMMENT ON CONSTRAINT orchestration_version__published_is_complete ON orchestrat
   'Ask a server to publish it: it writes digest, max_step_runs and published_at together.';
 COMMENT ON CONSTRAINT orchestration_version__rejected_when_decided ON orchestration_version IS
   'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+COMMENT ON CONSTRAINT orchestration_version__publishing_is_requested ON orchestration_version IS
+  'Set the status of a draft or a proposal to publishing, and leave the columns requested_… to the database.';
+COMMENT ON CONSTRAINT orchestration_version__problems_are_a_list ON orchestration_version IS
+  'Leave problems to the server, which lists there what keeps the version from being published.';
+COMMENT ON CONSTRAINT orchestration_version__effects_are_a_list ON orchestration_version IS
+  'Leave effects to the server, which lists them when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__closure_is_an_object ON orchestration_version IS
+  'Leave closure to the server, which writes it when it publishes.';
 COMMENT ON CONSTRAINT execution_version_id_fkey ON execution IS
   'It was executed, and history is kept: switch the orchestration off instead, UPDATE orchestration SET is_active = false.';
 
@@ -1670,13 +1759,6 @@ FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::
 --   rolecall_admin     people with psql: edit roles and orchestrations, steer executions, read all but hashes of secrets
 --   rolecall_readonly  reads all but hashes of secrets
 
--- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
-CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
-  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
-    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
-$$;
-COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
-
 -- Admins are granted what these refuse: a refusal of the privilege alone would not say what to do instead.
 CREATE TRIGGER execution__is_run_by_workers BEFORE INSERT OR UPDATE OR DELETE ON execution
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('execution__is_run_by_workers',
@@ -1694,23 +1776,23 @@ CREATE TRIGGER role_version__is_written_by_hand BEFORE INSERT ON role_version
   FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('role_version__is_written_by_the_role',
     'versions are written by the database', 'Edit the role; its version is written by the database.');
 
--- Only a server writes what it has found out: what a version is, and what that can run.
-CREATE FUNCTION orchestration_version_findings_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+-- What a server finds out about a version when it publishes it is for nobody else to say, also not before.
+CREATE FUNCTION orchestration_version_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM
-    (OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
-      coalesce(OLD.closure, '{}'))
+  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM (
+    OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
+    coalesce(OLD.closure, '{}'))
   THEN
-    RAISE EXCEPTION 'what a server finds out of version % of orchestration % is not written by hand', NEW.number,
+    RAISE EXCEPTION 'what was found out about version % of orchestration % is not written by hand', NEW.number,
       NEW.orchestration_id
       USING ERRCODE = '42501', TABLE = 'orchestration_version',
-        CONSTRAINT = 'orchestration_version__found_out_by_a_server',
-        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone. Set status to publishing.';
+        CONSTRAINT = 'orchestration_version__is_written_by_a_server',
+        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone; set status to publishing.';
   END IF;
   RETURN NEW;
 END $$;
-CREATE TRIGGER orchestration_version__found_out_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
-  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_findings_guard();
+CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
+  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_finding_guard();
 
 -- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
 ALTER FUNCTION role_keep_version SECURITY DEFINER;
@@ -1746,7 +1828,7 @@ BEGIN
     BEGIN
       EXECUTE statement;
     EXCEPTION
-      WHEN insufficient_privilege THEN
+      WHEN insufficient_privilege OR undefined_object THEN
         RAISE NOTICE 'a database administrator has to run: %', statement;
       WHEN duplicate_object OR unique_violation OR internal_error THEN
         NULL;  -- another database of this cluster is made at the same time
@@ -1766,7 +1848,8 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, migration'),
+    ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, row_request, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
     ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, orchestration, orchestration_version, orchestration_step'),
@@ -1788,7 +1871,8 @@ LANGUAGE sql IMMUTABLE AS $$
       'execution, journal, inbox, worker, role_version, signal_key, audit'),
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
-    ('rolecall_admin', 'SELECT', 'TABLE', 'journal_event, execution_priority, idempotency_key, migration'),
+    ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
+    ('rolecall_admin', 'SELECT', 'TABLE', 'journal_event, execution_priority, row_request, idempotency_key, migration'),
     ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -1796,12 +1880,16 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
-      'idempotency_key, migration'),
+      'row_request, execution_request, idempotency_key, migration'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
       'TABLE', 'session')
   ) AS list (grantee, privileges, kind, names)
+  UNION ALL
+  SELECT grantee, 'SELECT', 'TABLE', '{workflow_overview, version_history, role_usage, execution_overview, waiting_for,
+    step_log, failure_overview, cost_by_role}'::text[]
+  FROM unnest('{rolecall_admin, rolecall_readonly}'::text[]) AS grantee
 $$;
 COMMENT ON FUNCTION database_rights IS 'What each database role may do with which tables and functions.';
 
@@ -1817,12 +1905,16 @@ BEGIN
     RETURN;
   END IF;
   FOR statement IN
+    SELECT 'ALTER SCHEMA rolecall OWNER TO rolecall_owner' FROM pg_namespace
+    WHERE nspname = 'rolecall' AND nspowner = current_user::regrole
+    UNION ALL
     SELECT format('ALTER TABLE %s OWNER TO rolecall_owner', oid::regclass) FROM pg_class
     WHERE relowner = current_user::regrole
       AND (oid = ANY (ours) OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = ANY (ours)))
     UNION ALL
     SELECT format('ALTER FUNCTION %s OWNER TO rolecall_owner', oid::regprocedure) FROM pg_proc
-    WHERE pronamespace = 'public'::regnamespace AND proowner = current_user::regrole AND (
+    WHERE pronamespace = to_regnamespace('rolecall') AND proowner = current_user::regrole
+      OR pronamespace = 'public'::regnamespace AND proowner = current_user::regrole AND (
       proname IN (SELECT unnest(names) FROM database_rights() WHERE kind = 'FUNCTION')
       OR oid IN (SELECT tgfoid FROM pg_trigger WHERE tgrelid = ANY (ours)))
   LOOP
@@ -1837,6 +1929,15 @@ BEGIN
   FOR statement IN
     SELECT format('GRANT %s ON %s %s TO %I', privileges, kind, array_to_string(names, ', '), grantee)
     FROM database_rights() WHERE to_regrole(grantee) IS NOT NULL
+    UNION ALL
+    SELECT format('GRANT USAGE ON SCHEMA rolecall TO %I', grantee)
+    FROM unnest('{rolecall_admin, rolecall_readonly}'::text[]) AS grantee WHERE to_regrole(grantee) IS NOT NULL
+    UNION ALL
+    -- People with psql may call all of them; those who only read, what changes nothing.
+    SELECT format('GRANT EXECUTE ON FUNCTION %s TO %I', oid::regprocedure, grantee)
+    FROM pg_proc, unnest('{rolecall_admin, rolecall_readonly}'::text[]) AS grantee
+    WHERE pronamespace = 'rolecall'::regnamespace AND to_regrole(grantee) IS NOT NULL
+      AND (grantee = 'rolecall_admin' OR provolatile <> 'v')
   LOOP
     EXECUTE statement;
   END LOOP;
@@ -1865,5 +1966,4 @@ BEGIN
     EXECUTE format('ALTER FUNCTION %s SET search_path = public, pg_temp', guard);
     EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', guard);
   END LOOP;
-  PERFORM database_roles_establish();
 END $$;
