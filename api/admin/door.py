@@ -86,7 +86,7 @@ class Door:
 
 
 def _make() -> ASGIApp:
-    # Imported when somebody comes: it takes a second and as much memory as all the rest.
+    # Imported when somebody comes: it takes a second, and ten megabytes that most processes never need.
     from api.admin import pages
 
     return pages.made()
