@@ -10,7 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.handlers import ASGIRouteHandler, HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
 
-from api import generate, session
+from api import admin, generate, session
 from api.auth import Authentication
 from api.context import context_of, within
 from api.errors import refusal
@@ -33,10 +33,11 @@ INDEX = {
     "procedures": "/docs for people, /openapi.json for programs",
     "types": "/router.ts, with a token: the type `AppRouter` of this server, its orchestrations included",
     "session": '/session; a browser that POSTs {"token": "<token>"} there needs no header',
+    "admin": "/admin, pages for people who hold the scope `admin`",
     "health": "/health",
 }
 
-PLACES = ("/", "/docs", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>")
+PLACES = ("/", "/admin", "/docs", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>")
 
 _logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ def create_app(runtime: Runtime, *, worker: Worker | None) -> Litestar:
             _openapi(),
             _router_ts(authentication),
             *session.handlers(authentication),
+            admin.mounted(authentication),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
         before_send=[give_back, session.cors(runtime.settings.allowed_origins)],

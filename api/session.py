@@ -77,18 +77,26 @@ def handlers(authentication: Authentication) -> list[HTTPRouteHandler]:
 
     @delete(PATH)
     async def sign_out(request: Request[Any, Any, Any]) -> Response[None]:
-        """The session is over, if there was one."""
-        secret = session_secret(request.headers)
-        if secret is not None:
-            if source_of(request.headers, authentication.settings.allowed_origins) != "own":
-                raise Forbidden("only this server's own pages, marked with Origin or Sec-Fetch-Site, may sign out")
-            if (holder := await sessions.holder(secret)) is not None:
-                with act_as(holder, "rpc"):
-                    await sessions.end(secret)
-        cookie = _cookie(request, "", max_age_seconds=0)
-        return Response(None, status_code=204, headers={"set-cookie": cookie, **_UNKEPT})
+        return await ended(request, authentication)
 
     return [sign_in, sign_out]
+
+
+async def ended(request: Request[Any, Any, Any], authentication: Authentication) -> Response[None]:
+    """The answer to a browser that signs out: its session is over, if there was one.
+
+    Raises:
+        Forbidden: another site asks for it, or nobody says who does.
+    """
+    secret = session_secret(request.headers)
+    if secret is not None:
+        if source_of(request.headers, authentication.settings.allowed_origins) != "own":
+            raise Forbidden("only this server's own pages, marked with Origin or Sec-Fetch-Site, may sign out")
+        if (holder := await sessions.holder(secret)) is not None:
+            with act_as(holder, "rpc"):
+                await sessions.end(secret)
+    cookie = _cookie(request, "", max_age_seconds=0)
+    return Response(None, status_code=204, headers={"set-cookie": cookie, **_UNKEPT})
 
 
 async def _read(request: Request[Any, Any, Any]) -> SignIn:

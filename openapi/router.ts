@@ -330,7 +330,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -415,7 +415,7 @@ export type ParametersInput = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -654,7 +654,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -862,7 +862,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };

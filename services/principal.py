@@ -16,13 +16,14 @@ Scope = Literal[
     "executions.run",
     "tokens.manage",
     "audit.read",
+    "admin",
 ]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 Kind = Literal["human", "agent", "service"]
 
 # What an agent writes may come from whoever talks to it, so it never hands out rights; and what it reads may go there,
 # so it does not see what people have changed.
-NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"tokens.manage", "audit.read"})
+NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"tokens.manage", "audit.read", "admin"})
 
 
 def may_hold(kind: Kind, scopes: Collection[str]) -> tuple[Scope, ...]:

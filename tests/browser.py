@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -38,12 +39,24 @@ class Page:
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
 
+    def until(self, expression: str) -> Any:
+        """What an expression comes to once it is true of the page, or of one that the page leads to."""
+        look = f"(async () => {{ await new Promise((done) => setTimeout(done, 20)); return {expression}; }})()"
+        end = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < end:
+            said = self._answer("Runtime.evaluate", expression=look, returnByValue=True, awaitPromise=True)
+            # A page that is being left answers with an error, and what is not there yet may raise one.
+            found = said.get("result", {})
+            if "exceptionDetails" not in found and (value := found.get("result", {}).get("value")):
+                return value
+        shown = self.value("document.body.innerText")
+        raise AssertionError(f"this did not come to be: {expression}; the page shows: {shown}")
+
     def send(self, method: str, **params: Any) -> Any:
         """The answer to a command; what happens meanwhile is noted."""
-        number = next(self._numbers)
-        message = {"id": number, "method": method, "params": params, "sessionId": self._session}
-        self._connection.send(json.dumps(message))
-        return self._until(lambda said: said.get("id") == number)["result"]
+        said = self._answer(method, **params)
+        assert "error" not in said, said
+        return said["result"]
 
     def loaded(self, url: str) -> None:
         """Go to a URL and wait until all of it is there."""
@@ -52,12 +65,17 @@ class Page:
         self.send("Page.navigate", url=url)
         self._until(lambda said: said.get("method") == "Page.loadEventFired")
 
+    def _answer(self, method: str, **params: Any) -> Any:
+        number = next(self._numbers)
+        message = {"id": number, "method": method, "params": params, "sessionId": self._session}
+        self._connection.send(json.dumps(message))
+        return self._until(lambda said: said.get("id") == number)
+
     def _until(self, is_it: Any) -> Any:
         while True:
             said = json.loads(self._connection.recv(timeout=PATIENCE_SECONDS))
             self._note(said)
             if is_it(said):
-                assert "error" not in said, said
                 return said
 
     def _note(self, said: Mapping[str, Any]) -> None:

@@ -15,6 +15,7 @@ from piccolo.columns import (
     Timestamptz,
     Varchar,
 )
+from piccolo.columns.readable import Readable
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
@@ -87,6 +88,10 @@ class Orchestration(Table, tablename="orchestration"):
     created_at = Timestamptz(null=False)
     updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
 
+    @classmethod
+    def get_readable(cls) -> Readable:
+        return Readable(template="%s", columns=[cls.name])
+
 
 class OrchestrationVersion(Table, tablename="orchestration_version"):
     """One state of an orchestration.
@@ -121,6 +126,10 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     closure = JSONB(null=False, default="{}", help_text="The roles and orchestrations that it was checked with.")
     expires_at = Timestamptz(null=True, default=None, help_text="From when on nothing starts from it; null for never.")
 
+    @classmethod
+    def get_readable(cls) -> Readable:
+        return Readable(template="%s, version %s", columns=[cls.orchestration_id.name, cls.number])
+
 
 class OrchestrationStep(Table, tablename="orchestration_step"):
     """A step of a version; the steps form a tree by `parent_id` and `slot`. Read-only once the version is published."""
@@ -147,3 +156,7 @@ class OrchestrationStep(Table, tablename="orchestration_step"):
     max_retries = Integer(null=False, default=0, help_text="Attempts after the first.")
     retry_delay_ms = Integer(null=False, default=1000)
     timeout_ms = Integer(null=True, default=None, help_text="Of each attempt; null for what its kind has.")
+
+    @classmethod
+    def get_readable(cls) -> Readable:
+        return Readable(template="%s", columns=[cls.name])

@@ -3,6 +3,7 @@
 from enum import StrEnum
 
 from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns.readable import Readable
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
 
@@ -34,6 +35,10 @@ class Role(Table, tablename="role"):
     created_at = Timestamptz(null=False)
     updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
     expires_at = Timestamptz(null=True, default=None, help_text="From when on nothing starts with it; null for never.")
+
+    @classmethod
+    def get_readable(cls) -> Readable:
+        return Readable(template="%s", columns=[cls.name])
 
 
 class RoleVersionStatus(StrEnum):

@@ -71,9 +71,9 @@ class Api:
         finally:
             connection.close()
 
-    async def read(self, target: str) -> Reply:
-        """The reply to a GET of what is no JSON: its body is the text."""
-        return await asyncio.to_thread(self._ask, "GET", target, None, {}, bytes.decode)
+    async def read(self, target: str, method: str = "GET", body: bytes | None = None, **headers: str) -> Reply:
+        """The reply to a request that is not answered in JSON: its body is the text."""
+        return await asyncio.to_thread(self._ask, method, target, body, headers, bytes.decode)
 
     async def post(self, procedure: str, body: bytes, *, token: str | None = None) -> Reply:
         """The reply to a POST of these bytes as JSON, with the token that holds every scope unless another is given."""

@@ -10,7 +10,7 @@ from tests.api.client import Api
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-PLACES = ["/", "/docs", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>"]
+PLACES = ["/", "/admin", "/docs", "/health", "/openapi.json", "/router.ts", "/session", "/trpc/<procedure>"]
 
 
 async def test_the_front_page_says_what_this_is_and_where_things_are(api: Api) -> None:

@@ -347,5 +347,5 @@ async def test_the_matrix_has_every_scope_and_every_way_in(cast: Cast) -> None:
     needed = {scope for _, it in router for scope in known_to(policy_of(it))}
     names = {it.name.partition(":")[0] for it in await cast.all(frozenset({"roles.read"}))}
 
-    assert needed == set(SCOPES)
+    assert needed == set(SCOPES) - {"admin"}, "that one opens pages, which tests/api/test_admin.py goes through"
     assert names >= {"nobody", *KINDS, "expired", "revoked", "malformed", "session", "OIDC"}

@@ -713,6 +713,7 @@ ATTACKS = (
     ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY['read', NULL]"),
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
     ("token__agents_read_no_audit", "UPDATE token SET kind = 'agent', scopes = '{roles.read,audit.read}'"),
+    ("token__agents_are_no_admins", "UPDATE token SET kind = 'agent', scopes = '{roles.read,admin}'"),
     ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),
     ("session__hash", NEW_SESSION.format("token_id", "00", 32, "id")),
     ("session__hash_has_32_bytes", NEW_SESSION.format("token_id", "11", 31, "id")),

@@ -14,9 +14,11 @@ _TABLE = re.compile(r"^\| scope \|.*?(?=^$)", re.DOTALL | re.MULTILINE)
 def table() -> str:
     """What each scope lets a principal call."""
     needs = [(name, policy.scopes) for name, it in router if isinstance(policy := policy_of(it), Needs)]
-    rows = [
-        f"| `{scope}` | {', '.join(f'`{name}`' for name, needed in needs if scope in needed)} |" for scope in SCOPES
-    ]
+    calls = {scope: ", ".join(f"`{name}`" for name, needed in needs if scope in needed) for scope in SCOPES}
+    calls["admin"] = (
+        "nothing by itself; it opens the [admin pages](admin-pages.md), where the other scopes count as well"
+    )
+    rows = [f"| `{scope}` | {calls[scope]} |" for scope in SCOPES]
     return "\n".join(["| scope | lets a principal call |", "|---|---|", *rows, ""])
 
 

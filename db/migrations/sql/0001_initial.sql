@@ -368,7 +368,8 @@ COMMENT ON COLUMN orchestration_version.problems IS 'What kept it from being pub
 COMMENT ON COLUMN orchestration_version.activates IS 'Whether it is to be active at once when it is published on request.';
 COMMENT ON COLUMN orchestration_version.allows_breaking IS
   'Whether it may be published on request though it breaks those who rely on what is active; then as a new major.';
-COMMENT ON COLUMN orchestration_version.requested_by IS 'Who last asked for it to be published: as the audit names them.';
+COMMENT ON COLUMN orchestration_version.requested_by IS
+  'Who last asked for it to be published: who acted (rolecall.actor), or else the database user.';
 COMMENT ON COLUMN orchestration_version.requested_from IS 'What it was when that was asked: draft or proposed.';
 COMMENT ON COLUMN orchestration_version.effects IS 'What its executions can do to the world outside, as far as it shows.';
 COMMENT ON COLUMN orchestration_version.closure IS
@@ -1424,7 +1425,8 @@ CREATE TABLE token (
   CONSTRAINT token__kind CHECK (kind IN ('human', 'agent', 'service')),
   CONSTRAINT token__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL),
   CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes)),
-  CONSTRAINT token__agents_read_no_audit CHECK (kind <> 'agent' OR 'audit.read' <> ALL (scopes))
+  CONSTRAINT token__agents_read_no_audit CHECK (kind <> 'agent' OR 'audit.read' <> ALL (scopes)),
+  CONSTRAINT token__agents_are_no_admins CHECK (kind <> 'agent' OR 'admin' <> ALL (scopes))
 );
 COMMENT ON TABLE token IS 'Who may call: found by prefix, compared by hash. The secret itself is never stored.';
 
