@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, runs, system, tokens, versions
+from api.procedures import bundles, executions, orchestrations, roles, runs, system, tokens, versions
 from api.rpc import Family, Router
 
 router = Router(
@@ -22,6 +22,8 @@ router = Router(
         validate=orchestrations.validate,
         diff=orchestrations.diff,
         schema=orchestrations.schema,
+        export=bundles.export,
+        import_=bundles.import_,
         versions=versions.versions,
         version=versions.version,
         draft=versions.draft,

@@ -300,6 +300,17 @@ async def delete(caller: Caller, *, role: str) -> Role:
     return before
 
 
+async def active() -> list[Role]:
+    """Every role that can be played, by name."""
+    return [_role(row) for row in await connections.database().fetch(f"{_SELECT} WHERE is_active ORDER BY name")]
+
+
+async def named(names: Iterable[str]) -> list[Role]:
+    """Those of these names that there are, also where they are switched off."""
+    rows = await connections.database().fetch(f"{_SELECT} WHERE name = ANY($1)", list(names))
+    return [_role(row) for row in rows]
+
+
 async def ids_by_name() -> dict[str, UUID]:
     """Every active role's id by its name: what a document may refer to."""
     rows = await tables.Role.select(tables.Role.name, tables.Role.id).where(tables.Role.is_active.eq(True))

@@ -1,99 +1,42 @@
-"""Bundles: roles and orchestrations in one file, read, checked and loaded together."""
+"""Bundles into the database: checked as a whole, then created and updated by name, all of it or nothing."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
 
-from services import catalog, connections, orchestrations, roles
+from db import tables
+from services import catalog, connections, idempotency, orchestrations, roles
+from services.bundles.missing import absent
+from services.bundles.reading import read
+from services.bundles.records import Bundle, BundleRole, Imported, Item, Loaded, Missing, Outcome
 from services.caller import Caller
-from services.definitions import yaml12
 from services.definitions.bound import max_step_runs
 from services.definitions.calls import called, name_in
 from services.definitions.catalog import Callee, Catalog
 from services.definitions.check import Checked
 from services.definitions.check import check as check_document
+from services.definitions.diff import Change, changed_fields, diff
 from services.definitions.digest import canonical, digest
-from services.definitions.document import Document, Name, Text
+from services.definitions.document import Document
 from services.definitions.language import file_schema
 from services.definitions.patch import below
 from services.definitions.read import read_document
-from services.definitions.structure import pointer, read_fields
-from services.errors import Invalid, NotFound
-from services.json import Json, JsonObject
-from services.models.selection import ModelConstraints
+from services.errors import Conflict, Invalid, NotFound
+from services.idempotency import IdempotencyKey
+from services.json import JsonObject
 from services.orchestrations import Orchestration
 from services.problem import Problem
-from services.roles import Parameters, Role, RoleChanges, ToolName
+from services.roles import Role, RoleChanges
 from services.schema import problems_of_schema
 from services.tools import registry
 
-Prompt = Annotated[str, msgspec.Meta(min_length=1, max_length=100_000)]
-
-
-class BundleRole(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """All of a role's content: what a file leaves out has its default."""
-
-    name: Name
-    base_prompt: Prompt
-    description: Text = ""
-    tools: tuple[ToolName, ...] = ()
-    needs_tools: bool = False
-    model: ModelConstraints = ModelConstraints()
-    parameters: Parameters = Parameters()
-    output_schema: Json = None
-
-
-class Bundle(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file holds, each thing by its place in it, a JSON Pointer.
-
-    `problems` are those of the file's structure; a bundle that has any can be checked further, but not loaded.
-    `role_names` are the names of all its roles, also of those that could not be read.
-    """
-
-    roles: dict[str, BundleRole] = {}
-    orchestrations: dict[str, JsonObject] = {}
-    role_names: frozenset[str] = frozenset()
-    problems: tuple[Problem, ...] = ()
-
-
-class Loaded(msgspec.Struct, frozen=True, kw_only=True):
-    """What a bundle's roles and orchestrations are now, in the order of the file."""
-
-    roles: tuple[Role, ...]
-    orchestrations: tuple[Orchestration, ...]
-
-
-def read(text: str | bytes) -> Bundle:
-    """The bundle that `text` spells in YAML or JSON; a document alone is a bundle of one orchestration.
-
-    >>> [problem.suggestion for problem in read("rolecall: 1\\nrolls: []").problems]
-    ['roles']
-
-    Raises:
-        Invalid: `text` is no YAML and no JSON.
-    """
-    raw = yaml12.read(text)
-    if not isinstance(raw, dict):
-        message = "a bundle is an object with `roles` and `orchestrations`, a document one with `name` and `steps`"
-        return Bundle(problems=(Problem(code="WRONG_VALUE", path="", message=message),))
-    if "steps" in raw:
-        return Bundle(orchestrations={"": raw})
-    problems: list[Problem] = []
-    values = read_fields(_File, raw, "", problems)
-    listed = _by_place("roles", values)
-    documents = _by_place("orchestrations", values)
-    read_roles = {place: _read_role(role, place, problems) for place, role in listed.items()}
-    _refuse_namesakes(listed, problems)
-    _refuse_namesakes(documents, problems)
-    return Bundle(
-        roles={place: role for place, role in read_roles.items() if role is not None},
-        orchestrations=documents,
-        role_names=frozenset(name for role in listed.values() if (name := _name(role)) is not None),
-        problems=tuple(problems),
-    )
+# Two loads at once would both find missing what they both create.
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('bundle.load'))"
+_SWITCHED_ON = Change(what="changed", field="isActive", before=False, after=True)
 
 
 def schema(caller: Caller) -> JsonObject:
@@ -105,69 +48,85 @@ def schema(caller: Caller) -> JsonObject:
 async def check(caller: Caller, bundle: Bundle) -> list[Problem]:
     """Every problem of a bundle, each with its place in the file; documents may name the bundle's own roles."""
     caller.require("orchestrations.read")
-    in_roles = [found for place, role in bundle.roles.items() for found in _problems_of_role(place, role)]
-    checked = await _checked(bundle)
-    in_documents = [_under(place, problem) for place, found in checked.items() for problem in found.problems]
-    return [*bundle.problems, *in_roles, *in_documents]
+    return _problems(bundle, await _checked(bundle))
 
 
-async def load(caller: Caller, bundle: Bundle, *, breaking: bool = False) -> Loaded:
+async def load(
+    caller: Caller, bundle: Bundle, *, breaking: bool = False, dry_run: bool = False, missing: Missing | None = None
+) -> Loaded:
     """Create or update everything in the bundle by name, all of it or nothing.
 
-    What is the same already is left alone, so loading a file twice makes no new version.
+    What is the same already is left alone, so loading a file twice makes no new version. What is in the bundle is
+    active then. A `dry_run` does all of it and takes it back. With `missing`, what is active and not in the bundle is
+    told as well, and is kept or switched off.
 
     Raises:
         Invalid: the bundle has problems; names all of them. Or one of its documents would break those who rely on the
             version that is active, and `breaking` does not say that it may.
     """
-    if problems := await check(caller, bundle):
-        raise Invalid("the bundle has problems", problems)
-    checked = await _checked(bundle)
-    loaded_roles: list[Role] = []
-    documents = {found.document.name: found.document for found in checked.values() if found.document is not None}
-    loaded: dict[str, Orchestration] = {}
-    async with connections.database().transaction():
-        for role in bundle.roles.values():
-            loaded_roles.append(await _load_role(caller, role))
+    caller.require("orchestrations.read")
+    async with _all_or_nothing(dry_run=dry_run):
+        checked = await _checked(bundle)
+        if problems := _problems(bundle, checked):
+            raise Invalid("the bundle has problems", problems)
+        documents = {found.document.name: found.document for found in checked.values() if found.document is not None}
+        made_roles = {role.name: await _load_role(caller, role) for role in bundle.roles.values()}
+        made: dict[str, tuple[Orchestration, Item]] = {}
         for name in _callees_first(documents):
-            loaded[name] = await _load_document(caller, documents[name], breaking=breaking)
-    return Loaded(roles=tuple(loaded_roles), orchestrations=tuple(loaded[name] for name in documents))
+            made[name] = await _load_document(caller, documents[name], breaking=breaking)
+        items = [item for _, item in made_roles.values()] + [made[name][1] for name in documents]
+        if missing is not None:
+            items += await absent(caller, made_roles, documents, switch_off=missing == "switch_off")
+    return Loaded(
+        roles=tuple(role for role, _ in made_roles.values()),
+        orchestrations=tuple(made[name][0] for name in documents),
+        items=tuple(items),
+    )
 
 
-class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The members of a bundle, before they are looked into."""
+async def import_(
+    caller: Caller,
+    *,
+    text: str,
+    breaking: bool = False,
+    dry_run: bool = False,
+    idempotency_key: IdempotencyKey | None = None,
+) -> Imported:
+    """Load the bundle that `text` spells in YAML or JSON; with `dry_run`, only say what that would do.
 
-    rolecall: Literal[1] = 1
-    roles: list[Json] = []
-    orchestrations: list[dict[str, Json]] = []
+    Raises:
+        Invalid: as `read` and `load`.
+        Forbidden: the bundle creates or changes roles or orchestrations that the caller may not.
+        Conflict: the key was used for another request.
+    """
+    caller.require("orchestrations.write")
 
+    async def make() -> Imported:
+        loaded = await load(caller, read(text), breaking=breaking, dry_run=dry_run)
+        return Imported(dry_run=dry_run, items=loaded.items)
 
-def _by_place(member: str, values: dict[str, Any]) -> dict[str, Any]:
-    return {pointer(member, index): item for index, item in enumerate(values.get(member, []))}
-
-
-def _name(item: Json) -> str | None:
-    name = item.get("name") if isinstance(item, dict) else None
-    return name if isinstance(name, str) else None
-
-
-def _read_role(raw: Json, path: str, problems: list[Problem]) -> BundleRole | None:
-    if not isinstance(raw, dict):
-        message = "a role is an object with `name` and `basePrompt`"
-        problems.append(Problem(code="WRONG_VALUE", path=path, message=message))
-        return None
-    found = len(problems)
-    values = read_fields(BundleRole, raw, path, problems)
-    return BundleRole(**values) if len(problems) == found else None
+    request = (text, breaking, dry_run)
+    return await idempotency.once(caller, idempotency_key, "orchestration.import", request, Imported, make)
 
 
-def _refuse_namesakes(items: dict[str, Json], problems: list[Problem]) -> None:
-    first: dict[str, str] = {}
-    for place, item in items.items():
-        name = _name(item)
-        if name is not None and first.setdefault(name, place) != place:
-            message = f"the name {name[:100]!r} is taken by {first[name]}"
-            problems.append(Problem(code="DUPLICATE_NAME", path=place + "/name", message=message))
+@asynccontextmanager
+async def _all_or_nothing(*, dry_run: bool) -> AsyncIterator[None]:
+    async with connections.database().transaction() as transaction:
+        await tables.Orchestration.raw(_LOCK)
+        if not dry_run:
+            yield
+            return
+        start = await transaction.savepoint()
+        yield
+        # What is only looked at when a transaction ends would never be.
+        await tables.Orchestration.raw("SET CONSTRAINTS ALL IMMEDIATE")
+        await start.rollback_to()
+
+
+def _problems(bundle: Bundle, checked: dict[str, Checked]) -> list[Problem]:
+    in_roles = [found for place, role in bundle.roles.items() for found in _problems_of_role(place, role)]
+    in_documents = [_under(place, problem) for place, found in checked.items() for problem in found.problems]
+    return [*bundle.problems, *in_roles, *in_documents]
 
 
 def _problems_of_role(path: str, role: BundleRole) -> list[Problem]:
@@ -207,23 +166,50 @@ def _under(place: str, problem: Problem) -> Problem:
     return msgspec.structs.replace(problem, path=place + problem.path, patch=below(place, problem.patch))
 
 
-async def _load_role(caller: Caller, wanted: BundleRole) -> Role:
-    changes = RoleChanges(**msgspec.structs.asdict(wanted))
+async def _load_role(caller: Caller, wanted: BundleRole) -> tuple[Role, Item]:
+    content = msgspec.structs.asdict(wanted)
     try:
         present = await roles.get(caller, role=wanted.name)
     except NotFound:
-        return await roles.create(caller, name=wanted.name, base_prompt=wanted.base_prompt, changes=changes)
-    if all(getattr(present, field) == getattr(wanted, field) for field in wanted.__struct_fields__):
-        return present
-    return await roles.update(caller, role=wanted.name, changes=changes)
+        changes = RoleChanges(**content)
+        made = await roles.create(caller, name=wanted.name, base_prompt=wanted.base_prompt, changes=changes)
+        return made, _item(made, "created")
+    before = BundleRole(**{name: getattr(present, name) for name in content})
+    changed = (*changed_fields(before, wanted), *(() if present.is_active else (_SWITCHED_ON,)))
+    if not changed:
+        return present, _item(present, "unchanged")
+    made = await roles.update(caller, role=wanted.name, changes=RoleChanges(**content, is_active=True))
+    return made, _item(made, "updated", changed)
 
 
-async def _load_document(caller: Caller, wanted: Document, *, breaking: bool) -> Orchestration:
-    document: JsonObject = msgspec.json.decode(canonical(wanted))
+async def _load_document(caller: Caller, wanted: Document, *, breaking: bool) -> tuple[Orchestration, Item]:
+    name, document = wanted.name, _whole(wanted)
     try:
-        present = await orchestrations.get(caller, orchestration=wanted.name)
+        present = await orchestrations.get(caller, orchestration=name)
     except NotFound:
-        return await orchestrations.create(caller, document=document)
-    if present.digest == digest(wanted):
-        return present
-    return await orchestrations.update(caller, orchestration=wanted.name, changes=document, breaking=breaking)
+        made = await orchestrations.create(caller, document=document)
+        return made, _item(made, "created")
+    except Conflict:  # nothing of it is active, or nobody can read what is
+        draft = await orchestrations.draft(caller, orchestration=name, document=document)
+        await orchestrations.publish(caller, orchestration=name, number=draft.number, breaking=breaking)
+        made = await orchestrations.update(caller, orchestration=name, is_active=True)
+        return made, _item(made, "updated")
+    is_same = present.digest == digest(wanted)
+    if is_same and present.is_active:
+        return present, _item(present, "unchanged")
+    changed = (*diff(present.document, wanted), *(() if present.is_active else (_SWITCHED_ON,)))
+    made = await orchestrations.update(
+        caller, orchestration=name, changes=None if is_same else document, is_active=True, breaking=breaking
+    )
+    return made, _item(made, "updated", changed)
+
+
+def _whole(document: Document) -> JsonObject:
+    """The document with every field, so that an update leaves none as it was."""
+    unsaid = msgspec.structs.replace(document, steps=(), on_failure=(), finally_=())
+    return {**msgspec.json.decode(msgspec.json.encode(unsaid)), **msgspec.json.decode(canonical(document))}
+
+
+def _item(made: Role | Orchestration, outcome: Outcome, changes: tuple[Change, ...] = ()) -> Item:
+    noun = "role" if isinstance(made, Role) else "orchestration"
+    return Item(noun=noun, name=made.name, outcome=outcome, version=made.version, changes=changes)

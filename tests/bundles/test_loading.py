@@ -33,7 +33,9 @@ async def test_loading_a_file_twice_changes_nothing(opened: Database) -> None:
     first = await bundles.load(OPERATOR, bundle)
     second = await bundles.load(OPERATOR, bundle)
 
-    assert second == first
+    assert (second.roles, second.orchestrations) == (first.roles, first.orchestrations)
+    assert {item.outcome for item in first.items} == {"created"}
+    assert {item.outcome for item in second.items} == {"unchanged"}
     assert [(role.name, role.version) for role in first.roles] == [
         ("Reader", 1),
         ("Synthesiser", 1),
@@ -48,7 +50,7 @@ async def test_what_was_loaded_loads_again_from_its_own_documents(opened: Databa
 
     again = await bundles.load(OPERATOR, bundles.read(written(first)))
 
-    assert again == first
+    assert (again.roles, again.orchestrations) == (first.roles, first.orchestrations)
 
 
 async def test_only_what_changed_gets_a_new_version(opened: Database) -> None:
