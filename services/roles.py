@@ -10,7 +10,7 @@ from asyncpg import ForeignKeyViolationError, Record, RestrictViolationError, Un
 from uuid_utils.compat import uuid7
 
 from db import tables
-from services import connections, idempotency, paging
+from services import connections, expiry, idempotency, paging
 from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
@@ -19,10 +19,14 @@ from services.json import Json
 from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
 from services.paging import Listing, Order, Page, containing, page_of, those_given
+from services.problem import Problem
 from services.schema import problems_of_schema
 from services.tools import registry
 
 ToolName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+
+
+RoleVersionStatus = Literal["draft", "proposed", "published", "rejected", "archived"]
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -33,7 +37,9 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
 
 
 class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with."""
+    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with. After
+    `expiresAt` none starts any more whose steps use it.
+    """
 
     id: UUID
     name: str
@@ -49,6 +55,7 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    expires_at: datetime | None
 
 
 class RolePage(Page[Role], frozen=True, kw_only=True, rename="camel"):
@@ -63,10 +70,23 @@ class RoleSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a role was at one of its versions; `number` is the role's `version` at that time."""
+    """What a role is or was while its `version` was this `number`, or what somebody has drafted or proposed it to be.
+
+    `createdBy` is who drafted or proposed it, and null where the role itself was edited. `decidedBy` is who published
+    or rejected it; `rejection` says why. `problems` are what keeps a draft or a proposal from being published.
+    """
 
     number: int
+    status: RoleVersionStatus
+    is_present: bool
+    message: str
+    created_by: str | None
     created_at: datetime
+    decided_by: str | None
+    published_at: datetime | None
+    rejected_at: datetime | None
+    rejection: str
+    problems: tuple[Problem, ...]
     name: str
     description: str
     base_prompt: str
@@ -94,8 +114,8 @@ class RoleContent(msgspec.Struct, frozen=True, kw_only=True):
     output_schema: Json = None
 
 
-class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What to change about a role; what is left out stays as it is."""
+class ContentChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What to change about the content of a role; what is left out stays as it is."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     description: Text | msgspec.UnsetType = msgspec.UNSET
@@ -105,6 +125,11 @@ class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     model: ModelConstraints | msgspec.UnsetType = msgspec.UNSET
     parameters: Parameters | msgspec.UnsetType = msgspec.UNSET
     output_schema: Json | msgspec.UnsetType = msgspec.UNSET
+
+
+class RoleChanges(ContentChanges, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What to change about a role; what is left out stays as it is."""
+
     is_active: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -112,7 +137,6 @@ _BY_NAME = RoleSort()
 _NO_CHANGES = RoleChanges()
 
 _ORDERS = {"name": ("name", str), "createdAt": ("created_at", datetime), "updatedAt": ("updated_at", datetime)}
-_NEWEST_FIRST = Order("number", "id", "number", int, descending=True)
 
 _COLUMNS = ", ".join(Role.__struct_fields__)
 _SELECT = f"SELECT {_COLUMNS} FROM role"  # noqa: S608 names of ours
@@ -141,10 +165,11 @@ async def create(
     async def make() -> Role:
         columns = {"id": uuid7(), "name": name, "base_prompt": base_prompt, **_columns(changes)}
         columns["created_by"] = caller.name
+        columns["expires_at"] = await expiry.of_new(caller)
         places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
         insert = f"INSERT INTO role ({', '.join(columns)}) VALUES ({places}) RETURNING {_COLUMNS}"  # noqa: S608 names of ours
         try:
-            (row,) = await connections.database().fetch(insert, *columns.values())
+            (row,) = await connections.database().write(insert, *columns.values())
         except UniqueViolationError:
             raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
         return _role(row)
@@ -190,21 +215,6 @@ async def list_(
     listing = Listing("role.list", Order(column, "id", column, type_, sort.order == "desc"), asked)
     items, next_cursor = await page_of(listing, _SELECT, those_given(asked), _role, cursor=cursor, limit=limit)
     return RolePage(items=items, next_cursor=next_cursor)
-
-
-async def versions(caller: Caller, *, role: str, cursor: str | None = None, limit: Limit = 20) -> RoleVersionPage:
-    """What a role was at each of its versions, the newest first.
-
-    Raises:
-        NotFound: there is no such role.
-        Invalid: the cursor is none of this list.
-    """
-    caller.require("roles.read")
-    asked = {"role_id = {}": await id_of(role)}
-    listing = Listing("role.versions", _NEWEST_FIRST, asked)
-    select = "SELECT id, number, created_at, content FROM role_version"
-    items, next_cursor = await page_of(listing, select, those_given(asked), _version_of, cursor=cursor, limit=limit)
-    return RoleVersionPage(items=items, next_cursor=next_cursor)
 
 
 async def get(caller: Caller, *, role: str) -> Role:
@@ -255,14 +265,14 @@ async def rollback(
     if_version: int | None = None,
     idempotency_key: IdempotencyKey | None = None,
 ) -> Role:
-    """The role with the content that it had at version `number`, or at the one before its present version: a new
-    version. Its name stays.
+    """The role with the content that it had at version `number`, or at the published one before its present version: a
+    new version. Its name stays.
 
     Raises:
         NotFound: there is no such role, or it had no such version.
         Invalid: a tool that it had then does not exist any more.
-        Conflict: it is not at version `if_version` any more, it has no earlier version, or the key was used for another
-            request.
+        Conflict: it is not at version `if_version` any more, it has no earlier version, that was never published or is
+            archived, or the key was used for another request.
     """
     caller.require("roles.write")
 
@@ -270,14 +280,26 @@ async def rollback(
         async with connections.database().transaction():
             id = await _locked(role, if_version)
             now = await _get(str(id))
-            if now.version == 1 and number is None:
-                raise Conflict("role", now.name, state="has one version", allowed="an earlier one")
-            changes = await _content_at(now, now.version - 1 if number is None else number)
+            changes = await _content_at(now, await _before(now) if number is None else number)
             await tables.Role.update({**_columns(changes)}).where(tables.Role.id == id)
             return await _get(str(id))
 
     request = (role, number, if_version)
     return await idempotency.once(caller, idempotency_key, "role.rollback", request, Role, make)
+
+
+async def promote(caller: Caller, *, role: str) -> Role:
+    """The role, which does not expire any more: somebody has looked at it.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: it is no person who asks.
+    """
+    caller.require("roles.write")
+    before = await _get(role)
+    expiry.require_person(caller, f"role {before.name!r}")
+    await tables.Role.update({tables.Role.expires_at: None}).where(tables.Role.id == before.id)
+    return await _get(str(before.id))
 
 
 async def delete(caller: Caller, *, role: str) -> Role:
@@ -301,8 +323,9 @@ async def delete(caller: Caller, *, role: str) -> Role:
 
 
 async def active() -> list[Role]:
-    """Every role that can be played, by name."""
-    return [_role(row) for row in await connections.database().fetch(f"{_SELECT} WHERE is_active ORDER BY name")]
+    """Every role that can be played and does not expire, by name."""
+    query = f"{_SELECT} WHERE is_active AND expires_at IS NULL ORDER BY name"
+    return [_role(row) for row in await connections.database().fetch(query)]
 
 
 async def named(names: Iterable[str]) -> list[Role]:
@@ -327,12 +350,20 @@ async def id_of(role: str) -> UUID:
 
 
 async def newest_versions(names: Iterable[str]) -> dict[str, UUID]:
-    """The newest version of each role of these names that there is, by its name."""
+    """The newest version of each role of these names that there is, by its name.
+
+    Raises:
+        Conflict: one of them has expired.
+    """
     rows = await connections.pool().fetch(
-        "SELECT role.name, newest.id FROM role JOIN role_version AS newest"
-        " ON newest.role_id = role.id AND newest.number = role.version WHERE role.is_active AND role.name = ANY($1)",
+        "SELECT role.name, newest.id, coalesce(expires_at <= clock_timestamp(), false) AS has_expired"
+        " FROM role JOIN role_version AS newest ON newest.role_id = role.id AND newest.number = role.version"
+        " WHERE role.is_active AND role.name = ANY($1)",
         list(names),
     )
+    for row in rows:
+        if row["has_expired"]:
+            raise expiry.expired("role", row["name"], keep="role.promote")
     return {row["name"]: row["id"] for row in rows}
 
 
@@ -366,12 +397,26 @@ async def _locked(role: str, if_version: int | None) -> UUID:
     return row["id"]
 
 
+async def _before(role: Role) -> int:
+    """The number of the published version before the present one."""
+    (row,) = await tables.RoleVersion.raw(
+        "SELECT max(number) AS number FROM role_version WHERE role_id = {} AND status = 'published' AND number < {}",
+        role.id,
+        role.version,
+    )
+    if row["number"] is None:
+        raise Conflict("role", role.name, state="has no published version before", allowed="an earlier one")
+    return row["number"]
+
+
 async def _content_at(role: Role, number: int) -> RoleChanges:
     table = tables.RoleVersion
-    version = table.select(table.content).where((table.role_id == role.id) & (table.number == number))
+    version = table.select(table.content, table.status).where((table.role_id == role.id) & (table.number == number))
     found = await version.first().output(load_json=True)
     if found is None:
         raise NotFound("version", number, hint=f"`role.versions` shows those of {role.name!r}")
+    if found["status"] != "published":
+        raise Conflict("version", number, state=f"is {found['status']}", allowed="one that is published")
     content = {name: value for name, value in found["content"].items() if name != "name"}
     return RoleChanges(
         **{
@@ -409,18 +454,12 @@ def _role(row: Record) -> Role:
         created_by=row["created_by"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
     )
 
 
 def _not_found(role: str) -> NotFound:
     return NotFound("role", role, hint="`role.list` shows those there are")
-
-
-def _version_of(row: Any) -> RoleVersion:
-    content = msgspec.json.decode(row["content"])
-    own = {**content, "number": row["number"], "created_at": row["created_at"]}
-    by_field = {field.encode_name: own[field.name] for field in msgspec.structs.fields(RoleVersion)}
-    return msgspec.convert(by_field, RoleVersion)
 
 
 def _columns(changes: RoleChanges) -> dict[str, Any]:

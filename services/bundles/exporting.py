@@ -1,9 +1,7 @@
 """The database's roles and orchestrations as a bundle, and as a text that is imported elsewhere."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Sequence
 
-from db import tables
 from services import connections, orchestrations, roles
 from services.bundles.records import BundleRole, Contents, Exported, Format
 from services.bundles.writing import text_of
@@ -19,12 +17,13 @@ _MAX_BYTES: dict[Format, int] = {"yaml": MAX_BYTES, "json": MAX_JSON_BYTES}
 
 
 async def everything(caller: Caller) -> Contents:
-    """Every active role, and every orchestration that can be started with all that it calls."""
+    """All that is active and does not expire, and what that needs."""
     caller.require("orchestrations.read")
     caller.require("roles.read")
-    async with _at_one_moment():
+    async with connections.database().snapshot():
         documents, missing = await _with_called(await _all_documents())
-        return Contents(_contents_of(await roles.active()), documents, missing)
+        found = await _roles(caller, documents.values(), (), is_all=True, with_roles=True)
+        return Contents(found, documents, missing)
 
 
 async def standing(caller: Caller, name: str, number: int | None = None) -> Contents:
@@ -39,7 +38,7 @@ async def standing(caller: Caller, name: str, number: int | None = None) -> Cont
         return Contents(None, {document.name: document})
     caller.require("orchestrations.read")
     caller.require("roles.read")
-    async with _at_one_moment():
+    async with connections.database().snapshot():
         documents, missing = await _with_called(await _named(caller, (name,), None))
         found = await _roles(caller, documents.values(), (), is_all=False, with_roles=True)
         return Contents(found, documents, missing)
@@ -56,8 +55,8 @@ async def export(
     format: Format = "yaml",
 ) -> Exported:
     """The orchestrations of these names, those that have every one of `tags`, and the roles of these names; without
-    any of them, everything that is active. What they call and, unless told otherwise, the roles of their steps come
-    with them.
+    any of them, all that is active and does not expire. What they call and, unless told otherwise, the roles of their
+    steps come with them.
 
     With `version` it is that version of the one orchestration that is named, whatever its status.
 
@@ -71,7 +70,7 @@ async def export(
     if version is not None and len(names) != 1:
         raise Invalid("a version is one of one orchestration; name that, and no other")
     is_all = not (names or tags or role_names)
-    async with _at_one_moment():
+    async with connections.database().snapshot():
         documents = await _named(caller, names, version)
         if is_all or tags:
             documents |= {name: it for name, it in (await _all_documents(tags)).items() if name not in documents}
@@ -80,14 +79,6 @@ async def export(
     text = text_of(found.values(), documents.values(), format)
     _refuse_long(text, format)
     return Exported(text=text, roles=tuple(found), orchestrations=tuple(documents), missing=missing)
-
-
-@asynccontextmanager
-async def _at_one_moment() -> AsyncIterator[None]:
-    """Inside, what is read with tables is the state of one moment, whatever others write."""
-    async with connections.database().transaction():
-        await tables.Orchestration.raw("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield
 
 
 async def _named(caller: Caller, names: Sequence[str], version: int | None) -> dict[str, Document]:

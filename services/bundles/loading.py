@@ -1,6 +1,6 @@
 """Bundles into the database: checked as a whole, then created and updated by name, all of it or nothing."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
@@ -26,6 +26,7 @@ from services.definitions.language import file_schema
 from services.definitions.patch import below
 from services.definitions.read import read_document
 from services.errors import Conflict, Invalid, NotFound
+from services.expiry import is_person
 from services.idempotency import IdempotencyKey
 from services.json import JsonObject
 from services.orchestrations import Orchestration
@@ -36,7 +37,6 @@ from services.tools import registry
 
 # Two loads at once would both find missing what they both create.
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('bundle.load'))"
-_SWITCHED_ON = Change(what="changed", field="isActive", before=False, after=True)
 
 
 def schema(caller: Caller) -> JsonObject:
@@ -175,9 +175,11 @@ async def _load_role(caller: Caller, wanted: BundleRole) -> tuple[Role, Item]:
         made = await roles.create(caller, name=wanted.name, base_prompt=wanted.base_prompt, changes=changes)
         return made, _item(made, "created")
     before = BundleRole(**{name: getattr(present, name) for name in content})
-    changed = (*changed_fields(before, wanted), *(() if present.is_active else (_SWITCHED_ON,)))
+    changed = (*changed_fields(before, wanted), *_put_to_use(caller, present))
     if not changed:
         return present, _item(present, "unchanged")
+    if present.expires_at is not None and is_person(caller):
+        await roles.promote(caller, role=wanted.name)
     made = await roles.update(caller, role=wanted.name, changes=RoleChanges(**content, is_active=True))
     return made, _item(made, "updated", changed)
 
@@ -195,13 +197,23 @@ async def _load_document(caller: Caller, wanted: Document, *, breaking: bool) ->
         made = await orchestrations.update(caller, orchestration=name, is_active=True)
         return made, _item(made, "updated")
     is_same = present.digest == digest(wanted)
-    if is_same and present.is_active:
+    changed = (*diff(present.document, wanted), *_put_to_use(caller, present))
+    if not changed:
         return present, _item(present, "unchanged")
-    changed = (*diff(present.document, wanted), *(() if present.is_active else (_SWITCHED_ON,)))
+    if is_same and present.expires_at is not None and present.version is not None and is_person(caller):
+        await orchestrations.promote(caller, orchestration=name, number=present.version)
     made = await orchestrations.update(
         caller, orchestration=name, changes=None if is_same else document, is_active=True, breaking=breaking
     )
     return made, _item(made, "updated", changed)
+
+
+def _put_to_use(caller: Caller, present: Role | Orchestration) -> Iterator[Change]:
+    """What a load changes about the use of what is there: it is active then, and kept when a person loads it."""
+    if not present.is_active:
+        yield Change(what="changed", field="isActive", before=False, after=True)
+    if present.expires_at is not None and is_person(caller):
+        yield Change(what="changed", field="expiresAt", before=present.expires_at.isoformat())
 
 
 def _whole(document: Document) -> JsonObject:

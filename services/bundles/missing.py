@@ -14,15 +14,17 @@ from services.roles import RoleChanges
 
 _ORCHESTRATIONS = (
     "SELECT name, number AS version FROM orchestration"
-    " JOIN orchestration_version AS active ON active.id = active_version_id WHERE is_active ORDER BY name"
+    " JOIN orchestration_version AS active ON active.id = active_version_id WHERE is_active"
+    " AND active.expires_at IS NULL ORDER BY name"
 )
-_ROLES = "SELECT name, version FROM role WHERE is_active ORDER BY name"
+_ROLES = "SELECT name, version FROM role WHERE is_active AND expires_at IS NULL ORDER BY name"
 
 
 async def absent(
     caller: Caller, role_names: Collection[str], documents: Mapping[str, Document], *, switch_off: bool
 ) -> list[Item]:
     """The active roles and orchestrations that are not among these; with `switch_off` they are not active any more.
+    What expires goes by itself, and is left out.
 
     Raises:
         Invalid: one that would be switched off is named by one of the documents.

@@ -11,28 +11,34 @@ from services import catalog, connections
 from services.definitions.check import check
 from services.definitions.digest import digest
 from services.definitions.document import Document, as_json
+from services.definitions.effects import Effect
 from services.definitions.rows import document_of
 from services.errors import Conflict, NotFound
 from services.listing import id_in
-from services.orchestrations.records import Orchestration, OrchestrationSummary, Version, VersionSummary
+from services.orchestrations.closure import Closure, closure_now
+from services.orchestrations.effects import effects_now
+from services.orchestrations.records import Canary, Orchestration, OrchestrationSummary, Version, VersionSummary
 from services.problem import Problem
 
 VERSIONS = (
     "SELECT version.id, orchestration.name AS orchestration, version.number, version.status,"
-    " coalesce(version.id = orchestration.active_version_id, false) AS is_active, version.major, version.digest,"
-    " version.max_step_runs, version.message, version.created_by, version.created_at, version.decided_by,"
-    " version.published_at, version.rejected_at, version.rejection"
+    " coalesce(version.id = orchestration.active_version_id, false) AS is_active,"
+    " CASE WHEN version.id = canary_version_id THEN canary_percent END AS canary_percent,"
+    " version.major, version.digest, version.max_step_runs, version.message, version.created_by, version.created_at,"
+    " version.decided_by, version.published_at, version.rejected_at, version.rejection, version.expires_at"
     " FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id"
 )
 SUMMARIES = (
     "SELECT orchestration.id, orchestration.name, description, tags, is_active, active_version_id, active.number,"
+    " active.expires_at, canary.number AS canary_number, canary_percent,"
     " orchestration.created_by, orchestration.created_at, updated_at FROM orchestration"
     " LEFT JOIN orchestration_version AS active ON active.id = active_version_id"
+    " LEFT JOIN orchestration_version AS canary ON canary.id = canary_version_id"
 )
 
 
 async def row_of(orchestration: str) -> Record:
-    """The row of the orchestration of that name or id, with the `number` of its active version.
+    """The row of the orchestration of that name or id, with the `number` of its active version and that of its canary.
 
     Raises:
         NotFound: there is none.
@@ -83,11 +89,13 @@ async def found(orchestration: str) -> Orchestration:
     if row["active_version_id"] is None:
         raise without_active_version(row["name"])
     version = await _version_row(row["active_version_id"])
+    effects, _ = _reach_of(version)
     return Orchestration(
         **msgspec.structs.asdict(summary_of(row)),
         version_id=row["active_version_id"],
         digest=version["digest"],
         max_step_runs=version["max_step_runs"],
+        effects=effects,
         document=await _document_of(version),
     )
 
@@ -111,13 +119,22 @@ async def whole(version: VersionSummary) -> Version:
     Raises:
         Conflict: somebody has written rows that no document can be read from.
     """
-    its_document = await document(version.id)
+    row = await _version_row(version.id)
+    its_document = await _document_of(row)
+    known, closure = await catalog.current(), await closure_now(version.id)
     problems: tuple[Problem, ...] = ()
-    if version.status in ("draft", "proposed"):
-        problems = check(as_json(its_document), await catalog.current()).problems
+    drift: tuple[str, ...] = ()
+    if version.status in ("published", "archived"):
+        now = closure
+        effects, closure = _reach_of(row)
+        drift = closure.drift(now)
+    else:
+        effects = await effects_now(its_document, known)
+        if version.status != "rejected":
+            problems = check(as_json(its_document), known).problems
     own = msgspec.structs.asdict(version)
     own["digest"] = version.digest or digest(its_document)
-    return Version(**own, document=its_document, problems=problems)
+    return Version(**own, document=its_document, problems=problems, effects=effects, closure=closure, drift=drift)
 
 
 async def document(version: UUID) -> Document:
@@ -130,10 +147,28 @@ async def document(version: UUID) -> Document:
     return await _document_of(await _version_row(version))
 
 
+async def published_document(version: UUID) -> Document:
+    """The document of a version that executions run, which is the one that was published.
+
+    Raises:
+        NotFound: there is no such version.
+        Conflict: it was not published, or its rows are not what was published any more.
+    """
+    row = await _version_row(version)
+    its_document = await _document_of(row)
+    found = digest(its_document)
+    if found != row["digest"]:
+        state = f"is not what a server has published: its digest is {found}, not {row['digest']}"
+        allowed = "its rows as they were; or make a draft of what it is now, and have that published"
+        raise Conflict(f"version {row['number']} of orchestration", its_document.name, state=state, allowed=allowed)
+    return its_document
+
+
 def summary_of(row: Any) -> OrchestrationSummary:
     """The summary of a row that has the `number` of the active version."""
-    values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
-    return OrchestrationSummary(**{**values, "tags": tuple(row["tags"]), "version": row["number"]})
+    own = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field not in ("version", "canary")}
+    canary = row["canary_number"] and Canary(version=row["canary_number"], percent=row["canary_percent"])
+    return OrchestrationSummary(**{**own, "tags": tuple(row["tags"]), "version": row["number"], "canary": canary})
 
 
 def summary_of_version(row: Any) -> VersionSummary:
@@ -159,6 +194,17 @@ async def _document_of(row: dict[str, Any]) -> Document:
     except (ValueError, msgspec.ValidationError) as error:
         state = f"has rows that no document can be read from ({error})"
         raise Conflict("version", row["number"], state=state, allowed="rows as documents are written to") from None
+
+
+def _reach_of(row: dict[str, Any]) -> tuple[tuple[Effect, ...], Closure]:
+    """What a version was found to reach and to lead to when it was published."""
+    try:
+        return msgspec.convert(row["effects"], tuple[Effect, ...]), msgspec.convert(row["closure"], Closure)
+    except msgspec.ValidationError as error:
+        state = f"has effects or a closure that no server has written ({error})"
+        raise Conflict(
+            "version", row["number"], state=state, allowed="what was written when it was published"
+        ) from None
 
 
 async def _version_row(version: UUID) -> dict[str, Any]:

@@ -29,12 +29,12 @@ class Standing(NamedTuple):
 
 
 async def active_documents(tags: Collection[str] = ()) -> list[Standing]:
-    """Of every orchestration that can be started, by name; those that have every one of `tags`.
+    """Of every orchestration that can be started and does not expire, by name; those that have every one of `tags`.
 
     Raises:
         Conflict: somebody has written rows that no document can be read from.
     """
-    return await _standing(f"{_VERSIONS} is_active AND tags @> {{}}", list(tags))
+    return await _standing(f"{_VERSIONS} is_active AND version.expires_at IS NULL AND tags @> {{}}", list(tags))
 
 
 async def documents_of(names: Collection[str]) -> list[Standing]:

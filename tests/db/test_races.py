@@ -12,15 +12,19 @@ import pytest
 
 from db.connection import connect
 from db.refusal import refusal_of
+from tests.db.attacks import EDIT_ROLE_DRAFT, MARK, ROLE_DRAFT
 
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
 DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
 PUBLISH = (
-    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"{MARK} UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
     f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT}"
 )
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"
 ACTIVATE = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief'"
+EDIT_ROLE = "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'"
+PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
+CANARY = f"UPDATE orchestration SET canary_version_id = {DRAFT}, canary_percent = 10 WHERE name = 'Brief'"
 ADD_STEP = f"INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({DRAFT}, 'Extra', 2, 'tool')"
 
 BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
@@ -31,9 +35,19 @@ BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
     [
         (PUBLISH, ARCHIVE, ACTIVATE, "orchestration__active_version_is_its_own"),
         (PUBLISH, ACTIVATE, ARCHIVE, "orchestration_version__active_is_published"),
+        (PUBLISH, ARCHIVE, CANARY, "orchestration__canary_is_its_own"),
+        (PUBLISH, CANARY, ARCHIVE, "orchestration_version__canary_is_published"),
         ("SELECT", PUBLISH, ADD_STEP, "orchestration_step__is_read_only"),
+        (ROLE_DRAFT, EDIT_ROLE, PUBLISH_ROLE, "role_version__is_not_outdated"),
     ],
-    ids=["activate while it is archived", "archive while it is activated", "edit while it is published"],
+    ids=[
+        "activate while it is archived",
+        "archive while it is activated",
+        "make it a canary while it is archived",
+        "archive while it is made a canary",
+        "edit while it is published",
+        "publish a draft of a role while that is edited",
+    ],
 )
 async def test_the_second_editor_waits_and_is_refused(
     editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection],
