@@ -211,5 +211,5 @@ def _said(place: JsonObject) -> str:
 
 
 def _brief(value: Json) -> str:
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value, order="sorted").decode()
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"
