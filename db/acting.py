@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal
 
-Channel = Literal["rpc", "meta", "cli", "admin"]
+Channel = Literal["rpc", "meta", "cli", "admin", "sql"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +24,12 @@ _acting: ContextVar[Acting | None] = ContextVar("acting", default=None)
 def acting() -> Acting | None:
     """Who acts in this task; None when it is the server itself."""
     return _acting.get()
+
+
+def is_agent() -> bool:
+    """Whether it is an agent that acts in this task."""
+    who = _acting.get()
+    return who is not None and who.is_agent
 
 
 @contextmanager

@@ -14,12 +14,19 @@ from services import connections, sessions
 
 _log = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400.0
-_KEYS_AT_ONCE = 10_000
-_FORGET = """
+_AT_ONCE = 10_000
+_FORGET_KEYS = """
 WITH forgotten AS (
   DELETE FROM idempotency_key WHERE (principal, key) IN (
     SELECT principal, key FROM idempotency_key WHERE created_at < now() - interval '24 hours' LIMIT $1
     FOR UPDATE SKIP LOCKED
+  ) RETURNING 1
+) SELECT count(*) FROM forgotten
+"""
+_FORGET_REQUESTS = """
+WITH forgotten AS (
+  DELETE FROM execution_request WHERE id IN (
+    SELECT id FROM execution_request WHERE answered_at < now() - interval '24 hours' LIMIT $1 FOR UPDATE SKIP LOCKED
   ) RETURNING 1
 ) SELECT count(*) FROM forgotten
 """
@@ -30,7 +37,7 @@ async def prune(*, older_than: timedelta, batch: int = 1000) -> int:
 
     Each `batch` of them is a transaction of its own, so nothing is locked for long, and what was done is done when this
     is stopped in the middle. Months of the journal in which nothing is left are dropped whole. Sessions that have ended
-    go too, and idempotency keys of more than a day ago, whatever `older_than` says.
+    go too, and idempotency keys and answered requests of more than a day ago, whatever `older_than` says.
     """
     pruned = 0
     while gone := await connections.pool().fetchval("SELECT execution_prune($1, $2)", older_than, batch):
@@ -42,9 +49,12 @@ async def prune(*, older_than: timedelta, batch: int = 1000) -> int:
 
 
 async def forget_keys() -> None:
-    """Let go of the idempotency keys that were used more than 24 hours ago, and of the answers kept with them."""
-    while await connections.pool().fetchval(_FORGET, _KEYS_AT_ONCE) == _KEYS_AT_ONCE:
-        pass
+    """Let go of the idempotency keys that were used more than 24 hours ago with the answers kept with them, and of the
+    requests to start that were answered so long ago.
+    """
+    for forget in (_FORGET_KEYS, _FORGET_REQUESTS):
+        while await connections.pool().fetchval(forget, _AT_ONCE) == _AT_ONCE:
+            pass
 
 
 async def tidy_daily() -> None:

@@ -1,4 +1,4 @@
-"""Run `sql/0001_initial.sql`: CHECKs, partial indexes, triggers and composite keys are beyond Piccolo's columns."""
+"""Run the scripts of `sql/`: CHECKs, partial indexes, triggers and composite keys are beyond Piccolo's columns."""
 
 from pathlib import Path
 
@@ -11,19 +11,27 @@ ID = "2026-11-20T00:00:00:000000"
 VERSION = "1.38.0"
 DESCRIPTION = "initial schema"
 
-SCRIPT = Path(__file__).parent / "sql" / "0001_initial.sql"
+# The schema, then what makes it comfortable for people with a SQL client.
+SCRIPTS = [
+    Path(__file__).parent / "sql" / name for name in ("0001_initial.sql", "0001_views.sql", "0001_functions.sql", "0001_comments.sql")
+]
 
 
 async def forwards() -> MigrationManager:
     manager = MigrationManager(migration_id=ID, app_name=APP_NAME, description=DESCRIPTION)
-    manager.add_raw(_run_script)
+    manager.add_raw(_run_scripts)
     manager.add_raw_backwards(_refuse)
     return manager
 
 
-async def _run_script() -> None:
+async def _run_scripts() -> None:
     # Piccolo has opened a transaction; only its connection takes a script of many statements as it stands.
-    await engine_finder().current_transaction.get().connection.execute(SCRIPT.read_text("utf-8"))
+    connection = engine_finder().current_transaction.get().connection
+    # A user called rolecall would else make everything in the schema of that name, as soon as that is there.
+    await connection.execute("SET LOCAL search_path = public")
+    for script in SCRIPTS:
+        await connection.execute(script.read_text("utf-8"))
+    await connection.execute("SELECT database_roles_establish()")
 
 
 async def _refuse() -> None:

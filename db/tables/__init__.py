@@ -2,6 +2,7 @@
 
 from db.tables.audit import Audit, AuditPending
 from db.tables.execution import Execution
+from db.tables.execution_request import ExecutionRequest
 from db.tables.idempotency import IdempotencyKey
 from db.tables.inbox import Inbox
 from db.tables.journal import Journal
@@ -20,6 +21,7 @@ TABLES = (
     OrchestrationStep,
     Worker,
     Execution,
+    ExecutionRequest,
     Journal,
     Inbox,
     SignalKey,
@@ -35,6 +37,7 @@ __all__ = [
     "Audit",
     "AuditPending",
     "Execution",
+    "ExecutionRequest",
     "IdempotencyKey",
     "Inbox",
     "Journal",

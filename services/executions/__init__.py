@@ -24,6 +24,7 @@ from services.executions.records import (
     StepLog,
     StickyKey,
 )
+from services.executions.requesting import start_requests
 from services.executions.restarting import restart, retry
 from services.executions.retrying import retry_many
 from services.executions.running import run
@@ -74,5 +75,6 @@ __all__ = [
     "signal",
     "skip_step",
     "start",
+    "start_requests",
     "steps",
 ]

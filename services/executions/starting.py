@@ -39,6 +39,7 @@ async def start(
     start_at: Instant | None = None,
     delay_ms: DelayMs = 0,
     sticky_key: StickyKey | None = None,
+    id: UUID | None = None,
 ) -> Execution:
     """Start the active version of an orchestration; it runs in the background.
 
@@ -47,6 +48,7 @@ async def start(
     `delay_ms` have passed; its version and its roles are those of now all the same. An instant that is over is now.
     Where the orchestration has a canary, starts with the same `sticky_key` get the same version: its canary or its
     active one. Without one, each idempotency key is a key of its own, and each start without that as well.
+    With an `id`, that is the execution's, and what has started under it stays as it is.
 
     Raises:
         NotFound: there is no such orchestration.
@@ -58,13 +60,13 @@ async def start(
     caller.require("executions.run")
     if start_at is not None and delay_ms:
         raise Invalid("an execution starts at `startAt` or after `delayMs`; give one of them")
-    id = await orchestrations.id_of(orchestration)
+    orchestration_id = await orchestrations.id_of(orchestration)
     due = _Due(priority=priority, at=None if start_at is None else start_at.timestamp(), delay_seconds=delay_ms / 1000)
-    request = _digest(id, input, role_assignments, due, sticky_key)
+    request = _digest(orchestration_id, input, role_assignments, due, sticky_key)
     if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
         return await one(earlier)
-    execution = uuid7()
-    found = await orchestrations.active(str(id), key=sticky_key or idempotency_key or str(execution))
+    execution = id or uuid7()
+    found = await orchestrations.active(str(orchestration_id), key=sticky_key or idempotency_key or str(execution))
     plan = await plans.of_version(found.version)
     data = checked_input(plan, {} if input is None else input)
     pinned = await orchestrations.newest_roles(found.version) if plan.role_names else {}
@@ -128,10 +130,9 @@ async def _insert(
         ) from None
     if inserted is not None:
         return started.execution
-    assert key is not None, "only a key keeps an execution from being inserted"
-    earlier = await earlier_of(caller, key, request)
-    assert earlier is not None, "the key that was in the way cannot have gone"
-    return earlier
+    earlier = None if key is None else await earlier_of(caller, key, request)
+    # Without a key, or with one that stands for nothing else, it is its own id that was there: it has started before.
+    return earlier or started.execution
 
 
 def _digest(

@@ -75,6 +75,9 @@ NEW_SESSION = (
 # What else would be emptied with the executions refuses to be.
 UNGUARDED = "ALTER TABLE inbox DISABLE TRIGGER USER; ALTER TABLE signal_key DISABLE TRIGGER USER;"
 SEND = "INSERT INTO signal_key (execution_id, key, request_digest) SELECT {}, 'paid', 'another'"
+# A request to start, and what becomes of it.
+ASK = "SELECT rolecall.run('Brief', {}, {});"
+ASKED = ASK.format("'1'", "'mine'") + " UPDATE execution_request SET "
 NEW_KEY = (
     "INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer) "
     "VALUES ('{}', '{}', 'role.create', 'digest', 'null')"
@@ -86,6 +89,9 @@ def _child(path: str, parent: str, depth: int, version: str = PUBLISHED, attempt
     columns = "parent_path, parent_execution_id, depth, parent_attempt"
     return START.format(columns, version, f"'{path}', {parent}, {depth}, {attempt}")
 
+
+# What follows is done by hand, as somebody in that role.
+BY_HAND = "SET LOCAL ROLE rolecall_admin; "
 
 # (the rule by its name, an attack on it)
 ATTACKS = (
@@ -589,6 +595,28 @@ ATTACKS = (
         "execution__history_is_kept",
         f"{UNGUARDED} TRUNCATE execution CASCADE",
     ),
+    ("execution__is_run_by_workers", BY_HAND + EDIT.format("priority = 100", "queued")),
+    ("execution__is_run_by_workers", BY_HAND + START.format("priority", PUBLISHED, 1)),
+    ("execution__is_run_by_workers", BY_HAND + "DELETE FROM execution WHERE idempotency_key = 'new'"),
+    ("journal__is_written_by_workers", BY_HAND + APPEND.format("journal", 9, 1, "step_noted", 1, "running")),
+    ("journal__is_written_by_workers", BY_HAND + "DELETE FROM journal"),
+    ("inbox__is_read_by_workers", BY_HAND + "DELETE FROM inbox WHERE kind <> 'cancel'"),
+    ("worker__is_kept_by_workers", BY_HAND + "UPDATE worker SET lease_seconds = 1000000"),
+    ("worker__is_kept_by_workers", BY_HAND + "DELETE FROM worker WHERE name = 'second'"),
+    (
+        "orchestration_version__published_by_a_server",
+        BY_HAND + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
+    ),
+    (
+        "orchestration_version__is_written_by_a_server",
+        BY_HAND + EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)"),
+    ),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("effects = '[1]'")),
+    (
+        "role_version__is_written_by_the_role",
+        BY_HAND + "INSERT INTO role_version (role_id, number, content) SELECT id, 1, '{}' FROM role WHERE false",
+    ),
     ("journal__is_append_only", "UPDATE journal SET payload = '{}'"),
     ("journal__is_append_only", "DELETE FROM journal"),
     ("journal__is_append_only", f"{PRETEND} DELETE FROM journal"),
@@ -630,6 +658,24 @@ ATTACKS = (
     ("inbox__is_not_edited", "UPDATE inbox SET kind = 'signal'"),
     ("inbox__is_not_edited", "TRUNCATE inbox"),
     ("inbox__cancel_is_kept", "DELETE FROM inbox"),
+    ("execution_request__key_is_not_empty", ASK.format("'1'", "''")),
+    (
+        "execution_request__one_per_key",
+        "INSERT INTO execution_request (orchestration, idempotency_key) VALUES ('Brief', 'mine'), ('Idle', 'mine')",
+    ),
+    ("execution_request__input_is_bounded", ASK.format("to_jsonb(repeat('x', 1048576))", "'mine'")),
+    ("execution_request__input_is_bounded", ASK.format("(repeat('[', 65) || repeat(']', 65))::jsonb", "'mine'")),
+    ("execution_request__problems_are_a_list", ASKED + "answered_at = now(), problems = '{}'"),
+    ("execution_request__answer_is_one", ASKED + "answered_at = now()"),
+    ("execution_request__answer_is_one", ASKED + "execution_id = id"),
+    ("execution_request__answer_is_one", ASKED + "problems = '[1]'"),
+    ("execution_request__answer_is_one", ASKED + "answered_at = now(), execution_id = id, problems = '[1]'"),
+    ("execution_request__is_answered_once", ASKED + "input = '2'"),
+    ("execution_request__is_answered_once", ASKED + "requested_by = 'eve'"),
+    (
+        "execution_request__is_answered_once",
+        ASKED + "answered_at = now(), execution_id = id; UPDATE execution_request SET execution_id = gen_random_uuid()",
+    ),
     ("signal_key_pkey", SEND.format(KEYED.format("waiting"))),
     ("signal_key_execution_id_fkey", SEND.format("gen_random_uuid()")),
     ("signal_key__is_not_edited", "UPDATE signal_key SET request_digest = 'another'"),

@@ -604,6 +604,22 @@ EDITS = (
         False,
     ),
     (
+        "a request to start is in the name of who makes it, whatever that says",
+        "INSERT INTO execution_request (id, orchestration, requested_by, requested_at, answered_at, execution_id) "
+        f"VALUES ('{FIRST}', 'Brief', 'eve', '2020-01-01', now(), '{FIRST}')",
+        "SELECT requested_by = session_user AND requested_at > now() - interval '1 hour' AND answered_at IS NULL "
+        f"AND execution_id IS NULL AND id <> '{FIRST}' FROM execution_request",
+        True,
+    ),
+    (
+        "the key of a request that was refused is free again",
+        "SELECT rolecall.run('Brief', '1', 'mine');"
+        "UPDATE execution_request SET answered_at = now(), problems = '[{}]';"
+        "SELECT rolecall.run('Brief', '2', 'mine')",
+        "SELECT count(*) FROM execution_request WHERE idempotency_key = 'mine'",
+        2,
+    ),
+    (
         "the partitions are there already",
         "SELECT",
         "SELECT journal_add_partitions()",

@@ -1,0 +1,362 @@
+-- What everything is, for whoever looks with a SQL client: columns, and functions that say nothing where they are made.
+
+COMMENT ON COLUMN role.id IS 'What steps and versions refer to it by; it stays when the name changes.';
+COMMENT ON COLUMN role.name IS 'What steps call it: unique, a letter first.';
+COMMENT ON COLUMN role.description IS 'What it is for, in words for people and agents.';
+COMMENT ON COLUMN role.base_prompt IS 'The system prompt of every call to a model.';
+COMMENT ON COLUMN role.tools IS 'Names of tools, patterns such as files.*, and tags such as meta.';
+COMMENT ON COLUMN role.needs_tools IS 'Whether only models that can call tools will do.';
+COMMENT ON COLUMN role.model IS 'Which models it wishes for: preferred, capabilities, minContextTokens and so on.';
+COMMENT ON COLUMN role.parameters IS 'What models are given along: temperature, maxOutputTokens and so on.';
+COMMENT ON COLUMN role.output_schema IS 'The JSON Schema that an answer has to satisfy; null for any.';
+COMMENT ON COLUMN role.is_active IS 'Whether executions may still use it.';
+COMMENT ON COLUMN role.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN role.created_at IS 'When it was made.';
+COMMENT ON COLUMN role.updated_at IS 'When it was last changed; the database writes it.';
+
+COMMENT ON COLUMN role_version.id IS 'What executions pin when they start.';
+COMMENT ON COLUMN role_version.role_id IS 'The role that was so.';
+COMMENT ON COLUMN role_version.number IS 'Counted from 1 within the role.';
+COMMENT ON COLUMN role_version.content IS 'The role as it was or could be, its columns as keys.';
+COMMENT ON COLUMN role_version.created_at IS 'When the role became so, or this was drafted.';
+COMMENT ON COLUMN role_version.status IS
+  'Where it stands: a draft is edited, a proposal decided about, and what was published never changes.';
+COMMENT ON COLUMN role_version.message IS 'Why this version was made, in the words of who made it.';
+COMMENT ON COLUMN role_version.published_at IS 'When the role became so; null before that.';
+COMMENT ON COLUMN role_version.rejected_at IS 'When the proposal was declined; null otherwise.';
+COMMENT ON COLUMN role_version.rejection IS 'Why the proposal was declined.';
+
+COMMENT ON COLUMN orchestration.id IS 'What versions and requests refer to it by; it stays when the name changes.';
+COMMENT ON COLUMN orchestration.name IS 'What it is started by: unique, and that of its active version.';
+COMMENT ON COLUMN orchestration.description IS 'What it is for; that of its active version.';
+COMMENT ON COLUMN orchestration.tags IS 'Words to find it by; those of its active version.';
+COMMENT ON COLUMN orchestration.is_active IS 'Whether anything new may start; what runs goes on.';
+COMMENT ON COLUMN orchestration.active_version_id IS
+  'The published version that executions start from; null while there is none.';
+COMMENT ON COLUMN orchestration.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN orchestration.created_at IS 'When it was made.';
+COMMENT ON COLUMN orchestration.updated_at IS 'When it was last changed; the database writes it.';
+
+COMMENT ON COLUMN orchestration_version.id IS 'What steps and executions refer to it by.';
+COMMENT ON COLUMN orchestration_version.orchestration_id IS 'The orchestration that it is a state of.';
+COMMENT ON COLUMN orchestration_version.number IS 'Counted from 1 within the orchestration.';
+COMMENT ON COLUMN orchestration_version.status IS
+  'Where it stands: a draft is edited, a proposal decided about, and what was published never changes.';
+COMMENT ON COLUMN orchestration_version.digest IS
+  'The hash by which equal documents are known, steps included; written when it is published.';
+COMMENT ON COLUMN orchestration_version.max_step_runs IS
+  'No execution of it runs more steps than this; counted when it is published.';
+COMMENT ON COLUMN orchestration_version.message IS 'Why this version was made, in the words of who made it.';
+COMMENT ON COLUMN orchestration_version.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN orchestration_version.created_at IS 'When it was made.';
+COMMENT ON COLUMN orchestration_version.published_at IS 'When it was published; null before that.';
+COMMENT ON COLUMN orchestration_version.rejected_at IS 'When the proposal was declined; null otherwise.';
+COMMENT ON COLUMN orchestration_version.rejection IS 'Why the proposal was declined.';
+COMMENT ON COLUMN orchestration_version.requested_at IS 'When its publication was last asked for.';
+
+COMMENT ON COLUMN orchestration_step.id IS 'What the steps inside it refer to it by.';
+COMMENT ON COLUMN orchestration_step.version_id IS 'The version that it is a step of.';
+COMMENT ON COLUMN orchestration_step.parent_id IS 'The step that it stands in; null at the top level.';
+COMMENT ON COLUMN orchestration_step.slot IS
+  'Where it stands: main, onFailure or finally at the top; body, case:<name>, else, catch:<n> or compensate in a step.';
+COMMENT ON COLUMN orchestration_step.name IS 'The key of its output in the context: unique within the version.';
+COMMENT ON COLUMN orchestration_step."order" IS
+  'Its place in its slot, from 0; only members of one parallel group share a number.';
+COMMENT ON COLUMN orchestration_step.kind IS 'What it does: agent, llm, tool, transform, wait, branch, loop and so on.';
+COMMENT ON COLUMN orchestration_step.parallel_group IS 'Neighbours with the same group run together.';
+COMMENT ON COLUMN orchestration_step.role_id IS 'The role whose name the step says, as it was resolved at publication.';
+COMMENT ON COLUMN orchestration_step.role_name IS 'The role that an agent or llm step acts in.';
+COMMENT ON COLUMN orchestration_step.condition IS 'When it is false the step is skipped; null for always.';
+COMMENT ON COLUMN orchestration_step.input_mapping IS 'What the step is given; null for the whole context.';
+COMMENT ON COLUMN orchestration_step.output_mapping IS
+  'What of its output is kept under which keys; null for all of it under its name.';
+COMMENT ON COLUMN orchestration_step.config IS
+  'Every field that has no column of its own, under its name in the document.';
+COMMENT ON COLUMN orchestration_step.max_retries IS 'How many attempts may follow the first.';
+COMMENT ON COLUMN orchestration_step.retry_delay_ms IS 'How many milliseconds pass before the next attempt.';
+
+COMMENT ON COLUMN worker.id IS 'What executions name as their owner.';
+COMMENT ON COLUMN worker.name IS 'For people: the host and the process.';
+COMMENT ON COLUMN worker.started_at IS 'When the process began to work.';
+COMMENT ON COLUMN worker.heartbeat_at IS 'When it last said that it lives.';
+COMMENT ON COLUMN worker.lease_seconds IS 'How long it is taken to live after its last heartbeat.';
+
+COMMENT ON COLUMN execution.id IS 'A UUIDv7: it carries the start, so that later ones are greater.';
+COMMENT ON COLUMN execution.version_id IS 'The version that it runs, and keeps to until its end.';
+COMMENT ON COLUMN execution.status IS
+  'Where it stands: queued, running, waiting, paused, cancelling, or one of four ends.';
+COMMENT ON COLUMN execution.input IS 'What it was started with, defaults filled in.';
+COMMENT ON COLUMN execution.output IS 'What it has given; null unless it is completed.';
+COMMENT ON COLUMN execution.error IS 'Why it has not completed: code and message.';
+COMMENT ON COLUMN execution.started_by IS 'The principal that started it: kind, name and scopes.';
+COMMENT ON COLUMN execution.idempotency_key IS 'By which a repeated start is known; unique for each who starts.';
+COMMENT ON COLUMN execution.request_digest IS 'Tells the same key with another request.';
+COMMENT ON COLUMN execution.owner IS 'The worker that runs it now; null while nobody does.';
+COMMENT ON COLUMN execution.active_ms IS 'How many milliseconds workers have spent on it.';
+COMMENT ON COLUMN execution.created_at IS 'When it was asked for.';
+COMMENT ON COLUMN execution.started_at IS 'When a worker first took it up.';
+COMMENT ON COLUMN execution.finished_at IS 'When it ended; null before that.';
+COMMENT ON COLUMN execution.parent_execution_id IS 'The execution that started it from one of its steps.';
+
+COMMENT ON COLUMN execution_request.id IS 'What the execution will be called.';
+COMMENT ON COLUMN execution_request.orchestration IS 'The name of what is to be started.';
+COMMENT ON COLUMN execution_request.input IS 'What it is to be started with.';
+COMMENT ON COLUMN execution_request.idempotency_key IS
+  'By which a repeated request is known; unique for each who asks.';
+COMMENT ON COLUMN execution_request.requested_by IS 'The database user of the session that asked.';
+COMMENT ON COLUMN execution_request.requested_at IS 'When it was asked for.';
+COMMENT ON COLUMN execution_request.answered_at IS 'When a server answered; null until then.';
+COMMENT ON COLUMN execution_request.execution_id IS
+  'The execution that came of it: its own id, unless the key had started another before.';
+COMMENT ON COLUMN execution_request.problems IS 'Why nothing was started; empty when something was.';
+
+COMMENT ON COLUMN journal.execution_id IS 'The execution that this happened in.';
+COMMENT ON COLUMN journal.seq IS 'Counted from 1 within the execution, without gaps.';
+COMMENT ON COLUMN journal.kind IS 'What happened, such as step_completed.';
+COMMENT ON COLUMN journal.path IS
+  'At which instance of a step, such as Duel[2]/Critic; empty for the execution itself.';
+COMMENT ON COLUMN journal.attempt IS 'At which attempt, from 1; 0 where it was none.';
+COMMENT ON COLUMN journal.payload IS 'The event as JSON, exactly as the engine wrote it.';
+COMMENT ON COLUMN journal.recorded_at IS 'When it was written down.';
+
+COMMENT ON COLUMN inbox.id IS 'Counted up: messages are read in this order.';
+COMMENT ON COLUMN inbox.execution_id IS 'Whom the message is for.';
+COMMENT ON COLUMN inbox.kind IS 'What it says, such as signal, cancel, pause or resume.';
+COMMENT ON COLUMN inbox.payload IS 'What belongs to it, as JSON.';
+COMMENT ON COLUMN inbox.sender IS 'Who sent it: a principal, a database user, or an execution.';
+COMMENT ON COLUMN inbox.created_at IS 'When it was put in.';
+
+COMMENT ON COLUMN signal_key.execution_id IS 'The execution that was signalled.';
+COMMENT ON COLUMN signal_key.key IS 'What the sender gave, to know the signal by.';
+COMMENT ON COLUMN signal_key.request_digest IS 'Tells the same key with another signal.';
+COMMENT ON COLUMN signal_key.created_at IS 'When it was first used.';
+
+COMMENT ON COLUMN token.id IS 'What sessions refer to it by.';
+COMMENT ON COLUMN token.prefix IS 'The first letters of the secret, by which it is found.';
+COMMENT ON COLUMN token.hash IS 'The SHA-256 of the secret: 32 bytes.';
+COMMENT ON COLUMN token.name IS 'Whom it stands for: the name of the principal.';
+COMMENT ON COLUMN token.kind IS 'What that is: a human, an agent or a service.';
+COMMENT ON COLUMN token.scopes IS 'What whoever shows it may do.';
+COMMENT ON COLUMN token.created_at IS 'When it was made.';
+COMMENT ON COLUMN token.expires_at IS 'When it ceases to hold; null for never.';
+COMMENT ON COLUMN token.revoked_at IS 'When somebody put an end to it.';
+COMMENT ON COLUMN token.last_used_at IS 'When it was last shown, to the minute.';
+
+COMMENT ON COLUMN session.id IS 'Its own key; nothing refers to it.';
+COMMENT ON COLUMN session.hash IS 'The SHA-256 of the cookie: 32 bytes.';
+COMMENT ON COLUMN session.token_id IS 'The token that was signed in with; null for a person from an issuer.';
+COMMENT ON COLUMN session.name IS 'The person, when an issuer has named one.';
+COMMENT ON COLUMN session.scopes IS 'What that person may do; null where the token says it.';
+COMMENT ON COLUMN session.created_at IS 'When somebody signed in.';
+COMMENT ON COLUMN session.last_used_at IS 'When it was last used, to the minute.';
+COMMENT ON COLUMN session.expires_at IS 'When it ends in any case.';
+COMMENT ON COLUMN session.revoked_at IS 'When somebody signed out of it.';
+
+COMMENT ON COLUMN idempotency_key.principal IS 'Who called: kind and name.';
+COMMENT ON COLUMN idempotency_key.key IS 'What the caller gave, to be known by again.';
+COMMENT ON COLUMN idempotency_key.procedure IS 'What was called, such as role.create.';
+COMMENT ON COLUMN idempotency_key.request_digest IS 'Tells the same key with another request.';
+COMMENT ON COLUMN idempotency_key.answer IS 'What was answered, byte by byte.';
+COMMENT ON COLUMN idempotency_key.created_at IS 'When it was first used.';
+
+COMMENT ON COLUMN journal_event.execution_id IS 'The execution that this happened in.';
+COMMENT ON COLUMN journal_event.seq IS 'Counted from 1 within the execution, without gaps.';
+COMMENT ON COLUMN journal_event.kind IS 'What happened, such as step_completed.';
+COMMENT ON COLUMN journal_event.path IS
+  'At which instance of a step, such as Duel[2]/Critic; empty for the execution itself.';
+COMMENT ON COLUMN journal_event.attempt IS 'At which attempt, from 1; 0 where it was none.';
+COMMENT ON COLUMN journal_event.payload IS 'The event as JSON that can be asked for its fields.';
+COMMENT ON COLUMN journal_event.recorded_at IS 'When it was written down.';
+COMMENT ON COLUMN journal_event.epoch IS 'The epoch under which it was written.';
+
+COMMENT ON COLUMN execution_priority.priority IS 'One that some execution which is, or will be, due has.';
+
+COMMENT ON COLUMN row_request.kind IS 'What is asked for: publication of a version, or the start of an execution.';
+COMMENT ON COLUMN row_request.id IS 'The row that asks.';
+COMMENT ON COLUMN row_request.requested_by IS 'The database user who asks.';
+COMMENT ON COLUMN row_request.requested_at IS 'When that was asked.';
+
+COMMENT ON COLUMN workflow_overview.name IS 'What the orchestration is called.';
+COMMENT ON COLUMN workflow_overview.is_active IS 'Whether anything new may start.';
+COMMENT ON COLUMN workflow_overview.active_version IS
+  'The number of the version that executions start from; null for none.';
+COMMENT ON COLUMN workflow_overview.published_at IS 'When that version was published.';
+COMMENT ON COLUMN workflow_overview.steps IS 'How many steps that version has, inner ones counted.';
+COMMENT ON COLUMN workflow_overview.drafts IS 'How many versions are being worked on.';
+COMMENT ON COLUMN workflow_overview.proposals IS 'How many versions wait for a decision.';
+COMMENT ON COLUMN workflow_overview.unfinished IS 'How many executions have not ended yet.';
+COMMENT ON COLUMN workflow_overview.last_execution IS 'The execution that was started last.';
+COMMENT ON COLUMN workflow_overview.last_status IS 'How that one stands.';
+COMMENT ON COLUMN workflow_overview.last_created_at IS 'When that one was started.';
+COMMENT ON COLUMN workflow_overview.tags IS 'Words to find it by.';
+COMMENT ON COLUMN workflow_overview.description IS 'What it is for.';
+COMMENT ON COLUMN workflow_overview.id IS 'The orchestration''s own id, as other tables know it.';
+
+COMMENT ON COLUMN version_history.orchestration IS 'The name of the orchestration.';
+COMMENT ON COLUMN version_history.number IS 'Which of its versions this is.';
+COMMENT ON COLUMN version_history.status IS
+  'Where it stands: draft, proposed, publishing, published, rejected or archived.';
+COMMENT ON COLUMN version_history.is_active IS 'Whether executions start from it.';
+COMMENT ON COLUMN version_history.major IS 'Versions of one major can take each other''s place.';
+COMMENT ON COLUMN version_history.message IS 'Why it was made.';
+COMMENT ON COLUMN version_history.created_by IS 'Who made it.';
+COMMENT ON COLUMN version_history.created_at IS 'When it was made.';
+COMMENT ON COLUMN version_history.decided_by IS 'Who published or declined it.';
+COMMENT ON COLUMN version_history.published_at IS 'When it was published.';
+COMMENT ON COLUMN version_history.rejected_at IS 'When the proposal was declined.';
+COMMENT ON COLUMN version_history.rejection IS 'Why the proposal was declined.';
+COMMENT ON COLUMN version_history.steps IS 'How many steps it has, inner ones counted.';
+COMMENT ON COLUMN version_history.max_step_runs IS 'No execution of it runs more steps than this.';
+COMMENT ON COLUMN version_history.last_execution IS 'The execution that ran it last.';
+COMMENT ON COLUMN version_history.last_created_at IS 'When that one was started.';
+COMMENT ON COLUMN version_history.digest IS 'The hash by which equal documents are known.';
+COMMENT ON COLUMN version_history.id IS 'What its steps and executions refer to it by.';
+
+COMMENT ON COLUMN role_usage.role IS 'The name of the role.';
+COMMENT ON COLUMN role_usage.role_version IS 'The number of its newest version.';
+COMMENT ON COLUMN role_usage.role_is_active IS 'Whether executions may still use it.';
+COMMENT ON COLUMN role_usage.orchestration IS 'Whose active version uses it; null when none does.';
+COMMENT ON COLUMN role_usage.version IS 'The number of that version.';
+COMMENT ON COLUMN role_usage.steps IS 'The names of the steps that act in it.';
+
+COMMENT ON COLUMN execution_overview.id IS 'What the execution is called everywhere.';
+COMMENT ON COLUMN execution_overview.orchestration IS 'The name of what it runs.';
+COMMENT ON COLUMN execution_overview.version IS 'The number of the version that it keeps to.';
+COMMENT ON COLUMN execution_overview.status IS 'Where it stands.';
+COMMENT ON COLUMN execution_overview.started_by IS 'The name of who started it.';
+COMMENT ON COLUMN execution_overview.created_at IS 'When it was asked for.';
+COMMENT ON COLUMN execution_overview.started_at IS 'When a worker first took it up.';
+COMMENT ON COLUMN execution_overview.finished_at IS 'When it ended.';
+COMMENT ON COLUMN execution_overview.took IS 'From its first claim to its end, or until now.';
+COMMENT ON COLUMN execution_overview.error_code IS 'Why it has not completed, as a code.';
+COMMENT ON COLUMN execution_overview.error_message IS 'Why it has not completed, in words.';
+COMMENT ON COLUMN execution_overview.due_at IS 'When a worker takes it up next; null while one has it.';
+COMMENT ON COLUMN execution_overview.worker IS 'Who runs it now.';
+COMMENT ON COLUMN execution_overview.parent IS 'The execution that started it from a step.';
+COMMENT ON COLUMN execution_overview.restart_of IS 'The execution whose history it began with.';
+COMMENT ON COLUMN execution_overview.input IS 'What it was started with.';
+COMMENT ON COLUMN execution_overview.output IS 'What it has given.';
+
+COMMENT ON COLUMN waiting_for.execution IS 'The one that waits.';
+COMMENT ON COLUMN waiting_for.orchestration IS 'The name of what it runs.';
+COMMENT ON COLUMN waiting_for.version IS 'The number of its version.';
+COMMENT ON COLUMN waiting_for.waits_for IS 'An event, a time, a child or a retry; nothing when something is wrong.';
+COMMENT ON COLUMN waiting_for.path IS 'The step that keeps it waiting.';
+COMMENT ON COLUMN waiting_for.event IS 'The name of the event, where it is one.';
+COMMENT ON COLUMN waiting_for.child IS 'The execution that runs the step, where it is one.';
+COMMENT ON COLUMN waiting_for.since IS 'When that began.';
+COMMENT ON COLUMN waiting_for.due_at IS 'When it is taken up in any case; null for not before a message comes.';
+COMMENT ON COLUMN waiting_for.started_by IS 'The name of who started it.';
+
+COMMENT ON COLUMN step_log.execution_id IS 'The execution that this happened in.';
+COMMENT ON COLUMN step_log.seq IS 'Its place in the journal of that execution.';
+COMMENT ON COLUMN step_log.path IS 'The instance of the step, such as Duel[2]/Critic.';
+COMMENT ON COLUMN step_log.step IS 'The name of the step.';
+COMMENT ON COLUMN step_log.attempt IS 'Which attempt, from 1; 0 where there was none.';
+COMMENT ON COLUMN step_log.outcome IS 'How it came out: completed, failed, skipped, cancelled or overridden.';
+COMMENT ON COLUMN step_log.at IS 'When that was written down.';
+COMMENT ON COLUMN step_log.duration_ms IS 'How many milliseconds the attempt took.';
+COMMENT ON COLUMN step_log.model IS 'The model that was asked, where one was.';
+COMMENT ON COLUMN step_log.input_tokens IS 'What the model was sent, in tokens.';
+COMMENT ON COLUMN step_log.output_tokens IS 'What the model answered, in tokens.';
+COMMENT ON COLUMN step_log.cost_usd IS 'What that cost in dollars; null where the price is not known.';
+COMMENT ON COLUMN step_log.failure_code IS 'Why it failed, as a code.';
+COMMENT ON COLUMN step_log.failure_message IS 'Why it failed, in words.';
+COMMENT ON COLUMN step_log.output IS 'What the step gave.';
+
+COMMENT ON COLUMN failure_overview.orchestration IS 'The name of what has failed.';
+COMMENT ON COLUMN failure_overview.step IS 'The step that it failed at; null where it was none.';
+COMMENT ON COLUMN failure_overview.code IS 'Why it failed, as a code.';
+COMMENT ON COLUMN failure_overview.failures IS 'How many executions have failed so.';
+COMMENT ON COLUMN failure_overview.first_at IS 'When the first of them ended.';
+COMMENT ON COLUMN failure_overview.last_at IS 'When the last of them ended.';
+COMMENT ON COLUMN failure_overview.last_execution IS 'The last of them, to look at.';
+COMMENT ON COLUMN failure_overview.last_message IS 'What that one said.';
+
+COMMENT ON COLUMN cost_by_role.role IS 'The name of the role that was acted in.';
+COMMENT ON COLUMN cost_by_role.model IS 'The model that was asked.';
+COMMENT ON COLUMN cost_by_role.day IS 'The day, in UTC.';
+COMMENT ON COLUMN cost_by_role.attempts IS 'How many attempts asked a model.';
+COMMENT ON COLUMN cost_by_role.input_tokens IS 'What the model was sent, in tokens.';
+COMMENT ON COLUMN cost_by_role.output_tokens IS 'What the model answered, in tokens.';
+COMMENT ON COLUMN cost_by_role.cost_usd IS 'What that cost in dollars, as far as the price is known.';
+COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the price is not known.';
+
+COMMENT ON FUNCTION orchestration_version_finding_guard() IS
+  'Keeps people from writing what only a server can find out.';
+COMMENT ON FUNCTION database_roles_create() IS
+  'Makes the database roles as far as that is permitted, and says what is left to be run.';
+COMMENT ON FUNCTION database_roles_grant() IS 'Gives each database role the rights of database_rights.';
+COMMENT ON FUNCTION database_roles_own() IS 'Makes what is here rolecall_owner''s, when whoever asks is in that.';
+COMMENT ON FUNCTION hint_checks(regclass) IS 'The CHECKs of a table as statements that refuse a row with a hint.';
+COMMENT ON FUNCTION hint_columns(oid, smallint[], text) IS 'The columns of a key as they stand in a statement.';
+COMMENT ON FUNCTION hint_keys(regclass, boolean) IS 'The keys of a table as statements that refuse a row with a hint.';
+COMMENT ON FUNCTION hint_nulls(regclass) IS
+  'What may not be null in a table, as statements that refuse a row with a hint.';
+COMMENT ON FUNCTION hint_refusal(text, text, text, pg_constraint) IS
+  'A statement that refuses with the hint of a constraint.';
+COMMENT ON FUNCTION hint_triggers(regclass) IS
+  'Makes the triggers that refuse with hints what the constraints of a table refuse without.';
+COMMENT ON FUNCTION hint_uses(regclass) IS
+  'What keeps a row from being deleted, as statements that refuse that with a hint.';
+COMMENT ON FUNCTION orchestration__with_hints() IS
+  'Refuses with a hint what the constraints of an orchestration do not allow.';
+COMMENT ON FUNCTION orchestration__with_hints_at_end() IS
+  'Refuses with a hint, at the commit, what the keys of an orchestration do not allow.';
+COMMENT ON FUNCTION orchestration_step__with_hints() IS
+  'Refuses with a hint what the constraints of a step do not allow.';
+COMMENT ON FUNCTION orchestration_step__with_hints_at_end() IS
+  'Refuses with a hint, at the commit, what the keys of a step do not allow.';
+COMMENT ON FUNCTION orchestration_version__with_hints() IS
+  'Refuses with a hint what the constraints of a version do not allow.';
+COMMENT ON FUNCTION orchestration_version__with_hints_on_use() IS
+  'Refuses with a hint to delete a version that is in use.';
+COMMENT ON FUNCTION role__with_hints() IS 'Refuses with a hint what the constraints of a role do not allow.';
+COMMENT ON FUNCTION role__with_hints_on_use() IS 'Refuses with a hint to delete a role that is in use.';
+COMMENT ON FUNCTION role_version_publish() IS 'Makes a version of a role that is published what the role is.';
+COMMENT ON FUNCTION orchestration_end_canary() IS 'Ends the canary when another version becomes active.';
+COMMENT ON FUNCTION orchestration_canary_guard() IS
+  'Holds the canary to be a published version of the same orchestration that breaks nobody.';
+COMMENT ON FUNCTION orchestration_version_stays_canary() IS 'Keeps a version from being archived while it is a canary.';
+COMMENT ON FUNCTION execution_expiry_guard() IS 'Lets nothing start that has expired.';
+COMMENT ON FUNCTION definition_changed() IS
+  'Says on the channel rolecall_definition that a definition has changed, or something was asked for.';
+COMMENT ON FUNCTION is_publishing() IS 'Whether a server publishes something in this transaction.';
+COMMENT ON FUNCTION orchestration_version_start_guard() IS 'Lets versions begin as drafts only.';
+COMMENT ON FUNCTION refuse() IS
+  'Refuses the statement that it is attached to; its arguments are the rule, the reason and what to do instead.';
+COMMENT ON FUNCTION touch_updated_at() IS 'Writes the time of the change into the row.';
+COMMENT ON FUNCTION role_content(role) IS 'What makes one version of a role differ from another.';
+COMMENT ON FUNCTION role_count_version() IS 'Counts the versions of a role, and refuses those counted by hand.';
+COMMENT ON FUNCTION role_keep_version() IS 'Keeps each new content of a role in role_version.';
+COMMENT ON FUNCTION role_version_guard() IS
+  'Lets versions of roles be written by the role alone, and never be changed.';
+COMMENT ON FUNCTION orchestration_active_version_guard() IS
+  'Holds the active version to be a published one of the same orchestration.';
+COMMENT ON FUNCTION orchestration_version_stays_active() IS 'Keeps a version from being archived while it is active.';
+COMMENT ON FUNCTION orchestration_version_guard() IS
+  'Lets versions go only the way from draft to archived, and keeps what was published.';
+COMMENT ON FUNCTION orchestration_step_guard() IS 'Keeps the steps of whatever is no draft.';
+COMMENT ON FUNCTION execution_start_guard() IS
+  'Lets executions start only from what may be run, and from their beginning.';
+COMMENT ON FUNCTION execution_identity_guard() IS 'Keeps what an execution is and where it comes from.';
+COMMENT ON FUNCTION execution_transition_guard() IS
+  'Lets executions go only from states to states that follow them, and counts their claims.';
+COMMENT ON FUNCTION execution_end_guard() IS
+  'Holds an end to stand in the journal, and tells parents and children of it.';
+COMMENT ON FUNCTION execution_history_guard() IS 'Keeps executions that have a history.';
+COMMENT ON FUNCTION execution_request_ask() IS
+  'Writes who asks for a start, when, and what the execution will be called.';
+COMMENT ON FUNCTION execution_request_guard() IS 'Lets a request to start be answered once, as it was made.';
+COMMENT ON FUNCTION journal_fence() IS
+  'Lets only the owner of an execution write its history, under its present epoch.';
+COMMENT ON FUNCTION journal_guard() IS 'Keeps the journal append-only, but for whole executions that are pruned.';
+COMMENT ON FUNCTION journal_dress(text) IS
+  'Gives a partition of the journal the indexes and triggers that it does not get from it.';
+COMMENT ON FUNCTION journal_add_partition(date) IS
+  'Makes the partition of a month of the journal; false when there is one, or none is needed.';
+COMMENT ON FUNCTION is_pruning() IS 'Whether execution_prune is at work in this transaction.';
+COMMENT ON FUNCTION inbox_wake() IS 'Wakes the execution that a message is for, and hands a cancel on to its children.';
+COMMENT ON FUNCTION inbox_cancel_guard() IS 'Keeps a cancel in the inbox until it stands in the journal.';
+COMMENT ON FUNCTION signal_key_guard() IS 'Keeps the keys of signals as long as their execution.';
+COMMENT ON FUNCTION uuid7() IS 'A new id as servers make them: later ones are greater.';
