@@ -7,7 +7,7 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench fuzz hostile laws survive chaos crash-matrix generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz hostile laws round-trips survive chaos crash-matrix generate ci clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -52,6 +52,9 @@ hostile: $(VENV)/dev.stamp ## 100,000 generated calls, right and wrong ones, aga
 
 laws: $(VENV)/dev.stamp ## what holds for every definition, over 10,000 random ones each
 	@$(BIN)/python -m pytest -q tests/engine/test_laws.py tests/engine/test_restart_laws.py --hypothesis-profile=thorough --timeout=0
+
+round-trips: $(VENV)/dev.stamp ## export, import and export again 1,000 random definitions through databases
+	@ROLECALL_ROUND_TRIPS=1000 $(BIN)/python -m pytest -q tests/bundles/test_round_trips.py
 
 chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,000 executions; cancels, timers, outages
 	@$(BIN)/python -m tests.chaos storm cancels timers outages $(CHAOS)

@@ -1,6 +1,17 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import audit, executions, orchestrations, role_versions, roles, runs, system, tokens, versions
+from api.procedures import (
+    audit,
+    bundles,
+    executions,
+    orchestrations,
+    role_versions,
+    roles,
+    runs,
+    system,
+    tokens,
+    versions,
+)
 from api.rpc import Family, Router
 
 router = Router(
@@ -30,6 +41,8 @@ router = Router(
         validate=orchestrations.validate,
         diff=orchestrations.diff,
         schema=orchestrations.schema,
+        export=bundles.export,
+        import_=bundles.import_,
         versions=versions.versions,
         version=versions.version,
         draft=versions.draft,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Self
@@ -179,6 +179,13 @@ class Database:
     def transaction(self) -> AbstractAsyncContextManager[PostgresTransaction]:
         """What is done with tables inside `async with` happens together or not at all. Start no tasks in there."""
         return self.engine.transaction()
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """Inside `async with`, what is read with tables is the state of one moment, and nothing is written."""
+        async with PostgresTransaction(self.engine) as transaction:
+            await transaction.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield
 
     async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """The rows of a statement of our own, as part of the `transaction` that it is called in, if it is in one."""

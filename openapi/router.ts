@@ -238,6 +238,14 @@ export type ExecutionSort = {
   order?: "asc" | "desc" | undefined;
 };
 
+/** Roles and orchestrations as a text that can be imported, and the names of what is in it. */
+export type Exported = {
+  text: string;
+  roles: string[];
+  orchestrations: string[];
+  missing: string[];
+};
+
 /** Why an attempt did not work. */
 export type Failure = {
   code: string;
@@ -299,6 +307,21 @@ export type Health = {
   unanswered: number;
   problems: string[];
   defaultModel: string;
+};
+
+/** What an import has done, or with `dryRun` what it would do, role by role and orchestration by orchestration. */
+export type Imported = {
+  dryRun: boolean;
+  items: Item[];
+};
+
+/** What a load makes of one role or orchestration, and at which version it is then. */
+export type Item = {
+  noun: "orchestration" | "role";
+  name: string;
+  outcome: "absent" | "created" | "switched_off" | "unchanged" | "updated";
+  version: number | null;
+  changes: Change[];
 };
 
 /** What one execution may take; null where only the server's own limits hold. */
@@ -795,6 +818,10 @@ export type AppRouter = TRPCBuiltRouter<
       diff: Query<{ orchestration: string; from?: number | null | undefined; to?: number | null | undefined; document?: Json | undefined }, Change[]>;
       /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
       schema: Query<void, { [key: string]: Json }>;
+      /** The active versions of these orchestrations, of those with all of `tags`, and these roles, as a text that `orchestration.import` takes; without any of the three, all that is active. What they call and the roles of their steps come with them. The same definitions give the same text. With `version` it is that one of the one orchestration that is named. NOT_FOUND when there is no such thing; CONFLICT when no version is active; BAD_REQUEST when the text would be too long to be imported. Needs orchestrations.read and roles.read. */
+      export: Query<{ orchestrations?: string[] | undefined; tags?: string[] | undefined; roles?: string[] | undefined; withRoles?: boolean | undefined; version?: number | null | undefined; format?: "json" | "yaml" | undefined } | undefined, Exported>;
+      /** Each role and orchestration of a text, created or updated by name, all of them or none: what was done, or with `dryRun` what would be. What is the same stays at its version; what is new is published, and active. BAD_REQUEST with the `problems` of all of it, or with BREAKING_CHANGE as `orchestration.update`; FORBIDDEN when it makes or changes roles and the caller lacks roles.write. The same `idempotencyKey` gives the same answer for a day; CONFLICT when it was used with another request. Needs orchestrations.read and orchestrations.write, and for roles roles.read. */
+      import: Mutation<{ text: string; breaking?: boolean | undefined; dryRun?: boolean | undefined; idempotencyKey?: string | null | undefined }, Imported>;
       /** The versions of an orchestration without their documents, the newest first; all, or those in a `status`. `nextCursor` is the `cursor` of the next page. NOT_FOUND when there is no such orchestration; BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
       versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
       /** A version with its document, what keeps one that is not decided from being published, and what it reaches: its `effects` on the world outside, and the roles and versions that it was checked with, with those that are others now (`drift`). NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read. */

@@ -51,13 +51,18 @@ def expired(noun: str, id: object, *, keep: str) -> Conflict:
     return Conflict(noun, id, state="has expired", allowed=f"somebody to keep it, with `{keep}`")
 
 
+def is_person(caller: Caller) -> bool:
+    """Whether it is a person who asks: no service, and no agent, also none that acts for a person."""
+    return caller.principal.kind == "human" and not _is_agent(caller)
+
+
 def require_person(caller: Caller, what: str) -> None:
     """Nothing, when it is a person who asks.
 
     Raises:
         Forbidden: it is an agent, also one that acts for a person, or a service.
     """
-    if caller.principal.kind != "human" or _is_agent(caller):
+    if not is_person(caller):
         raise Forbidden(f"{what} is kept by people: what agents make is to be looked at by somebody")
 
 

@@ -323,6 +323,18 @@ async def delete(caller: Caller, *, role: str) -> Role:
     return before
 
 
+async def active() -> list[Role]:
+    """Every role that can be played and does not expire, by name."""
+    query = f"{_SELECT} WHERE is_active AND expires_at IS NULL ORDER BY name"
+    return [_role(row) for row in await connections.database().fetch(query)]
+
+
+async def named(names: Iterable[str]) -> list[Role]:
+    """Those of these names that there are, also where they are switched off."""
+    rows = await connections.database().fetch(f"{_SELECT} WHERE name = ANY($1)", list(names))
+    return [_role(row) for row in rows]
+
+
 async def ids_by_name() -> dict[str, UUID]:
     """Every active role's id by its name: what a document may refer to."""
     rows = await tables.Role.select(tables.Role.name, tables.Role.id).where(tables.Role.is_active.eq(True))

@@ -1,5 +1,5 @@
 """The command line: `rolecall run`, `restart`, `retry`, `follow`, `up`, `serve`, `work`, `migrate`, `cancel`, `signal`,
-`prune`, `check`, `token`, `audit`, `generate`.
+`prune`, `check`, `export`, `import`, `sync`, `diff`, `token`, `audit`, `generate`.
 
 The commands stand here; what each needs is imported when it is called, so that none waits for the imports of another.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ import click
 from api.cli.filters import filtered
 
 if TYPE_CHECKING:
+    from services.bundles import Format
     from services.principal import Kind
 
 
@@ -93,12 +95,91 @@ def retry(again: bool, dry_run: bool, **meant: Any) -> None:
 
 
 @root.command()
-@click.argument("file")
+@click.argument("file", metavar="FILE|DIR|-")
 def check(file: str) -> None:
     """List everything that is wrong with a bundle or a document; nothing is saved."""
     from api.cli import running
 
     sys.exit(running.check(file))
+
+
+@root.command()
+@click.argument("names", nargs=-1)
+@click.option("--tag", "tags", multiple=True, help="Orchestrations with this tag; several mean all of them.")
+@click.option("--role", "roles", multiple=True, help="A role; may be repeated.")
+@click.option("--version", type=click.IntRange(1), help="This version of the one that is named.")
+@click.option("--without-roles", is_flag=True, help="Orchestrations only.")
+@click.option("--format", type=click.Choice(("yaml", "json")), default="yaml", show_default=True)
+@click.option("-o", "--out", type=click.Path(dir_okay=False), default="-", help="A file; printed when left out.")
+@click.option("--dir", "folder", metavar="DIR", help="All of it into a new folder, a file each.")
+def export(
+    names: tuple[str, ...],
+    tags: tuple[str, ...],
+    roles: tuple[str, ...],
+    version: int | None,
+    without_roles: bool,
+    format: Format,
+    out: str,
+    folder: str | None,
+) -> None:
+    """Write orchestrations, with what they call and their roles, as a bundle; all that is active when none is named.
+
+    The same definitions give the same text, which `rolecall import` reads.
+    """
+    from api.cli import exchanging
+
+    if folder is None:
+        sys.exit(exchanging.export(names, tags, roles, version, format, out, with_roles=not without_roles))
+    if names or tags or roles or version or without_roles or out != "-" or format != "yaml":
+        raise click.UsageError("--dir writes all that is active, as YAML; give it alone")
+    sys.exit(exchanging.export_folder(folder))
+
+
+@root.command("import")
+@click.argument("source", metavar="FILE|DIR|-")
+@click.option("--breaking", is_flag=True, help="It may break those who rely on what it takes the place of.")
+@click.option("--dry-run", is_flag=True, help="Only say what it would do.")
+def import_(source: str, breaking: bool, dry_run: bool) -> None:
+    """Create or update the roles and orchestrations of a bundle by name, all of them or none."""
+    from api.cli import exchanging
+
+    sys.exit(exchanging.import_(source, breaking=breaking, dry_run=dry_run))
+
+
+@root.command()
+@click.argument("folder", metavar="DIR")
+@click.option("--check", "is_dry", is_flag=True, help="Change nothing; end with 1 when something differs.")
+@click.option("--pull", "is_pull", is_flag=True, help="The other way: write the folder.")
+@click.option("--prune", is_flag=True, help="Switch off what the folder has not; with --pull, remove its files.")
+@click.option("--breaking", is_flag=True, help="It may break those who rely on what it takes the place of.")
+@click.option("--json", "as_json", is_flag=True, help="What is done, or would be, as JSON.")
+def sync(folder: str, is_dry: bool, is_pull: bool, prune: bool, breaking: bool, as_json: bool) -> None:
+    """Make the database hold what a folder of YAML and JSON files does, all of it or nothing.
+
+    Ends with 2 when it cannot be done.
+    """
+    from api.cli import syncing
+
+    if not is_pull:
+        work = partial(syncing.push, folder, is_dry=is_dry, prune=prune, breaking=breaking, as_json=as_json)
+        sys.exit(syncing.told(work))
+    if breaking or as_json:
+        raise click.UsageError("--breaking and --json are about the database; leave them out with --pull")
+    sys.exit(syncing.told(partial(syncing.pull, folder, is_dry=is_dry, prune=prune)))
+
+
+@root.command()
+@click.argument("a")
+@click.argument("b")
+@click.option("--json", "as_json", is_flag=True, help="With all values before and after.")
+def diff(a: str, b: str, as_json: bool) -> None:
+    """Show what makes B of A, by step and field: each a file, a folder, an orchestration or NAME@NUMBER, a version.
+
+    Ends with 0 when they mean the same, with 1 when they differ and with 2 when one cannot be read.
+    """
+    from api.cli import syncing
+
+    sys.exit(syncing.told(partial(syncing.diff, a, b, as_json=as_json)))
 
 
 @root.command()

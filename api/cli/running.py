@@ -12,7 +12,8 @@ import click
 from rich.console import Console
 
 from api import progress
-from api.cli.given import content_of, json_of
+from api.cli.exchanging import bundle_in
+from api.cli.given import json_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
 from api.cli.times import duration_of
@@ -42,7 +43,7 @@ def run(
 
     With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
     """
-    source = _bundle_in(Path(what)) if _is_file(what) else what
+    source = bundle_in(what) if _is_file(what) else what
     data = {} if given is None else json_of("--input", given)
     later = None if delay is None else duration_of("--delay", delay)
     asked = {"input": data, "priority": priority, "sticky_key": sticky_key}
@@ -69,7 +70,7 @@ def retry(execution: UUID) -> int:
 
 def check(file: str) -> int:
     """Print every problem of the bundle or document in `file`; the exit code is 0 when there is none."""
-    bundle = _bundle_in(Path(file))
+    bundle = bundle_in(file)
     problems = with_runtime(lambda _: bundles.check(OPERATOR, bundle))
     for problem in problems:
         click.echo(line_about(problem), err=True)
@@ -149,10 +150,6 @@ async def _followed(runtime: Runtime, execution: UUID, console: Console) -> Exec
 
 def _is_file(what: str) -> bool:
     return Path(what).is_file() or "/" in what or what.endswith(_FILE_SUFFIXES)
-
-
-def _bundle_in(file: Path) -> Bundle:
-    return bundles.read(content_of(file))
 
 
 async def _loaded(bundle: Bundle, *, breaking: bool) -> str:

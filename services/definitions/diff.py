@@ -1,6 +1,7 @@
 """What differs between two documents, by step and field and not by text."""
 
 from collections.abc import Iterator, Sequence
+from difflib import unified_diff
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -55,7 +56,7 @@ def diff(a: Document, b: Document) -> tuple[Change, ...]:
     ]
     changed = [change for name, at in after.items() for change in _of_step(before.get(name), at, name in staying)]
     return (
-        *_changed_fields(a, b, None, ("steps", "on_failure", "finally_")),
+        *changed_fields(a, b, left_out=("steps", "on_failure", "finally_")),
         *removed,
         *changed,
         *_renumbered({name: (before[name].step, after[name].step) for name in after if name in staying}),
@@ -79,9 +80,30 @@ def diff_of_effects(before: Sequence[Effect], after: Sequence[Effect]) -> tuple[
     )
 
 
+def changed_fields(
+    a: msgspec.Struct, b: msgspec.Struct, *, step: str | None = None, left_out: tuple[str, ...] = ()
+) -> list[Change]:
+    """The fields in which two structs of one type differ, such as two contents of a role."""
+    values = [
+        (field.encode_name, _json(getattr(a, field.name)), _json(getattr(b, field.name)))
+        for field in msgspec.structs.fields(type(a))
+        if field.name not in left_out
+    ]
+    return [
+        Change(what="changed", step=step, field=name, before=before, after=after)
+        for name, before, after in values
+        if _canonical(before) != _canonical(after)
+    ]
+
+
 def lines(changes: tuple[Change, ...]) -> list[str]:
-    """The changes for people, a line each."""
-    return [_line(change) for change in changes]
+    """The changes for people, a line each; below a text of several lines stand those that differ.
+
+    >>> change = Change(what="changed", field="basePrompt", before="Read.\\nSay it.\\n", after="Read.\\nSay why.\\n")
+    >>> lines((change,))
+    ['~ basePrompt', '      Read.', '    - Say it.', '    + Say why.']
+    """
+    return [line for change in changes for line in (_line(change), *_inner_lines(change))]
 
 
 def _by_name(document: Document) -> dict[str, _At]:
@@ -104,24 +126,11 @@ def _of_step(before: _At | None, after: _At, is_staying: bool) -> list[Change]:
         moved = [Change(what="moved", step=name, before=_place(before), after=_place(after))]
     elif not is_staying:
         moved = [Change(what="moved", step=name, before=before.step.order, after=after.step.order)]
-    return [*moved, *_changed_fields(before.step, after.step, name, ("name", "order"))]
+    return [*moved, *changed_fields(before.step, after.step, step=name, left_out=("name", "order"))]
 
 
 def _place(at: _At) -> JsonObject:
     return {"in": at.parent, "slot": at.slot, "order": at.step.order}
-
-
-def _changed_fields(a: msgspec.Struct, b: msgspec.Struct, step: str | None, left_out: tuple[str, ...]) -> list[Change]:
-    values = [
-        (field.encode_name, _json(getattr(a, field.name)), _json(getattr(b, field.name)))
-        for field in msgspec.structs.fields(type(a))
-        if field.name not in left_out
-    ]
-    return [
-        Change(what="changed", step=step, field=name, before=before, after=after)
-        for name, before, after in values
-        if _canonical(before) != _canonical(after)
-    ]
 
 
 def _json(value: Any) -> Json:
@@ -193,7 +202,31 @@ def _line(change: Change) -> str:
             return f"~ order: other numbers, the same sequence: {', '.join(orders)}"
         case _:
             where = f"{name}: {change.field}" if change.step is not None else change.field
-            return f"~ {where} {_brief(change.before)} → {_brief(change.after)}"
+            return f"~ {where}" + ("" if _is_long(change) else f" {_brief(change.before)} → {_brief(change.after)}")
+
+
+def _is_long(change: Change) -> bool:
+    """Whether it is of a text of several lines, before or after."""
+    texts = (change.before, change.after)
+    return (
+        change.what == "changed" and all(isinstance(it, str) for it in texts) and any("\n" in str(it) for it in texts)
+    )
+
+
+def _inner_lines(change: Change) -> Iterator[str]:
+    """The lines of a long text that differ, each with the one before and the one behind."""
+    if not _is_long(change):
+        return
+    texts = [str(text) for text in (change.before, change.after)]
+    if all(text.endswith("\n") for text in texts):
+        texts = [text.removesuffix("\n") for text in texts]
+    before, after = (text.split("\n") for text in texts)
+    _, _, *found = unified_diff(before, after, n=1, lineterm="")
+    for line in found:
+        if not line.startswith("@@"):
+            yield f"    {line[0]} {line[1:]}".rstrip()
+        elif line is not found[0]:
+            yield "      …"
 
 
 def _said(place: JsonObject) -> str:
@@ -201,5 +234,5 @@ def _said(place: JsonObject) -> str:
 
 
 def _brief(value: Json) -> str:
-    text = msgspec.json.encode(value).decode()
+    text = msgspec.json.encode(value, order="sorted").decode()
     return text if len(text) <= _MAX_SHOWN else text[: _MAX_SHOWN - 1] + "…"

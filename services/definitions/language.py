@@ -41,16 +41,21 @@ def document_schema() -> JsonObject:
 
 
 def file_schema(role: type[msgspec.Struct]) -> JsonObject:
-    """What a file may look like: a document, or a bundle of roles (each such a struct) and documents."""
+    """What a file may look like: a document, a role (such a struct), or a bundle of roles and documents."""
+    definitions = _definitions(role)
     return {
         "$schema": DIALECT,
         "title": "Rolecall definition",
-        "description": "A document (with `steps`), or a file of `roles` and `orchestrations`.",
+        "description": "A document (with `steps`), a role (with `basePrompt`), or `roles` and `orchestrations`.",
         "type": "object",
         "if": {"required": ["steps"]},
         "then": {"$ref": _ref("Document")},
-        "else": {"$ref": _ref("Bundle")},
-        "$defs": {**_definitions(role), "Bundle": _bundle(role)},
+        "else": {
+            "if": {"required": ["basePrompt"]},
+            "then": {"$ref": _ref("RoleAlone")},
+            "else": {"$ref": _ref("Bundle")},
+        },
+        "$defs": {**definitions, "RoleAlone": _alone_in_file(definitions[role.__name__]), "Bundle": _bundle(role)},
     }
 
 
@@ -149,6 +154,11 @@ def _refine_step(step: _Schema) -> None:
 
 def _refine_role(role: _Schema) -> None:
     _describe(role, texts.ROLE, "Who a model plays.", outputSchema=_or_null(_ref("Schema")))
+
+
+def _alone_in_file(role: _Schema) -> _Schema:
+    marked = {"rolecall": {"enum": [1], "default": 1, "description": texts.BUNDLE["rolecall"]}, **role["properties"]}
+    return {**role, "title": "Role", "properties": marked}
 
 
 def _bundle(role: type[msgspec.Struct]) -> _Schema:

@@ -18,6 +18,8 @@ from services.json import Json
 from services.problem import Problem
 
 MAX_BYTES = 256 * 1024
+# JSON is read a hundred times as fast.
+MAX_JSON_BYTES = 1024 * 1024
 # Steps may hold steps, eight deep, and each of these takes up to five lists and objects.
 MAX_DEPTH = 64
 
@@ -29,16 +31,17 @@ def read(text: str | bytes) -> Json:
     {'on': 'yes', 'port': 15, 'ratio': 1000.0, 'nothing': None}
 
     Raises:
-        Invalid: not YAML, larger than 256 KiB, deeper than 64 levels, or with an anchor, an alias, a tag, a key that is
-            not a string or a key that stands twice.
+        Invalid: not YAML, larger than 256 KiB (as JSON 1 MiB), deeper than 64 levels, or with an anchor, an alias, a
+            tag, a key that is not a string or a key that stands twice.
     """
     raw = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
-    if len(raw) > MAX_BYTES:
-        raise Invalid(f"the document is {len(raw):,} bytes long; up to {MAX_BYTES:,} are read")
     try:
-        decoded = raw.decode("utf-8")
+        decoded = raw.decode("utf-8") if len(raw) <= MAX_JSON_BYTES else ""
         if (found := _as_json(decoded)) is not None:
             return found
+        if len(raw) > MAX_BYTES:
+            most = f"up to {MAX_BYTES:,} are read, of JSON up to {MAX_JSON_BYTES:,}"
+            raise Invalid(f"the document is {len(raw):,} bytes long; {most}")
         _refuse_aliases_and_depth(decoded)
         value: Json = yaml.load(decoded, _Loader)  # noqa: S506 - a SafeLoader with fewer types
         msgspec.json.encode(value)

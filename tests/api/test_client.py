@@ -78,6 +78,22 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
                 }
             ],
         },
+        "wrong import": {
+            "message": "the bundle has problems; /rolls: there is no field `rolls` here",
+            "code": "BAD_REQUEST",
+            "httpStatus": 400,
+            "path": "orchestration.import",
+            "problems": [
+                {
+                    "code": "UNKNOWN_FIELD",
+                    "path": "/rolls",
+                    "message": "there is no field `rolls` here",
+                    "allowed": ["rolecall", "roles", "orchestrations"],
+                    "suggestion": "roles",
+                    "patch": [{"op": "move", "from": "/rolls", "path": "/roles"}],
+                }
+            ],
+        },
         "together: nobody": {
             "message": "there is no role 'Nobody'; `role.list` shows those there are",
             "code": "NOT_FOUND",
@@ -177,8 +193,26 @@ async def check_orchestrations(told: dict[str, Any], name: str) -> None:
     assert [found for found in listed if found["name"] == name] == [
         {field: told["orchestration.get"][field] for field in listed[0]}
     ]
+    check_bundles(told, name)
     check_versions(told)
     assert told["orchestration.delete"]["name"] == name.replace("Reading", "Unused")
+
+
+def check_bundles(told: dict[str, Any], name: str) -> None:
+    exported, role = told["orchestration.export"], name.replace("Reading", "Reader")
+    assert (exported["orchestrations"], exported["roles"], exported["missing"]) == ([name], [role], [])
+    assert f"- name: {name}\n    tags: [brief]\n" in exported["text"]
+    assert told["as JSON"]["text"].startswith('{"rolecall":1,"roles":[{"basePrompt":')
+    role_tried, tried = told["import tried"]["items"]
+    of_role, of_tags = ("You read.\nTwice.", "You skim.\nTwice."), (["brief"], ["brief", "long"])
+    assert told["import tried"]["dryRun"] is True
+    assert (role_tried["outcome"], role_tried["changes"]) == ("updated", [change_of("basePrompt", *of_role)])
+    assert (tried["outcome"], tried["changes"]) == ("updated", [change_of("tags", *of_tags)])
+    assert {item["outcome"] for item in told["orchestration.import"]["items"]} == {"unchanged"}
+
+
+def change_of(field: str, before: Any, after: Any) -> dict[str, Any]:
+    return {"what": "changed", "step": None, "field": field, "before": before, "after": after}
 
 
 def check_versions(told: dict[str, Any]) -> None:

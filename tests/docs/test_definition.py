@@ -259,6 +259,7 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert MAX_OUTPUT_BYTES == documents.MAX_CONTEXT_BYTES
     assert told == {
         "bytes of a file": yaml12.MAX_BYTES,
+        "bytes of a file of JSON": yaml12.MAX_JSON_BYTES,
         "levels of nesting in a file": yaml12.MAX_DEPTH,
         "steps of a document, those in others counted": documents.MAX_STEPS,
         "steps in steps, levels": documents.MAX_NESTING,

@@ -128,6 +128,13 @@ await tell('orchestration.update', client.orchestration.update.mutate({ orchestr
 await tell('orchestration.get', client.orchestration.get.query({ orchestration }));
 await tell('orchestration.list', client.orchestration.list.query({ tags: ['brief'], isActive: true }));
 
+const exported = await tell('orchestration.export', client.orchestration.export.query({ orchestrations: [orchestration] }));
+await tell('as JSON', client.orchestration.export.query({ roles: [role], format: 'json' }));
+const changed = exported.text.replace('You read.', 'You skim.').replace('tags: [brief]', 'tags: [brief, long]');
+await tell('import tried', client.orchestration.import.mutate({ text: changed, dryRun: true }));
+await tell('orchestration.import', client.orchestration.import.mutate({ text: exported.text, idempotencyKey: `import ${link}` }));
+await tell('wrong import', client.orchestration.import.mutate({ text: 'rolecall: 1\nrolls: []' }));
+
 const proposal = { ...reading, description: 'Proposed.' };
 await tell('orchestration.draft', client.orchestration.draft.mutate({ orchestration, document: reading, message: 'so far' }));
 await tell('orchestration.discard', client.orchestration.discard.mutate({ orchestration, number: 3 }));
