@@ -393,6 +393,7 @@ export type Role = {
   createdBy: string;
   createdAt: string;
   updatedAt: string;
+  problems: Problem[];
 };
 
 /** What to change about a role; what is left out stays as it is. */
@@ -420,7 +421,7 @@ export type RoleSort = {
   order?: "asc" | "desc" | undefined;
 };
 
-/** What a role was at one of its versions; `number` is the role's `version` at that time. */
+/** What a role was at one of its versions; `number` is the role's `version` then. `problems` as of a role. */
 export type RoleVersion = {
   number: number;
   createdAt: string;
@@ -432,6 +433,7 @@ export type RoleVersion = {
   model: ModelConstraints;
   parameters: Parameters;
   outputSchema: Json;
+  problems: Problem[];
 };
 
 /** The versions of a role, the newest first. */

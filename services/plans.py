@@ -16,6 +16,7 @@ async def of_version(version: UUID) -> Plan:
 
     Raises:
         NotFound: there is no such version.
+        Conflict: somebody has written rows into it that nobody can run; names what is wrong with them.
     """
     plan = _plans.get(version)
     if plan is None:
@@ -29,7 +30,7 @@ async def of_version(version: UUID) -> Plan:
 
 
 async def _compile(version: UUID) -> Plan:
-    plan = plan_of(await orchestrations.document(version))
+    plan = plan_of(await orchestrations.executable(version))
     if len(_plans) >= _MAX_PLANS:
         _plans.pop(next(iter(_plans)))
     _plans[version] = plan

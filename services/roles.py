@@ -1,6 +1,6 @@
 """Roles: who a model plays. A role is a row that people and agents edit; its every content is kept as a version."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -15,25 +15,24 @@ from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
 from services.idempotency import IdempotencyKey
-from services.json import Json
+from services.json import Json, JsonObject, Unreadable, read
 from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
 from services.paging import Listing, Order, Page, containing, page_of, those_given
+from services.problem import Problem, said
+from services.role_parts import Parameters, parts_of, parts_of_row, unreadable
 from services.schema import problems_of_schema
 from services.tools import registry
 
 ToolName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What is passed to the model with each call. Unset: the provider's own default."""
-
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
-    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
-
-
 class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with."""
+    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with.
+
+    `problems` are what keeps it from being used, when somebody has written nonsense into its row or a tool has gone:
+    what cannot be read has its default here.
+    """
 
     id: UUID
     name: str
@@ -49,6 +48,7 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    problems: tuple[Problem, ...] = ()
 
 
 class RolePage(Page[Role], frozen=True, kw_only=True, rename="camel"):
@@ -63,7 +63,7 @@ class RoleSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a role was at one of its versions; `number` is the role's `version` at that time."""
+    """What a role was at one of its versions; `number` is the role's `version` then. `problems` as of a role."""
 
     number: int
     created_at: datetime
@@ -75,6 +75,7 @@ class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     model: ModelConstraints
     parameters: Parameters
     output_schema: Json
+    problems: tuple[Problem, ...] = ()
 
 
 class RoleVersionPage(Page[RoleVersion], frozen=True, kw_only=True, rename="camel"):
@@ -114,12 +115,13 @@ _NO_CHANGES = RoleChanges()
 _ORDERS = {"name": ("name", str), "createdAt": ("created_at", datetime), "updatedAt": ("updated_at", datetime)}
 _NEWEST_FIRST = Order("number", "id", "number", int, descending=True)
 
-_COLUMNS = ", ".join(Role.__struct_fields__)
+_COLUMNS = ", ".join(name for name in Role.__struct_fields__ if name != "problems")
+_OF_VERSIONS = "SELECT id, role_id, number, created_at, content::text FROM role_version"
+_MAX_USABLE = 10_000
+# Versions of roles that were looked at and found to have no problems: they do not change.
+_usable: dict[UUID, None] = {}
 _SELECT = f"SELECT {_COLUMNS} FROM role"  # noqa: S608 names of ours
 _LOCK = "SELECT id, version FROM role WHERE id = {} FOR NO KEY UPDATE"
-
-_model = msgspec.json.Decoder(ModelConstraints)
-_parameters = msgspec.json.Decoder(Parameters)
 
 
 async def create(
@@ -202,8 +204,9 @@ async def versions(caller: Caller, *, role: str, cursor: str | None = None, limi
     caller.require("roles.read")
     asked = {"role_id = {}": await id_of(role)}
     listing = Listing("role.versions", _NEWEST_FIRST, asked)
-    select = "SELECT id, number, created_at, content FROM role_version"
-    items, next_cursor = await page_of(listing, select, those_given(asked), _version_of, cursor=cursor, limit=limit)
+    items, next_cursor = await page_of(
+        listing, _OF_VERSIONS, those_given(asked), _version_of, cursor=cursor, limit=limit
+    )
     return RoleVersionPage(items=items, next_cursor=next_cursor)
 
 
@@ -330,12 +333,36 @@ async def content(version: UUID) -> RoleContent:
 
     Raises:
         NotFound: there is no such version.
+        Conflict: somebody has written into the role what cannot be read; names all of that.
     """
-    table = tables.RoleVersion
-    found = await table.select(table.role_id, table.content).where(table.id == version).first().output(load_json=True)
-    if found is None:
+    row = await connections.database().fetchrow(f"{_OF_VERSIONS} WHERE id = $1", version)
+    if row is None:
         raise NotFound("role version", version)
-    return msgspec.convert({**found["content"], "id": found["role_id"]}, RoleContent)
+    found = _version_of(row)
+    if problems := unreadable(found.problems):
+        raise _unusable(found.name, found.number, problems)
+    return RoleContent(
+        id=row["role_id"], **{name: getattr(found, name) for name in RoleContent.__struct_fields__ if name != "id"}
+    )
+
+
+async def check_usable(versions: Collection[UUID]) -> None:
+    """Nothing, when these versions of roles have no problems.
+
+    Raises:
+        Conflict: one has some; names it and all of them.
+    """
+    unknown = [version for version in versions if version not in _usable]
+    if not unknown:
+        return
+    query = f"{_OF_VERSIONS} WHERE id = ANY($1::uuid[]) ORDER BY id"
+    for row in await connections.database().fetch(query, unknown):
+        found = _version_of(row)
+        if found.problems:
+            raise _unusable(found.name, found.number, found.problems)
+        if len(_usable) >= _MAX_USABLE:
+            _usable.pop(next(iter(_usable)))
+        _usable[row["id"]] = None
 
 
 async def _locked(role: str, if_version: int | None) -> UUID:
@@ -356,20 +383,16 @@ async def _locked(role: str, if_version: int | None) -> UUID:
 
 
 async def _content_at(role: Role, number: int) -> RoleChanges:
-    table = tables.RoleVersion
-    version = table.select(table.content).where((table.role_id == role.id) & (table.number == number))
-    found = await version.first().output(load_json=True)
-    if found is None:
+    """What makes of a role what it was at that version, but for its name."""
+    query = f"{_OF_VERSIONS} WHERE role_id = $1 AND number = $2"
+    row = await connections.database().fetchrow(query, role.id, number)
+    if row is None:
         raise NotFound("version", number, hint=f"`role.versions` shows those of {role.name!r}")
-    content = {name: value for name, value in found["content"].items() if name != "name"}
-    return RoleChanges(
-        **{
-            **content,
-            "tools": tuple(content["tools"]),
-            "model": msgspec.convert(content["model"], ModelConstraints),
-            "parameters": msgspec.convert(content["parameters"], Parameters),
-        }
-    )
+    found = _version_of(row)
+    if problems := unreadable(found.problems):
+        raise Invalid(f"version {number} of the role {role.name!r} cannot be read", problems)
+    kept = set(RoleChanges.__struct_fields__) & set(RoleVersion.__struct_fields__) - {"name"}
+    return RoleChanges(**{name: getattr(found, name) for name in kept})
 
 
 async def _get(role: str) -> Role:
@@ -382,17 +405,14 @@ async def _get(role: str) -> Role:
 
 
 def _role(row: Record) -> Role:
-    schema = row["output_schema"]
+    parts = parts_of_row(row["tools"], row["model"], row["parameters"], row["output_schema"])
     return Role(
+        **msgspec.structs.asdict(parts),
         id=row["id"],
         name=row["name"],
         description=row["description"],
         base_prompt=row["base_prompt"],
-        tools=tuple(row["tools"]),
         needs_tools=row["needs_tools"],
-        model=_model.decode(row["model"]),
-        parameters=_parameters.decode(row["parameters"]),
-        output_schema=None if schema is None else msgspec.json.decode(schema),
         is_active=row["is_active"],
         version=row["version"],
         created_by=row["created_by"],
@@ -405,11 +425,36 @@ def _not_found(role: str) -> NotFound:
     return NotFound("role", role, hint="`role.list` shows those there are")
 
 
+def _unusable(name: str, number: int, problems: Sequence[Problem]) -> Conflict:
+    state = f"has problems at version {number} and cannot be used: {said(problems)}"
+    return Conflict("role", name, state=state, allowed="a role without problems", problems=problems)
+
+
 def _version_of(row: Any) -> RoleVersion:
-    content = msgspec.json.decode(row["content"])
-    own = {**content, "number": row["number"], "created_at": row["created_at"]}
-    by_field = {field.encode_name: own[field.name] for field in msgspec.structs.fields(RoleVersion)}
-    return msgspec.convert(by_field, RoleVersion)
+    content, problems = _content_in(row["content"])
+    parts = parts_of(*(content.get(name) for name in ("tools", "model", "parameters", "output_schema")))
+    return RoleVersion(
+        **{**msgspec.structs.asdict(parts), "problems": (*problems, *parts.problems)},
+        number=row["number"],
+        created_at=row["created_at"],
+        name=_text(content.get("name")),
+        description=_text(content.get("description")),
+        base_prompt=_text(content.get("base_prompt")),
+        needs_tools=content.get("needs_tools") is True,
+    )
+
+
+def _text(raw: Json) -> str:
+    return raw if isinstance(raw, str) else ""
+
+
+def _content_in(text: str) -> tuple[JsonObject, tuple[Problem, ...]]:
+    """What a role was, by the names of its columns; nothing, when somebody has made something else of it."""
+    try:
+        content = read(text)
+    except Unreadable as error:
+        return {}, (Problem(code="WRONG_VALUE", path="", message=f"it cannot be read: {error}"),)
+    return (content, ()) if isinstance(content, dict) else ({}, ())
 
 
 def _columns(changes: RoleChanges) -> dict[str, Any]:

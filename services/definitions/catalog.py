@@ -5,8 +5,20 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from uuid import UUID
 
-from services.definitions.calls import name_in
-from services.definitions.document import KINDS, Kind
+from services.definitions.calls import called, name_in
+from services.definitions.document import KINDS, Document, Kind, all_steps
+
+# Of a tool. To compile a longer pattern takes long, and it is one of nobody's.
+MAX_TOOL_NAME = 100
+
+
+def is_called(name: str, wish: str) -> bool:
+    """Whether the tool `name` is meant by `wish`, a name or a pattern.
+
+    >>> is_called("files.read", "files.*"), is_called("files.read", "files.write")
+    (True, False)
+    """
+    return len(wish) <= MAX_TOOL_NAME and fnmatchcase(name, wish)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +49,7 @@ class Catalog:
         """Whether an agent whose step lists `wish`, a name, a pattern or a tag, could be granted anything by it."""
         if wish in self.tagged or any(wish in names for names in self.tagged.values()):
             return True
-        return any(fnmatchcase(name, wish) for name in self.tools)
+        return any(is_called(name, wish) for name in self.tools)
 
     def calls(self, start: str, end: str) -> bool:
         """Whether the call `start` is one of the orchestration `end`, or leads to one, also through others."""
@@ -50,3 +62,15 @@ class Catalog:
                 seen.add(call)
                 pending += self.orchestrations.get(call, Callee()).calls
         return False
+
+
+def all_that_is_named(document: Document) -> Catalog:
+    """A catalog in which everything is that the document names: to see what is wrong with the document itself."""
+    steps = list(all_steps(document))
+    wishes = {wish for step in steps for wish in step.tools or ()}
+    return Catalog(
+        roles={step.role_name: UUID(int=0) for step in steps if step.role_name is not None},
+        tools=frozenset(step.tool for step in steps if step.tool is not None),
+        tagged=dict.fromkeys(wishes, frozenset[str]()),
+        orchestrations=dict.fromkeys((name for call in called(document) for name in (call, name_in(call))), Callee()),
+    )

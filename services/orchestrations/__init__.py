@@ -23,7 +23,7 @@ from services.orchestrations.records import (
     VersionStatus,
     VersionSummary,
 )
-from services.orchestrations.rows import document, id_of
+from services.orchestrations.rows import executable, id_of
 from services.orchestrations.versioning import activate, archive, discard, draft, propose, publish, reject, rollback
 from services.orchestrations.writing import create, delete, update
 
@@ -45,8 +45,8 @@ __all__ = [
     "delete",
     "diff",
     "discard",
-    "document",
     "draft",
+    "executable",
     "get",
     "id_of",
     "list_",

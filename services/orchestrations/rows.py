@@ -1,5 +1,6 @@
 """Orchestrations and versions as their rows have them. Read with tables: a transaction sees what it has made."""
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,14 +9,17 @@ from asyncpg import Record
 
 from db import tables
 from services import catalog, connections
+from services.definitions.catalog import all_that_is_named
 from services.definitions.check import check
 from services.definitions.digest import digest
 from services.definitions.document import Document, as_json
-from services.definitions.rows import document_of
+from services.definitions.rows import UnreadableRows, document_of
+from services.definitions.structure import pointer
 from services.errors import Conflict, NotFound
+from services.json import Unreadable, read
 from services.listing import id_in
 from services.orchestrations.records import Orchestration, OrchestrationSummary, Version, VersionSummary
-from services.problem import Problem
+from services.problem import Problem, said
 
 VERSIONS = (
     "SELECT version.id, orchestration.name AS orchestration, version.number, version.status,"
@@ -29,6 +33,15 @@ SUMMARIES = (
     " orchestration.created_by, orchestration.created_at, updated_at FROM orchestration"
     " LEFT JOIN orchestration_version AS active ON active.id = active_version_id"
 )
+
+
+_VERSION = (
+    "SELECT version.id, version.number, version.document, version.digest, version.max_step_runs,"
+    " orchestration.name AS orchestration FROM orchestration_version AS version"
+    " JOIN orchestration ON orchestration.id = version.orchestration_id WHERE version.id = $1"
+)
+_STEPS = "SELECT * FROM orchestration_step WHERE version_id = $1"
+_JSON_COLUMNS = ("document", "condition", "input_mapping", "output_mapping", "config")
 
 
 async def row_of(orchestration: str) -> Record:
@@ -130,6 +143,26 @@ async def document(version: UUID) -> Document:
     return await _document_of(await _version_row(version))
 
 
+async def executable(version: UUID) -> Document:
+    """The document of a published version, as its publication has judged it.
+
+    What the rows say is what was published when the digest of it is. Where it is not, because somebody has written them
+    past the checks or another version of the program counts other defaults in, it is judged anew, but for what it names
+    outside itself: that may have gone since.
+
+    Raises:
+        NotFound: there is no such version.
+        Conflict: somebody has written rows that no document can be read from, or one with problems; names all of them.
+    """
+    row = await _version_row(version)
+    its_document = await _document_of(row)
+    if digest(its_document) != row["digest"]:
+        problems = check(as_json(its_document), all_that_is_named(its_document)).problems
+        if problems:
+            raise _unusable(row, f"has rows that nobody can run: {said(problems)}", problems)
+    return its_document
+
+
 def summary_of(row: Any) -> OrchestrationSummary:
     """The summary of a row that has the `number` of the active version."""
     values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
@@ -151,19 +184,36 @@ def without_active_version(name: str) -> Conflict:
     return Conflict("orchestration", name, state="has no active version", allowed="a published version")
 
 
-async def _document_of(row: dict[str, Any]) -> Document:
-    step = tables.OrchestrationStep
-    steps = await step.select().where(step.version_id == row["id"]).output(load_json=True)
+async def _document_of(row: Record) -> Document:
+    steps = await connections.database().fetch(_STEPS, row["id"])
     try:
-        return document_of(row["document"], steps)
-    except (ValueError, msgspec.ValidationError) as error:
-        state = f"has rows that no document can be read from ({error})"
-        raise Conflict("version", row["number"], state=state, allowed="rows as documents are written to") from None
+        # Who writes the row by hand has named the orchestration already.
+        own = {"name": row["orchestration"], **_decoded(row)["document"]}
+        return document_of(own, [_decoded(step) for step in steps])
+    except UnreadableRows as error:
+        raise _unusable(row, f"has rows that no document can be read from: {error}", error.problems) from None
 
 
-async def _version_row(version: UUID) -> dict[str, Any]:
-    table = tables.OrchestrationVersion
-    row = await table.select().where(table.id == version).first().output(load_json=True)
+def _unusable(row: Record, state: str, problems: Sequence[Problem]) -> Conflict:
+    name = f"{row['orchestration']}@{row['number']}"
+    return Conflict("version", name, state=state, allowed="rows as documents are written to", problems=problems)
+
+
+def _decoded(row: Record) -> dict[str, Any]:
+    """The row with its JSON decoded."""
+    values = dict(row)
+    for column in _JSON_COLUMNS:
+        if values.get(column) is not None:
+            try:
+                values[column] = read(values[column])
+            except Unreadable as error:
+                place = pointer(column) if "name" not in values else pointer(values["name"], column)
+                raise UnreadableRows([Problem(code="WRONG_VALUE", path=place, message=str(error))]) from None
+    return values
+
+
+async def _version_row(version: UUID) -> Record:
+    row = await connections.database().fetchrow(_VERSION, version)
     if row is None:
         raise NotFound("orchestration version", version)
     return row

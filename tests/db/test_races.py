@@ -21,7 +21,20 @@ PUBLISH = (
 )
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"
 ACTIVATE = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief'"
-ADD_STEP = f"INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({DRAFT}, 'Extra', 2, 'tool')"
+ADD = "INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({}, '{}', {}, 'transform')"
+ADD_STEP, ADD_OTHER = ADD.format(DRAFT, "Extra", 2), ADD.format(DRAFT, "Other", 2)
+FILL = (
+    'INSERT INTO orchestration_step (version_id, name, "order", kind) '
+    f"SELECT {DRAFT}, 'Step ' || place, place, 'transform' FROM generate_series(10, 205) AS place"
+)
+GROUPS = (
+    f"{ADD.format(DRAFT, 'One', 5)}; {ADD.format(DRAFT, 'Two', 6)}; "
+    "UPDATE orchestration_step SET kind = 'group' WHERE name IN ('One', 'Two')"
+)
+HOLD = (
+    "UPDATE orchestration_step AS step SET slot = 'body', parent_id = holder.id FROM orchestration_step AS holder "
+    "WHERE step.version_id = holder.version_id AND step.name = '{}' AND holder.name = '{}'"
+)
 
 BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
 
@@ -32,8 +45,18 @@ BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
         (PUBLISH, ARCHIVE, ACTIVATE, "orchestration__active_version_is_its_own"),
         (PUBLISH, ACTIVATE, ARCHIVE, "orchestration_version__active_is_published"),
         ("SELECT", PUBLISH, ADD_STEP, "orchestration_step__is_read_only"),
+        ("SELECT", ADD_STEP, ADD_OTHER, "orchestration_step__order_is_its_own"),
+        (FILL, ADD_STEP, ADD.format(DRAFT, "Other", 3), "orchestration_step__at_most_200"),
+        (GROUPS, HOLD.format("One", "Two"), HOLD.format("Two", "One"), "orchestration_step__tree_has_a_top"),
     ],
-    ids=["activate while it is archived", "archive while it is activated", "edit while it is published"],
+    ids=[
+        "activate while it is archived",
+        "archive while it is activated",
+        "edit while it is published",
+        "take the order that is taken",
+        "write the 201st step",
+        "hold what holds",
+    ],
 )
 async def test_the_second_editor_waits_and_is_refused(
     editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection],
@@ -54,6 +77,17 @@ async def test_the_second_editor_waits_and_is_refused(
     with pytest.raises(asyncpg.PostgresError) as refusal:
         await waiting
     assert refusal_of(refusal.value).rule == rule
+
+
+async def test_who_cannot_see_the_edit_before_theirs_is_refused(
+    editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection],
+) -> None:
+    one, other, _ = editors
+    await other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM orchestration_step")
+    await one.execute(ADD_STEP)
+
+    with pytest.raises(asyncpg.SerializationError):
+        await other.execute(ADD_OTHER)
 
 
 async def test_a_publication_waits_for_the_edit_before_it(
