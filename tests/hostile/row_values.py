@@ -76,7 +76,7 @@ JSON = (
 )
 TEXT = (
     "''", "' '", "'x'", "'7'", "NULL", "E'a\\nb'", "E'a\\u0001b'", "U&'\\202Ea\\+01F600'", "'<script>'", "'a/b'",
-    "'..'", "'%s{}'", "'Role 1'", "'Victim 1'", "'steady'", "'Steady'", "'role.list'", "'context'", "'__proto__'",
+    "'..'", "'%s{}'", "'Role 1'", "'Victim 1'", "'Steady'", "'role.list'", "'context'", "'__proto__'",
     "'case:A'", "'case:'", "'catch:0'", "'catch:99999999999999999999'", "'body'", "'else'", "'main'", "'finally'",
     "'onFailure'", "'compensate'", "'agent'", "'llm'", "'tool'", "'loop'", "'map'", "'branch'", "'group'", "'wait'",
     "'approval'", "'webhook'", "'code'", "'fail'", "'stop'", "'orchestration'", "'transform'", "'draft'",
