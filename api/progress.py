@@ -13,7 +13,7 @@ from rich.markdown import Markdown
 from rich.table import Table
 from rich.text import Text
 
-from services import executions
+from services import background, executions
 from services.caller import Caller
 from services.engine.core.state import StepStatus
 from services.executions import SETTLED, Delta, ExecutionDetail, StepLog
@@ -126,8 +126,7 @@ async def _watched(caller: Caller, execution: UUID, show: Callable[[list[StepLog
                 show(steps)
                 await asyncio.sleep(_REFRESH_SECONDS)
     finally:
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        await background.end(watching)
 
 
 async def _watch(caller: Caller, execution: UUID, goes_on: asyncio.Event) -> None:

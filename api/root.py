@@ -1,6 +1,6 @@
 """The router: every procedure path on one screen."""
 
-from api.procedures import executions, orchestrations, roles, runs, system, tokens, versions
+from api.procedures import executions, orchestrations, role_versions, roles, runs, system, tokens, versions
 from api.rpc import Family, Router
 
 router = Router(
@@ -10,8 +10,16 @@ router = Router(
         create=roles.create,
         update=roles.update,
         delete=roles.delete,
-        versions=roles.versions,
+        promote=roles.promote,
         rollback=roles.rollback,
+        versions=role_versions.versions,
+        diff=role_versions.diff,
+        draft=role_versions.draft,
+        discard=role_versions.discard,
+        propose=role_versions.propose,
+        publish=role_versions.publish,
+        reject=role_versions.reject,
+        archive=role_versions.archive,
     ),
     orchestration=Router(
         list=orchestrations.list_,
@@ -31,6 +39,8 @@ router = Router(
         reject=versions.reject,
         activate=versions.activate,
         rollback=versions.rollback,
+        canary=versions.canary,
+        promote=versions.promote,
         archive=versions.archive,
     ),
     execution=Router(

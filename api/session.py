@@ -12,6 +12,7 @@ from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 from api.auth import COOKIE, LOOPBACK_COOKIE, Authentication, session_secret
 from api.origins import is_on_loopback, source_of
 from api.rpc import RpcError
+from db.acting import act_as
 from services import sessions
 from services.errors import Forbidden
 from services.principal import Principal
@@ -68,7 +69,8 @@ def handlers(authentication: Authentication) -> list[HTTPRouteHandler]:
             raise Forbidden("another site may not sign in here; see ROLECALL_ALLOWED_ORIGINS")
         wanted = await _read(request)
         caller = await authentication.shown(wanted.token, request.client.host if request.client else None)
-        begun = await sessions.begin(caller, days=days)
+        with act_as(caller.name, "rpc"):
+            begun = await sessions.begin(caller, days=days)
         cookie = _cookie(request, begun.secret, max_age_seconds=days * _DAY_SECONDS)
         signed_in = SignedIn(principal=begun.principal, expires_at=begun.expires_at)
         return Response(signed_in, headers={"set-cookie": cookie, **_UNKEPT})
@@ -80,7 +82,9 @@ def handlers(authentication: Authentication) -> list[HTTPRouteHandler]:
         if secret is not None:
             if source_of(request.headers, authentication.settings.allowed_origins) != "own":
                 raise Forbidden("only this server's own pages, marked with Origin or Sec-Fetch-Site, may sign out")
-            await sessions.end(secret)
+            if (holder := await sessions.holder(secret)) is not None:
+                with act_as(holder, "rpc"):
+                    await sessions.end(secret)
         cookie = _cookie(request, "", max_age_seconds=0)
         return Response(None, status_code=204, headers={"set-cookie": cookie, **_UNKEPT})
 

@@ -13,7 +13,10 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
+from piccolo.querystring import QueryString
 
+from db.acting import acting
+from db.attribution import AttributedTransaction, attributed
 from db.statements import Statements
 from db.tables import TABLES
 
@@ -49,6 +52,18 @@ class SchemaEngine(PostgresEngine):
 
     async def prep_database(self) -> None:
         """No extensions are needed."""
+
+    def transaction(self, allow_nested: bool = True) -> PostgresTransaction:
+        """What is done inside `async with` happens together or not at all, and is put down to who acts."""
+        return AttributedTransaction(self, allow_nested)
+
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:
+        """The answer to a query of Piccolo's. One that writes, outside a transaction, gets one for its attribution."""
+        is_read = querystring.template.lstrip().startswith("SELECT")
+        if is_read or acting() is None or self.current_transaction.get() is not None:
+            return await super().run_querystring(querystring, in_pool)
+        async with self.transaction():
+            return await super().run_querystring(querystring, in_pool)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +129,15 @@ class Database:
     async def fetchrow(self, statement: str, *values: object) -> asyncpg.Record | None:
         """The first row of such a statement, if it has any."""
         return next(iter(await self.fetch(statement, *values)), None)
+
+    async def write(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """As `fetch`, of a statement that changes what the audit keeps, and gives back the rows that it has changed:
+        they are put down to who acts.
+        """
+        who = acting()
+        if who is None or self.engine.current_transaction.get() is not None:
+            return await self.fetch(statement, *values)
+        return await self.fetch(attributed(statement, len(values)), *values, who.actor, who.channel)
 
     async def close(self) -> None:
         """Close every connection but those from `connect`; statements still running after five seconds are cut off."""

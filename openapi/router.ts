@@ -44,6 +44,18 @@ export type AttemptStarted = {
   at: string;
 };
 
+/** The version of an orchestration that was called, by its number and its digest. */
+export type CalledThen = {
+  number: number;
+  digest: string;
+};
+
+/** A version that takes a share of the starts beside the active one: of a hundred keys about `percent`. */
+export type Canary = {
+  version: number;
+  percent: number;
+};
+
 /** One way of a branch: taken when its condition holds, or by weight. */
 export type Case = {
   name: string;
@@ -66,6 +78,24 @@ export type Change = {
   field: string | null;
   before: Json;
   after: Json;
+};
+
+/** What a version leads to, itself and through what it calls: roles by the names that steps use, orchestrations by how steps say it (`Brief`, `Brief@3`). */
+export type Closure = {
+  roles: { [key: string]: RoleThen };
+  orchestrations: { [key: string]: CalledThen };
+};
+
+/** What to change about the content of a role; what is left out stays as it is. */
+export type ContentChanges = {
+  name?: string | undefined;
+  description?: string | undefined;
+  basePrompt?: string | undefined;
+  tools?: string[] | undefined;
+  needsTools?: boolean | undefined;
+  model?: ModelConstraints | undefined;
+  parameters?: ParametersInput | undefined;
+  outputSchema?: Json | undefined;
 };
 
 /** What the steps that make attempts have where they do not say it themselves. */
@@ -99,6 +129,14 @@ export type Document = {
   finally: Step[];
   output: { [key: string]: Json } | null;
   outputSchema: Json;
+};
+
+/** One thing outside that executions can reach, and the steps that do, by name. */
+export type Effect = {
+  kind: "code" | "domain" | "event" | "model" | "orchestration" | "tool";
+  name: string;
+  steps: string[];
+  tags?: string[] | undefined;
 };
 
 /** One run of one version of an orchestration. */
@@ -188,6 +226,14 @@ export type Fallback = {
   catch?: Catch[] | undefined;
 };
 
+/** A field that differs. `lines` is how a text does: each line of either with `- `, `+ ` or two blanks before it. */
+export type FieldChange = {
+  field: string;
+  before: Json;
+  after: Json;
+  lines: string[];
+};
+
 /** How the members of a parallel group come together. */
 export type Group = {
   join: "all" | "all_settled" | "any" | "n_of";
@@ -240,7 +286,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -255,7 +301,7 @@ export type NotRetried = {
   message: string;
 };
 
-/** An orchestration with the document of its active version. */
+/** An orchestration with the document of its active version, and what that was found to reach when published. */
 export type Orchestration = {
   id: string;
   name: string;
@@ -263,12 +309,15 @@ export type Orchestration = {
   tags: string[];
   isActive: boolean;
   version: number | null;
+  expiresAt: string | null;
+  canary: Canary | null;
   createdBy: string;
   createdAt: string;
   updatedAt: string;
   versionId: string;
   digest: string;
   maxStepRuns: number;
+  effects: Effect[];
   document: Document;
 };
 
@@ -284,7 +333,7 @@ export type OrchestrationSort = {
   order?: "asc" | "desc" | undefined;
 };
 
-/** An orchestration in a list. */
+/** An orchestration in a list. After `expiresAt` nothing starts from its active version any more. */
 export type OrchestrationSummary = {
   id: string;
   name: string;
@@ -292,6 +341,8 @@ export type OrchestrationSummary = {
   tags: string[];
   isActive: boolean;
   version: number | null;
+  expiresAt: string | null;
+  canary: Canary | null;
   createdBy: string;
   createdAt: string;
   updatedAt: string;
@@ -320,7 +371,7 @@ export type ParametersInput = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -377,7 +428,7 @@ export type Retry = {
   notErrors: string[];
 };
 
-/** A role as it is now. `version` counts its contents; an execution keeps to the one it started with. */
+/** A role as it is now. `version` counts its contents; an execution keeps to the one it started with. After `expiresAt` none starts any more whose steps use it. */
 export type Role = {
   id: string;
   name: string;
@@ -393,6 +444,7 @@ export type Role = {
   createdBy: string;
   createdAt: string;
   updatedAt: string;
+  expiresAt: string | null;
   problems: Problem[];
 };
 
@@ -421,10 +473,25 @@ export type RoleSort = {
   order?: "asc" | "desc" | undefined;
 };
 
-/** What a role was at one of its versions; `number` is the role's `version` then. `problems` as of a role. */
+/** A role by its id, and the version that it was at. */
+export type RoleThen = {
+  id: string;
+  version: number;
+};
+
+/** What a role is or was while its `version` was this `number`, or what somebody has drafted or proposed it to be. */
 export type RoleVersion = {
   number: number;
+  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  isPresent: boolean;
+  message: string;
+  createdBy: string | null;
   createdAt: string;
+  decidedBy: string | null;
+  publishedAt: string | null;
+  rejectedAt: string | null;
+  rejection: string;
+  problems: Problem[];
   name: string;
   description: string;
   basePrompt: string;
@@ -433,7 +500,6 @@ export type RoleVersion = {
   model: ModelConstraints;
   parameters: Parameters;
   outputSchema: Json;
-  problems: Problem[];
 };
 
 /** The versions of a role, the newest first. */
@@ -545,7 +611,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -570,8 +636,9 @@ export type Version = {
   id: string;
   orchestration: string;
   number: number;
-  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  status: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected";
   isActive: boolean;
+  canaryPercent: number | null;
   major: number;
   digest: string | null;
   maxStepRuns: number | null;
@@ -582,8 +649,12 @@ export type Version = {
   publishedAt: string | null;
   rejectedAt: string | null;
   rejection: string;
+  expiresAt: string | null;
   document: Document;
   problems: Problem[];
+  effects: Effect[];
+  closure: Closure;
+  drift: string[];
 };
 
 /** The versions of an orchestration, the newest first. */
@@ -592,13 +663,14 @@ export type VersionPage = {
   nextCursor: string | null;
 };
 
-/** One numbered state of an orchestration, in a list. */
+/** One numbered state of an orchestration, in a list. `publishing` is what somebody has asked a server to publish. */
 export type VersionSummary = {
   id: string;
   orchestration: string;
   number: number;
-  status: "archived" | "draft" | "proposed" | "published" | "rejected";
+  status: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected";
   isActive: boolean;
+  canaryPercent: number | null;
   major: number;
   digest: string | null;
   maxStepRuns: number | null;
@@ -609,6 +681,7 @@ export type VersionSummary = {
   publishedAt: string | null;
   rejectedAt: string | null;
   rejection: string;
+  expiresAt: string | null;
 };
 
 /** What `error.data` holds: `problems` for a refused input, `suggestion` for an unknown procedure. */
@@ -632,10 +705,26 @@ export type AppRouter = TRPCBuiltRouter<
       update: Mutation<{ role: string; changes: RoleChanges; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Role>;
       /** The role, which is gone now. NOT_FOUND when there is none; CONFLICT while a step of an orchestration uses it. Needs roles.write. */
       delete: Mutation<{ role: string }, Role>;
-      /** What a role was at each of its versions, the newest first. NOT_FOUND when there is no such role; BAD_REQUEST as `role.list`. Needs roles.read. */
-      versions: Query<{ role: string; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, RoleVersionPage>;
-      /** The role with what it was at version `number`, or at the one before its present version, which makes a new version; its name stays. NOT_FOUND when there is no such role or version; CONFLICT when there is none before, and as `role.update`; BAD_REQUEST when a tool of that time does not exist any more. Needs roles.write. */
+      /** The role, which does not expire any more; for people, who have looked at what an agent has made. NOT_FOUND when there is none. Needs roles.write. */
+      promote: Mutation<{ role: string }, Role>;
+      /** The role with what it was at version `number`, or at the published one before its present version, which makes a new version; its name stays. NOT_FOUND when there is no such role or version; CONFLICT when there is none before, it is not published, and as `role.update`; BAD_REQUEST when a tool of that time does not exist any more. Needs roles.write. */
       rollback: Mutation<{ role: string; number?: number | null | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Role>;
+      /** What a role was at each of its versions, and what it was drafted or proposed to be, the newest first; all, or those in a `status`. NOT_FOUND when there is no such role; BAD_REQUEST as `role.list`. Needs roles.read. */
+      versions: Query<{ role: string; status?: "archived" | "draft" | "proposed" | "published" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, RoleVersionPage>;
+      /** What makes the version `to` of the version `from`, field by field, and texts also line by line; a version that is not given is what the role is now. NOT_FOUND when there is no such role or version. Needs roles.read. */
+      diff: Query<{ role: string; from?: number | null | undefined; to?: number | null | undefined }, FieldChange[]>;
+      /** A draft: what the role is now with the changes or, with `number`, what that draft was with them. It may have problems, which the answer names, until it is published. NOT_FOUND when there is no such role or version; CONFLICT when the version is no draft, and as `role.update`. Needs roles.write. */
+      draft: Mutation<{ role: string; changes: ContentChanges; number?: number | null | undefined; message?: string | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, RoleVersion>;
+      /** The draft, which is gone now. NOT_FOUND when there is no such role or version; CONFLICT when it is no draft. Needs roles.write. */
+      discard: Mutation<{ role: string; number: number }, RoleVersion>;
+      /** A proposal: what the role is now with the changes, as a version that nobody edits, for somebody with roles.write to publish or reject. BAD_REQUEST with its `problems`; NOT_FOUND when there is no such role; CONFLICT as `role.update`. Needs roles.propose. */
+      propose: Mutation<{ role: string; changes: ContentChanges; message?: string | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, RoleVersion>;
+      /** The draft or proposal, published: it is what the role is from now on. BAD_REQUEST with its `problems`; NOT_FOUND when there is no such role or version; CONFLICT when it is neither draft nor proposal, the role has come to a later version, or is not at `ifVersion`, or its name is another's. Needs roles.write. */
+      publish: Mutation<{ role: string; number: number; ifVersion?: number | null | undefined }, RoleVersion>;
+      /** The proposal, rejected for good. NOT_FOUND when there is no such role or version; CONFLICT when it is no proposal. Needs roles.write. */
+      reject: Mutation<{ role: string; number: number; reason?: string | undefined }, RoleVersion>;
+      /** The published version, given up for good: no roll-back goes there, and what runs keeps to it. NOT_FOUND when there is no such role or version; CONFLICT when it is not published, or is what the role is. Needs roles.write. */
+      archive: Mutation<{ role: string; number: number }, RoleVersion>;
     };
     orchestration: {
       /** Orchestrations without their documents, by name unless `sort` says otherwise: all, or those that have every one of `tags` or `q` in name or description, are active or not, or were made by somebody or within a time. `nextCursor` is the `cursor` of the next page. BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
@@ -655,7 +744,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** The JSON Schema (2020-12) of a document and of a file of roles and documents, with a text for every field. An editor uses it for a file that begins with `# yaml-language-server: $schema=` and the place where it is kept. Needs orchestrations.read. */
       schema: Query<void, { [key: string]: Json }>;
       /** The versions of an orchestration without their documents, the newest first; all, or those in a `status`. `nextCursor` is the `cursor` of the next page. NOT_FOUND when there is no such orchestration; BAD_REQUEST when the cursor is of another list. Needs orchestrations.read. */
-      versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
+      versions: Query<{ orchestration: string; status?: "archived" | "draft" | "proposed" | "published" | "publishing" | "rejected" | null | undefined; cursor?: string | null | undefined; direction?: "forward" | undefined; limit?: number | undefined }, VersionPage>;
       /** A version with its document, and what keeps a draft or a proposal from being published. NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read. */
       version: Query<{ orchestration: string; number: number }, Version>;
       /** A draft that holds the document: of a new orchestration, of one there is, or, with `number`, in place of what that draft held. It may have problems, which the answer names, until it is published. BAD_REQUEST when the document cannot be read; NOT_FOUND when there is no such orchestration or version; CONFLICT when the name of a new one is taken, the version is no draft, it has not the digest `ifDigest` any more, or as `orchestration.create` with a key. Needs orchestrations.write. */
@@ -672,14 +761,18 @@ export type AppRouter = TRPCBuiltRouter<
       activate: Mutation<{ orchestration: string; number: number; ifVersion?: number | null | undefined }, Orchestration>;
       /** The orchestration, of which the published version before the active one is active now, or that of an earlier `number`. Give `ifVersion` or `idempotencyKey`, so that a call that is repeated goes back once. BAD_REQUEST when the number is not an earlier one; NOT_FOUND and CONFLICT as `orchestration.activate`, also when none before is published. Needs orchestrations.write. */
       rollback: Mutation<{ orchestration: string; number?: number | null | undefined; ifVersion?: number | null | undefined; idempotencyKey?: string | null | undefined }, Orchestration>;
+      /** The orchestration, of which that published version takes a share of the starts beside the active one; with `percent` 0, none any more. Which starts stands in `execution.start`; a larger share takes further keys in and leaves none out. A canary ends when another version becomes active. Without a number the share of the present one is changed. BAD_REQUEST with the problems BREAKING_CHANGE when it would break callers; NOT_FOUND when there is no such orchestration or version; CONFLICT when it is not published, is active, has expired, or is of another major. Needs orchestrations.write. */
+      canary: Mutation<{ orchestration: string; number?: number | null | undefined; percent: number; ifVersion?: number | null | undefined }, Orchestration>;
+      /** The version, which does not expire any more; for people, who have looked at what an agent has made. NOT_FOUND when there is no such orchestration or version; CONFLICT when it is rejected or archived. Needs orchestrations.write. */
+      promote: Mutation<{ orchestration: string; number: number }, Version>;
       /** The published version, given up for good: it cannot become active again, and what runs keeps to it. NOT_FOUND when there is no such orchestration or version; CONFLICT when it is not published, or is active. Needs orchestrations.write. */
       archive: Mutation<{ orchestration: string; number: number }, Version>;
     };
     execution: {
-      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run. */
-      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Execution>;
+      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined }, Execution>;
       /** What happens in an execution that is started as by `execution.start`, from its first event to its last, with progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as `execution.start` is. Needs executions.run and executions.read. */
-      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
+      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
       /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start, pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
       follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
@@ -717,7 +810,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };

@@ -7,6 +7,7 @@ import msgspec
 
 Scope = Literal[
     "roles.read",
+    "roles.propose",
     "roles.write",
     "orchestrations.read",
     "orchestrations.propose",

@@ -1,4 +1,4 @@
-"""What of a role can be nonsense when somebody has written its row by hand: read as far as it can be, and told."""
+"""What of a role can be nonsense when somebody has written rows by hand: read as far as it can be, and told."""
 
 from collections.abc import Iterable
 from typing import Annotated, TypeVar
@@ -6,7 +6,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from services.definitions.structure import pointer, read_fields
-from services.json import Json, Unreadable, read
+from services.json import Json, JsonObject, Unreadable, read
 from services.models.selection import ModelConstraints
 from services.problem import Problem
 from services.schema import problems_of_schema
@@ -35,6 +35,15 @@ class RoleParts(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
 
 
+class ContentParts(RoleParts, frozen=True, kw_only=True):
+    """All that a version of a role says, as `RoleParts`."""
+
+    name: str
+    description: str
+    base_prompt: str
+    needs_tools: bool
+
+
 def parts_of(tools: Json, model: Json, parameters: Json, output_schema: Json) -> RoleParts:
     """The parts of a role out of decoded JSON.
 
@@ -61,12 +70,36 @@ def parts_of_row(tools: Json, model: str, parameters: str, output_schema: str | 
     return msgspec.structs.replace(parts, problems=(*problems, *parts.problems)) if problems else parts
 
 
+def parts_of_content(text: str) -> ContentParts:
+    """The parts of a version of a role, out of its content as the row keeps it."""
+    problems: list[Problem] = []
+    decoded = _decoded(text, "", problems)
+    content: JsonObject = decoded if isinstance(decoded, dict) else {}
+    parts = parts_of(*(content.get(name) for name in ("tools", "model", "parameters", "output_schema")))
+    return ContentParts(
+        **{**msgspec.structs.asdict(parts), "problems": (*problems, *parts.problems)},
+        name=_text(content.get("name")),
+        description=_text(content.get("description")),
+        base_prompt=_text(content.get("base_prompt")),
+        needs_tools=content.get("needs_tools") is True,
+    )
+
+
+def unreadable(problems: Iterable[Problem]) -> list[Problem]:
+    """Those of a role's problems because of which a model cannot be asked; a tool that has gone is only missing."""
+    return [problem for problem in problems if problem.code != "UNKNOWN_TOOL"]
+
+
 def _decoded(text: str | None, path: str, problems: list[Problem]) -> Json:
     try:
         return None if text is None else read(text)
     except Unreadable as error:
         problems.append(Problem(code="WRONG_VALUE", path=path, message=f"it cannot be read: {error}"))
-        return None if path == "/outputSchema" else {}
+        return {} if path in ("/model", "/parameters") else None
+
+
+def _text(raw: Json) -> str:
+    return raw if isinstance(raw, str) else ""
 
 
 def _tools(raw: Json, problems: list[Problem]) -> tuple[str, ...]:
@@ -95,8 +128,3 @@ def _schema(raw: Json, problems: list[Problem]) -> Json:
     if raw is not None:
         problems += problems_of_schema(raw, "/outputSchema")
     return raw
-
-
-def unreadable(problems: Iterable[Problem]) -> list[Problem]:
-    """Those of a role's problems because of which a model cannot be asked; a tool that has gone is only missing."""
-    return [problem for problem in problems if problem.code != "UNKNOWN_TOOL"]

@@ -10,25 +10,29 @@ from asyncpg import ForeignKeyViolationError, Record, RestrictViolationError, Un
 from uuid_utils.compat import uuid7
 
 from db import tables
-from services import connections, idempotency, paging
+from services import connections, expiry, idempotency, paging
 from services.caller import Caller
 from services.definitions.document import Name, Text
 from services.errors import Conflict, Invalid, NotFound
 from services.idempotency import IdempotencyKey
-from services.json import Json, JsonObject, Unreadable, read
+from services.json import Json
 from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
 from services.paging import Listing, Order, Page, containing, page_of, those_given
 from services.problem import Problem, said
-from services.role_parts import Parameters, parts_of, parts_of_row, unreadable
+from services.role_parts import Parameters, parts_of_content, parts_of_row, unreadable
 from services.schema import problems_of_schema
 from services.tools import registry
 
 ToolName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 
 
+RoleVersionStatus = Literal["draft", "proposed", "published", "rejected", "archived"]
+
+
 class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with.
+    """A role as it is now. `version` counts its contents; an execution keeps to the one it started with. After
+    `expiresAt` none starts any more whose steps use it.
 
     `problems` are what keeps it from being used, when somebody has written nonsense into its row or a tool has gone:
     what cannot be read has its default here.
@@ -48,6 +52,7 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_by: str
     created_at: datetime
     updated_at: datetime
+    expires_at: datetime | None
     problems: tuple[Problem, ...] = ()
 
 
@@ -63,10 +68,24 @@ class RoleSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid
 
 
 class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What a role was at one of its versions; `number` is the role's `version` then. `problems` as of a role."""
+    """What a role is or was while its `version` was this `number`, or what somebody has drafted or proposed it to be.
+
+    `createdBy` is who drafted or proposed it, and null where the role itself was edited. `decidedBy` is who published
+    or rejected it; `rejection` says why. `problems` are what keeps it from being published or used; what cannot be read
+    has its default here.
+    """
 
     number: int
+    status: RoleVersionStatus
+    is_present: bool
+    message: str
+    created_by: str | None
     created_at: datetime
+    decided_by: str | None
+    published_at: datetime | None
+    rejected_at: datetime | None
+    rejection: str
+    problems: tuple[Problem, ...]
     name: str
     description: str
     base_prompt: str
@@ -75,7 +94,6 @@ class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     model: ModelConstraints
     parameters: Parameters
     output_schema: Json
-    problems: tuple[Problem, ...] = ()
 
 
 class RoleVersionPage(Page[RoleVersion], frozen=True, kw_only=True, rename="camel"):
@@ -95,8 +113,8 @@ class RoleContent(msgspec.Struct, frozen=True, kw_only=True):
     output_schema: Json = None
 
 
-class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What to change about a role; what is left out stays as it is."""
+class ContentChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What to change about the content of a role; what is left out stays as it is."""
 
     name: Name | msgspec.UnsetType = msgspec.UNSET
     description: Text | msgspec.UnsetType = msgspec.UNSET
@@ -106,6 +124,11 @@ class RoleChanges(msgspec.Struct, frozen=True, kw_only=True, rename="camel", for
     model: ModelConstraints | msgspec.UnsetType = msgspec.UNSET
     parameters: Parameters | msgspec.UnsetType = msgspec.UNSET
     output_schema: Json | msgspec.UnsetType = msgspec.UNSET
+
+
+class RoleChanges(ContentChanges, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """What to change about a role; what is left out stays as it is."""
+
     is_active: bool | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -113,10 +136,9 @@ _BY_NAME = RoleSort()
 _NO_CHANGES = RoleChanges()
 
 _ORDERS = {"name": ("name", str), "createdAt": ("created_at", datetime), "updatedAt": ("updated_at", datetime)}
-_NEWEST_FIRST = Order("number", "id", "number", int, descending=True)
 
 _COLUMNS = ", ".join(name for name in Role.__struct_fields__ if name != "problems")
-_OF_VERSIONS = "SELECT id, role_id, number, created_at, content::text FROM role_version"
+_CONTENTS = "SELECT id, role_id, number, status, content::text FROM role_version"
 _MAX_USABLE = 10_000
 # Versions of roles that were looked at and found to have no problems: they do not change.
 _usable: dict[UUID, None] = {}
@@ -143,10 +165,11 @@ async def create(
     async def make() -> Role:
         columns = {"id": uuid7(), "name": name, "base_prompt": base_prompt, **_columns(changes)}
         columns["created_by"] = caller.name
+        columns["expires_at"] = await expiry.of_new(caller)
         places = ", ".join(f"${place}" for place in range(1, len(columns) + 1))
         insert = f"INSERT INTO role ({', '.join(columns)}) VALUES ({places}) RETURNING {_COLUMNS}"  # noqa: S608 names of ours
         try:
-            (row,) = await connections.database().fetch(insert, *columns.values())
+            (row,) = await connections.database().write(insert, *columns.values())
         except UniqueViolationError:
             raise Conflict("role", name, state="exists already", allowed="another name, or an update") from None
         return _role(row)
@@ -192,22 +215,6 @@ async def list_(
     listing = Listing("role.list", Order(column, "id", column, type_, sort.order == "desc"), asked)
     items, next_cursor = await page_of(listing, _SELECT, those_given(asked), _role, cursor=cursor, limit=limit)
     return RolePage(items=items, next_cursor=next_cursor)
-
-
-async def versions(caller: Caller, *, role: str, cursor: str | None = None, limit: Limit = 20) -> RoleVersionPage:
-    """What a role was at each of its versions, the newest first.
-
-    Raises:
-        NotFound: there is no such role.
-        Invalid: the cursor is none of this list.
-    """
-    caller.require("roles.read")
-    asked = {"role_id = {}": await id_of(role)}
-    listing = Listing("role.versions", _NEWEST_FIRST, asked)
-    items, next_cursor = await page_of(
-        listing, _OF_VERSIONS, those_given(asked), _version_of, cursor=cursor, limit=limit
-    )
-    return RoleVersionPage(items=items, next_cursor=next_cursor)
 
 
 async def get(caller: Caller, *, role: str) -> Role:
@@ -258,14 +265,14 @@ async def rollback(
     if_version: int | None = None,
     idempotency_key: IdempotencyKey | None = None,
 ) -> Role:
-    """The role with the content that it had at version `number`, or at the one before its present version: a new
-    version. Its name stays.
+    """The role with the content that it had at version `number`, or at the published one before its present version: a
+    new version. Its name stays.
 
     Raises:
         NotFound: there is no such role, or it had no such version.
         Invalid: a tool that it had then does not exist any more.
-        Conflict: it is not at version `if_version` any more, it has no earlier version, or the key was used for another
-            request.
+        Conflict: it is not at version `if_version` any more, it has no earlier version, that was never published or is
+            archived, or the key was used for another request.
     """
     caller.require("roles.write")
 
@@ -273,14 +280,26 @@ async def rollback(
         async with connections.database().transaction():
             id = await _locked(role, if_version)
             now = await _get(str(id))
-            if now.version == 1 and number is None:
-                raise Conflict("role", now.name, state="has one version", allowed="an earlier one")
-            changes = await _content_at(now, now.version - 1 if number is None else number)
+            changes = await _content_at(now, await _before(now) if number is None else number)
             await tables.Role.update({**_columns(changes)}).where(tables.Role.id == id)
             return await _get(str(id))
 
     request = (role, number, if_version)
     return await idempotency.once(caller, idempotency_key, "role.rollback", request, Role, make)
+
+
+async def promote(caller: Caller, *, role: str) -> Role:
+    """The role, which does not expire any more: somebody has looked at it.
+
+    Raises:
+        NotFound: there is none.
+        Forbidden: it is no person who asks.
+    """
+    caller.require("roles.write")
+    before = await _get(role)
+    expiry.require_person(caller, f"role {before.name!r}")
+    await tables.Role.update({tables.Role.expires_at: None}).where(tables.Role.id == before.id)
+    return await _get(str(before.id))
 
 
 async def delete(caller: Caller, *, role: str) -> Role:
@@ -319,12 +338,20 @@ async def id_of(role: str) -> UUID:
 
 
 async def newest_versions(names: Iterable[str]) -> dict[str, UUID]:
-    """The newest version of each role of these names that there is, by its name."""
+    """The newest version of each role of these names that there is, by its name.
+
+    Raises:
+        Conflict: one of them has expired.
+    """
     rows = await connections.pool().fetch(
-        "SELECT role.name, newest.id FROM role JOIN role_version AS newest"
-        " ON newest.role_id = role.id AND newest.number = role.version WHERE role.is_active AND role.name = ANY($1)",
+        "SELECT role.name, newest.id, coalesce(expires_at <= clock_timestamp(), false) AS has_expired"
+        " FROM role JOIN role_version AS newest ON newest.role_id = role.id AND newest.number = role.version"
+        " WHERE role.is_active AND role.name = ANY($1)",
         list(names),
     )
+    for row in rows:
+        if row["has_expired"]:
+            raise expiry.expired("role", row["name"], keep="role.promote")
     return {row["name"]: row["id"] for row in rows}
 
 
@@ -335,15 +362,14 @@ async def content(version: UUID) -> RoleContent:
         NotFound: there is no such version.
         Conflict: somebody has written into the role what cannot be read; names all of that.
     """
-    row = await connections.database().fetchrow(f"{_OF_VERSIONS} WHERE id = $1", version)
+    row = await connections.database().fetchrow(f"{_CONTENTS} WHERE id = $1", version)
     if row is None:
         raise NotFound("role version", version)
-    found = _version_of(row)
+    found = parts_of_content(row["content"])
     if problems := unreadable(found.problems):
-        raise _unusable(found.name, found.number, problems)
-    return RoleContent(
-        id=row["role_id"], **{name: getattr(found, name) for name in RoleContent.__struct_fields__ if name != "id"}
-    )
+        raise _unusable(found.name, row["number"], problems)
+    own = {name: getattr(found, name) for name in RoleContent.__struct_fields__ if name != "id"}
+    return RoleContent(id=row["role_id"], **own)
 
 
 async def check_usable(versions: Collection[UUID]) -> None:
@@ -355,11 +381,11 @@ async def check_usable(versions: Collection[UUID]) -> None:
     unknown = [version for version in versions if version not in _usable]
     if not unknown:
         return
-    query = f"{_OF_VERSIONS} WHERE id = ANY($1::uuid[]) ORDER BY id"
+    query = f"{_CONTENTS} WHERE id = ANY($1::uuid[]) ORDER BY id"
     for row in await connections.database().fetch(query, unknown):
-        found = _version_of(row)
+        found = parts_of_content(row["content"])
         if found.problems:
-            raise _unusable(found.name, found.number, found.problems)
+            raise _unusable(found.name, row["number"], found.problems)
         if len(_usable) >= _MAX_USABLE:
             _usable.pop(next(iter(_usable)))
         _usable[row["id"]] = None
@@ -382,16 +408,30 @@ async def _locked(role: str, if_version: int | None) -> UUID:
     return row["id"]
 
 
+async def _before(role: Role) -> int:
+    """The number of the published version before the present one."""
+    (row,) = await tables.RoleVersion.raw(
+        "SELECT max(number) AS number FROM role_version WHERE role_id = {} AND status = 'published' AND number < {}",
+        role.id,
+        role.version,
+    )
+    if row["number"] is None:
+        raise Conflict("role", role.name, state="has no published version before", allowed="an earlier one")
+    return row["number"]
+
+
 async def _content_at(role: Role, number: int) -> RoleChanges:
     """What makes of a role what it was at that version, but for its name."""
-    query = f"{_OF_VERSIONS} WHERE role_id = $1 AND number = $2"
+    query = f"{_CONTENTS} WHERE role_id = $1 AND number = $2"
     row = await connections.database().fetchrow(query, role.id, number)
     if row is None:
         raise NotFound("version", number, hint=f"`role.versions` shows those of {role.name!r}")
-    found = _version_of(row)
+    if row["status"] != "published":
+        raise Conflict("version", number, state=f"is {row['status']}", allowed="one that is published")
+    found = parts_of_content(row["content"])
     if problems := unreadable(found.problems):
         raise Invalid(f"version {number} of the role {role.name!r} cannot be read", problems)
-    kept = set(RoleChanges.__struct_fields__) & set(RoleVersion.__struct_fields__) - {"name"}
+    kept = [name for name in ContentChanges.__struct_fields__ if name != "name"]
     return RoleChanges(**{name: getattr(found, name) for name in kept})
 
 
@@ -418,11 +458,8 @@ def _role(row: Record) -> Role:
         created_by=row["created_by"],
         created_at=row["created_at"],
         updated_at=row["updated_at"],
+        expires_at=row["expires_at"],
     )
-
-
-def _not_found(role: str) -> NotFound:
-    return NotFound("role", role, hint="`role.list` shows those there are")
 
 
 def _unusable(name: str, number: int, problems: Sequence[Problem]) -> Conflict:
@@ -430,31 +467,8 @@ def _unusable(name: str, number: int, problems: Sequence[Problem]) -> Conflict:
     return Conflict("role", name, state=state, allowed="a role without problems", problems=problems)
 
 
-def _version_of(row: Any) -> RoleVersion:
-    content, problems = _content_in(row["content"])
-    parts = parts_of(*(content.get(name) for name in ("tools", "model", "parameters", "output_schema")))
-    return RoleVersion(
-        **{**msgspec.structs.asdict(parts), "problems": (*problems, *parts.problems)},
-        number=row["number"],
-        created_at=row["created_at"],
-        name=_text(content.get("name")),
-        description=_text(content.get("description")),
-        base_prompt=_text(content.get("base_prompt")),
-        needs_tools=content.get("needs_tools") is True,
-    )
-
-
-def _text(raw: Json) -> str:
-    return raw if isinstance(raw, str) else ""
-
-
-def _content_in(text: str) -> tuple[JsonObject, tuple[Problem, ...]]:
-    """What a role was, by the names of its columns; nothing, when somebody has made something else of it."""
-    try:
-        content = read(text)
-    except Unreadable as error:
-        return {}, (Problem(code="WRONG_VALUE", path="", message=f"it cannot be read: {error}"),)
-    return (content, ()) if isinstance(content, dict) else ({}, ())
+def _not_found(role: str) -> NotFound:
+    return NotFound("role", role, hint="`role.list` shows those there are")
 
 
 def _columns(changes: RoleChanges) -> dict[str, Any]:

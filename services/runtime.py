@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from db.connection import Database
-from services import connections, credentials, plans, retention
+from services import background, connections, credentials, expiry, orchestrations, plans, retention, row_requests
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
 from services.engine.feed import Feed
@@ -15,6 +15,7 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
+from services.row_requests import RowRequests
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
 from services.tools import files, registry
@@ -40,7 +41,7 @@ class Runtime:
         )
         worker = Worker(
             self.database.connect,
-            plans.of_version,
+            plans.to_run,
             self._performers(),
             settings,
             hint=self.notifier.hint,
@@ -68,17 +69,19 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         CannotOpen: nobody answers at `url`, or it is too old.
     """
     registry.register(*files.tools(settings.files_dir))
+    expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)
         connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
+        requests = RowRequests({"publication": orchestrations.publication_requests()})
+        notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)
         hints = asyncio.create_task(notifier.run(), name="notifier")
+        answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         try:
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
             connections.use(None, None)
-            hints.cancel()
-            upkeep.cancel()
-            await asyncio.gather(hints, upkeep, return_exceptions=True)
+            await background.end(hints, upkeep, answers)
             await models.close()

@@ -41,6 +41,7 @@ SELECT {_WHOSE}, {_HAS_NOT_ENDED} AND session.last_used_at > now() - make_interv
   session.last_used_at < now() - interval '1 minute' AS is_to_be_noted
 FROM {_SESSIONS} WHERE session.hash = $1
 """  # noqa: S608
+_HOLDER = f"SELECT {_WHOSE} FROM {_SESSIONS} WHERE session.hash = $1"  # noqa: S608
 _STILL_VALID = f"SELECT {_WHOSE} FROM {_SESSIONS} WHERE session.id = ANY($1) AND {_HAS_NOT_ENDED}"  # noqa: S608
 
 
@@ -64,8 +65,8 @@ async def begin(caller: Caller, *, days: int) -> NewSession:
     secret = secrets.token_urlsafe(_SECRET_BYTES)
     token_id = shown.id if shown is not None and shown.kind == "token" else None
     own = (None, None) if token_id is not None else (principal.name, list(principal.scopes))
-    expires_at = await connections.pool().fetchval(_BEGIN, _hash(secret), token_id, *own, days)
-    return NewSession(secret=secret, principal=principal, expires_at=expires_at)
+    (row,) = await connections.database().write(_BEGIN, _hash(secret), token_id, *own, days)
+    return NewSession(secret=secret, principal=principal, expires_at=row["expires_at"])
 
 
 async def authenticate(secret: str, *, idle_hours: int) -> Caller:
@@ -90,16 +91,22 @@ async def still_valid(sessions: Collection[UUID]) -> Mapping[UUID, Principal]:
     return {row["id"]: _principal(row) for row in rows}
 
 
+async def holder(secret: str) -> str | None:
+    """Who has begun the session with this secret, also when it has ended; None when there is none."""
+    row = await connections.database().fetchrow(_HOLDER, _hash(secret))
+    return None if row is None else row["name"]
+
+
 async def end(secret: str) -> None:
     """End the session with this secret now, if there is one."""
-    await connections.pool().execute(
-        "UPDATE session SET revoked_at = now() WHERE hash = $1 AND revoked_at IS NULL", _hash(secret)
+    await connections.database().write(
+        "UPDATE session SET revoked_at = now() WHERE hash = $1 AND revoked_at IS NULL RETURNING id", _hash(secret)
     )
 
 
 async def delete_ended() -> None:
     """Delete the sessions that were revoked, or whose time is over."""
-    await connections.pool().execute("DELETE FROM session WHERE least(expires_at, revoked_at) < now()")
+    await connections.database().write("DELETE FROM session WHERE least(expires_at, revoked_at) < now() RETURNING id")
 
 
 def _principal(row: Record) -> Principal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, contextmanager
@@ -25,6 +26,9 @@ from db.migrate import migrate
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("thorough", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile("suite")
+
+# A shell lets what it starts in the background ignore Ctrl-C; the commands that the tests start would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CopyOf = Callable[[str], AbstractAsyncContextManager[str]]
 NewDirectory = Callable[[], AbstractContextManager[Path]]

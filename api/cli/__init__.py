@@ -33,8 +33,9 @@ def root() -> None:
 @click.option("--input", "given", metavar="JSON|@FILE", help="What the orchestration takes; {} when left out.")
 @click.option("--priority", type=click.IntRange(-100, 100), default=0, help="Of what is due, the higher goes first.")
 @click.option("--delay", metavar="TIME", help="Leave it to the workers of then: in 30s, 10m, 12h or 2d.")
+@click.option("--sticky-key", metavar="KEY", help="With a canary, the same key gets the same version.")
 @click.option("--breaking", is_flag=True, help="The file may break those who rely on what it takes the place of.")
-def run(what: str, given: str | None, priority: int, delay: str | None, breaking: bool) -> None:
+def run(what: str, given: str | None, priority: int, delay: str | None, sticky_key: str | None, breaking: bool) -> None:
     """Run an orchestration here and show its progress.
 
     A file is loaded first: its roles and orchestrations are created or updated, and its last orchestration is run. A
@@ -42,7 +43,7 @@ def run(what: str, given: str | None, priority: int, delay: str | None, breaking
     """
     from api.cli import running
 
-    sys.exit(running.run(what, given, priority, delay, breaking=breaking))
+    sys.exit(running.run(what, given, priority, delay, sticky_key, breaking=breaking))
 
 
 @root.command()

@@ -14,6 +14,7 @@ import db.migrate
 import meta_tools
 from db import embedded
 from db.acting import act_as
+from services import background
 from services.caller import OPERATOR
 from services.engine.worker import Worker
 from services.models.catalog import Models
@@ -93,8 +94,7 @@ async def working(worker: Worker, *, patience_seconds: float) -> AsyncIterator[a
     finally:
         worker.stop()
         await asyncio.wait({task}, timeout=patience_seconds)
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await background.end(task)
 
 
 async def _with_runtime(

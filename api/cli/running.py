@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import click
@@ -15,13 +16,12 @@ from api.cli.given import content_of, json_of
 from api.cli.mendable import Unusable, line_about
 from api.cli.process import on_stop_signals, with_runtime, working
 from api.cli.times import duration_of
-from services import bundles, executions, orchestrations
+from services import background, bundles, executions, orchestrations
 from services.bundles import Bundle
 from services.caller import OPERATOR
 from services.errors import NotFound
 from services.executions import MAX_DELAY_MS, Execution, ExecutionDetail
 from services.executions.reading import history_of
-from services.json import Json
 from services.models.catalog import Models
 from services.runtime import Runtime
 
@@ -35,7 +35,9 @@ _PATIENCE_SECONDS = 2.0
 _INTERRUPTED = 130
 
 
-def run(what: str, given: str | None, priority: int, delay: str | None, *, breaking: bool) -> int:
+def run(
+    what: str, given: str | None, priority: int, delay: str | None, sticky_key: str | None, *, breaking: bool
+) -> int:
     """Run the orchestration that `what` names or holds; the exit code is 0 when it completed.
 
     With a `delay` it is left to the workers of then, and the exit code is 0 once it is kept.
@@ -43,7 +45,8 @@ def run(what: str, given: str | None, priority: int, delay: str | None, *, break
     source = _bundle_in(Path(what)) if _is_file(what) else what
     data = {} if given is None else json_of("--input", given)
     later = None if delay is None else duration_of("--delay", delay)
-    return with_runtime(lambda runtime: _run(runtime, source, data, priority, later, breaking=breaking))
+    asked = {"input": data, "priority": priority, "sticky_key": sticky_key}
+    return with_runtime(lambda runtime: _run(runtime, source, asked, later, breaking=breaking))
 
 
 def restart(execution: UUID, from_: str | None, input: str | None, context: str | None) -> int:
@@ -79,13 +82,13 @@ def check(file: str) -> int:
 
 
 async def _run(
-    runtime: Runtime, source: Bundle | str, data: Json, priority: int, later: timedelta | None, *, breaking: bool
+    runtime: Runtime, source: Bundle | str, asked: dict[str, Any], later: timedelta | None, *, breaking: bool
 ) -> int:
     delay_ms = 0 if later is None else later // timedelta(milliseconds=1)
     if delay_ms > MAX_DELAY_MS:
         raise Unusable("--delay is longer than a year; start the execution within 365d")
     name = await _known(source) if isinstance(source, str) else await _loaded(source, breaking=breaking)
-    starting = executions.start(OPERATOR, orchestration=name, input=data, priority=priority, delay_ms=delay_ms)
+    starting = executions.start(OPERATOR, orchestration=name, delay_ms=delay_ms, **asked)
     if later is None:
         return await _go_on(runtime, starting)
     execution = await starting
@@ -133,8 +136,7 @@ async def _followed(runtime: Runtime, execution: UUID, console: Console) -> Exec
         stopping.cancel()
         if following.done():
             return following.result()
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+        await background.end(following)
         if work.done():
             work.result()
     click.echo(

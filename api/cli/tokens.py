@@ -10,6 +10,7 @@ import click
 
 from api.cli.mendable import Unusable
 from api.cli.process import with_runtime
+from db.acting import act_as
 from services import connections, tokens
 from services.caller import OPERATOR
 from services.errors import Conflict
@@ -61,7 +62,7 @@ async def admin_token(settings: Settings) -> str:
         Unusable: it cannot be kept in the data directory; there is no token then, and the next start makes it.
     """
     file = settings.data_path / FILE
-    with suppress(Conflict):
+    with suppress(Conflict), act_as(OPERATOR.name, "cli"):
         # Together or not at all: a token that nobody has read would keep the name for ever.
         async with connections.database().transaction():
             made = await tokens.create(OPERATOR, name=ADMIN, scopes=SCOPES, kind="human")

@@ -30,6 +30,7 @@ from services.executions import (
     Status,
     Steered,
     StepLog,
+    StickyKey,
 )
 from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
@@ -42,6 +43,7 @@ Assignments = Annotated[RoleAssignments, Meta(description="Other roles than the 
 Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is taken up first.")]
 StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
+Sticky = Annotated[StickyKey, Meta(description="With a canary, the same key gets the same version.")]
 Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
 Statuses = Annotated[tuple[Status, ...], Meta(min_length=1, max_length=9, description="Any of these.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
@@ -74,12 +76,15 @@ async def start(
     priority: Urgency = 0,
     start_at: StartAt | None = None,
     delay_ms: Delay = 0,
+    sticky_key: Sticky | None = None,
 ) -> Execution:
     """An execution of the orchestration's active version, which runs in the background from now on, or from `startAt`
     or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same
     `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not
     fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such
-    orchestration; CONFLICT when it is inactive, or the key was used with another request. Needs executions.run.
+    orchestration; CONFLICT when it is inactive, its version or a role has expired, or the key was used with another
+    request. While the orchestration has a canary, that takes its share of the sticky keys; without one each
+    idempotency key, or each call, goes for itself. Needs executions.run.
     """
     return await executions.start(
         ctx.caller,
@@ -90,6 +95,7 @@ async def start(
         priority=priority,
         start_at=start_at,
         delay_ms=delay_ms,
+        sticky_key=sticky_key,
     )
 
 
@@ -107,6 +113,7 @@ async def run(
     priority: Urgency = 0,
     start_at: StartAt | None = None,
     delay_ms: Delay = 0,
+    sticky_key: Sticky | None = None,
 ) -> AsyncIterator[Followed]:
     """What happens in an execution that is started as by `execution.start`, from its first event to its last, with
     progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same
@@ -122,6 +129,7 @@ async def run(
         priority=priority,
         start_at=start_at,
         delay_ms=delay_ms,
+        sticky_key=sticky_key,
     )
     async with aclosing(items):
         async for item in items:

@@ -9,7 +9,7 @@ from services.definitions.document import Name, Text
 from services.json import Json
 from services.listing import Instant, Limit, RoleReference
 from services.models.selection import ModelConstraints
-from services.roles import Parameters, Role, RoleChanges, RolePage, RoleSort, RoleVersionPage, ToolName
+from services.roles import Parameters, Role, RoleChanges, RolePage, RoleSort, ToolName
 
 
 @query(meta=Needs("roles.read"), examples=[Example(summary="The first ten.", input={"limit": 10})])
@@ -126,19 +126,12 @@ async def delete(ctx: Context, *, role: RoleReference) -> Role:
     return await roles.delete(ctx.caller, role=role)
 
 
-@query(meta=Needs("roles.read"), examples=[Example(summary="Those of one.", input={"role": "Critic"})])
-async def versions(
-    ctx: Context,
-    *,
-    role: RoleReference,
-    cursor: Cursor | None = None,
-    direction: Forward = "forward",
-    limit: Limit = 20,
-) -> RoleVersionPage:
-    """What a role was at each of its versions, the newest first. NOT_FOUND when there is no such role; BAD_REQUEST as
-    `role.list`. Needs roles.read.
+@mutation(meta=Needs("roles.write"), examples=[Example(summary="By its name.", input={"role": "Critic"})])
+async def promote(ctx: Context, *, role: RoleReference) -> Role:
+    """The role, which does not expire any more; for people, who have looked at what an agent has made. NOT_FOUND when
+    there is none. Needs roles.write.
     """
-    return await roles.versions(ctx.caller, role=role, cursor=cursor, limit=limit)
+    return await roles.promote(ctx.caller, role=role)
 
 
 @mutation(
@@ -152,9 +145,10 @@ async def rollback(
     if_version: ExpectedVersion | None = None,
     idempotency_key: Key | None = None,
 ) -> Role:
-    """The role with what it was at version `number`, or at the one before its present version, which makes a new
-    version; its name stays. NOT_FOUND when there is no such role or version; CONFLICT when there is none before, and as
-    `role.update`; BAD_REQUEST when a tool of that time does not exist any more. Needs roles.write.
+    """The role with what it was at version `number`, or at the published one before its present version, which makes a
+    new version; its name stays. NOT_FOUND when there is no such role or version; CONFLICT when there is none before, it
+    is not published, and as `role.update`; BAD_REQUEST when a tool of that time does not exist any more. Needs
+    roles.write.
     """
     return await roles.rollback(
         ctx.caller, role=role, number=number, if_version=if_version, idempotency_key=idempotency_key

@@ -1,5 +1,9 @@
 """orchestration.*, version by version: drafts and proposals, what is published of them, and what is active."""
 
+from typing import Annotated
+
+from msgspec import Meta
+
 from api.context import Context
 from api.policy import Needs
 from api.procedures.orchestrations import ExpectedDigest
@@ -9,6 +13,8 @@ from services import orchestrations
 from services.json import Json
 from services.listing import Limit, OrchestrationReference
 from services.orchestrations import Orchestration, Version, VersionPage, VersionStatus, VersionSummary
+
+Percent = Annotated[int, Meta(ge=0, le=100, description="Of a hundred keys, how many about.")]
 
 _REVIEW = {
     "name": "review",
@@ -196,6 +202,45 @@ async def rollback(
     return await orchestrations.rollback(
         ctx.caller, orchestration=orchestration, number=number, if_version=if_version, idempotency_key=idempotency_key
     )
+
+
+@mutation(
+    meta=Needs("orchestrations.write"),
+    examples=[
+        Example(summary="A twentieth of the starts.", input={"orchestration": "review", "number": 2, "percent": 5}),
+        Example(summary="No more.", input={"orchestration": "review", "percent": 0}),
+    ],
+)
+async def canary(
+    ctx: Context,
+    *,
+    orchestration: OrchestrationReference,
+    number: Number | None = None,
+    percent: Percent,
+    if_version: ExpectedVersion | None = None,
+) -> Orchestration:
+    """The orchestration, of which that published version takes a share of the starts beside the active one; with
+    `percent` 0, none any more. Which starts stands in `execution.start`; a larger share takes further keys in and
+    leaves none out. A canary ends when another version becomes active. Without a number the share of the present one is
+    changed. BAD_REQUEST with the problems BREAKING_CHANGE when it would break callers; NOT_FOUND when there is no such
+    orchestration or version; CONFLICT when it is not published, is active, has expired, or is of another major.
+    Needs orchestrations.write.
+    """
+    return await orchestrations.canary(
+        ctx.caller, orchestration=orchestration, number=number, percent=percent, if_version=if_version
+    )
+
+
+@mutation(
+    meta=Needs("orchestrations.write"),
+    examples=[Example(summary="By its number.", input={"orchestration": "review", "number": 1})],
+)
+async def promote(ctx: Context, *, orchestration: OrchestrationReference, number: Number) -> Version:
+    """The version, which does not expire any more; for people, who have looked at what an agent has made. NOT_FOUND
+    when there is no such orchestration or version; CONFLICT when it is rejected or archived. Needs
+    orchestrations.write.
+    """
+    return await orchestrations.promote(ctx.caller, orchestration=orchestration, number=number)
 
 
 @mutation(

@@ -1,5 +1,6 @@
 """Every table that Rolecall has, one module per noun."""
 
+from db.tables.audit import Audit, AuditPending
 from db.tables.execution import Execution
 from db.tables.idempotency import IdempotencyKey
 from db.tables.inbox import Inbox
@@ -25,10 +26,14 @@ TABLES = (
     Token,
     Session,
     IdempotencyKey,
+    Audit,
+    AuditPending,
 )
 
 __all__ = [
     "TABLES",
+    "Audit",
+    "AuditPending",
     "Execution",
     "IdempotencyKey",
     "Inbox",

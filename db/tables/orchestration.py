@@ -2,7 +2,19 @@
 
 from enum import StrEnum
 
-from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
+from piccolo.columns import (
+    JSONB,
+    UUID,
+    Array,
+    Boolean,
+    ForeignKey,
+    Integer,
+    OnDelete,
+    SmallInt,
+    Text,
+    Timestamptz,
+    Varchar,
+)
 from piccolo.columns.reference import LazyTableReference
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
@@ -11,10 +23,13 @@ from db.tables.role import Role
 
 
 class VersionStatus(StrEnum):
-    """From above to below, and never back: a draft may be proposed, and what is proposed is published or rejected."""
+    """From above to below: a draft may be proposed, and what is proposed is published or rejected. Only what waits to
+    be published goes back to what it was, when a server has found problems.
+    """
 
     draft = "draft"
     proposed = "proposed"
+    publishing = "publishing"
     published = "published"
     rejected = "rejected"
     archived = "archived"
@@ -60,6 +75,14 @@ class Orchestration(Table, tablename="orchestration"):
         on_delete=OnDelete.restrict,
         help_text="The version that executions start from.",
     )
+    canary_version_id = ForeignKey(
+        LazyTableReference("OrchestrationVersion", module_path="db.tables.orchestration"),
+        null=True,
+        default=None,
+        on_delete=OnDelete.restrict,
+        help_text="One that takes a share of the starts; it ends when another becomes active.",
+    )
+    canary_percent = SmallInt(null=True, default=None, help_text="How large a share, of the keys of the starts.")
     created_by = Text(null=False, default=None)
     created_at = Timestamptz(null=False)
     updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
@@ -68,7 +91,8 @@ class Orchestration(Table, tablename="orchestration"):
 class OrchestrationVersion(Table, tablename="orchestration_version"):
     """One state of an orchestration.
 
-    Drafts are edited, and what is proposed waits as it is for a decision. Published ones are what executions run, and
+    Drafts are edited, and what is proposed waits as it is for a decision. Whoever writes the status `publishing` asks
+    the servers to publish it: one of them checks it and answers in the row. Published ones are what executions run, and
     never change.
     """
 
@@ -88,6 +112,15 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     published_at = Timestamptz(null=True, default=None)
     rejected_at = Timestamptz(null=True, default=None)
     rejection = Text(null=False, default="", help_text="Why it was rejected.")
+    problems = JSONB(null=False, default="[]", help_text="What kept it from being published when last asked for.")
+    activates = Boolean(null=False, default=True, help_text="Published on request, it is active at once.")
+    allows_breaking = Boolean(null=False, default=False, help_text="Published on request, it may break callers.")
+    requested_by = Text(null=True, default=None, help_text="The database user who last asked for its publication.")
+    requested_at = Timestamptz(null=True, default=None)
+    requested_from = Varchar(length=None, null=True, default=None, help_text="What it was then: draft or proposed.")
+    effects = JSONB(null=False, default="[]", help_text="What its executions can do to the world outside.")
+    closure = JSONB(null=False, default="{}", help_text="The roles and orchestrations that it was checked with.")
+    expires_at = Timestamptz(null=True, default=None, help_text="From when on nothing starts from it; null for never.")
 
 
 class OrchestrationStep(Table, tablename="orchestration_step"):

@@ -1,5 +1,7 @@
 """Roles: who a model plays, and what each role was before."""
 
+from enum import StrEnum
+
 from piccolo.columns import JSONB, UUID, Array, Boolean, ForeignKey, Integer, OnDelete, Text, Timestamptz, Varchar
 from piccolo.table import Table
 from uuid_utils.compat import uuid7
@@ -31,13 +33,35 @@ class Role(Table, tablename="role"):
     created_by = Text(null=False, default=None)
     created_at = Timestamptz(null=False)
     updated_at = Timestamptz(null=False, help_text="Set by the database at every update.")
+    expires_at = Timestamptz(null=True, default=None, help_text="From when on nothing starts with it; null for never.")
+
+
+class RoleVersionStatus(StrEnum):
+    """From above to below, and never back: a draft may be proposed, and what is proposed is published or rejected."""
+
+    draft = "draft"
+    proposed = "proposed"
+    published = "published"
+    rejected = "rejected"
+    archived = "archived"
 
 
 class RoleVersion(Table, tablename="role_version"):
-    """What a role was at one of its versions. Written by a trigger on `role`; gone only when its role is."""
+    """What a role was at one of its versions, or is drafted or proposed to be.
+
+    A trigger on `role` writes what it was; that is gone only when its role is. To publish a draft or a proposal changes
+    the role.
+    """
 
     id = UUID(primary_key=True, default=uuid7)
     role_id = ForeignKey(Role, null=False, default=None, on_delete=OnDelete.cascade)
     number = Integer(null=False, default=None)
+    status = Varchar(length=None, null=False, default=RoleVersionStatus.draft, choices=RoleVersionStatus)
     content = JSONB(null=False, default=None, help_text="The role's content, keys as its columns.")
+    message = Text(null=False, default="", help_text="Why it was drafted or proposed.")
+    created_by = Text(null=True, default=None, help_text="Null where an edit of the role has made it.")
     created_at = Timestamptz(null=False)
+    decided_by = Text(null=True, default=None, help_text="Who published or rejected it.")
+    published_at = Timestamptz(null=True, default=None)
+    rejected_at = Timestamptz(null=True, default=None)
+    rejection = Text(null=False, default="", help_text="Why it was rejected.")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from uuid import UUID
 
-from services.definitions.calls import called, name_in
-from services.definitions.document import KINDS, Document, Kind, all_steps
+from services.definitions.calls import name_in
+from services.definitions.document import KINDS, Kind
 
 # Of a tool. To compile a longer pattern takes long, and it is one of nobody's.
 MAX_TOOL_NAME = 100
@@ -62,15 +62,3 @@ class Catalog:
                 seen.add(call)
                 pending += self.orchestrations.get(call, Callee()).calls
         return False
-
-
-def all_that_is_named(document: Document) -> Catalog:
-    """A catalog in which everything is that the document names: to see what is wrong with the document itself."""
-    steps = list(all_steps(document))
-    wishes = {wish for step in steps for wish in step.tools or ()}
-    return Catalog(
-        roles={step.role_name: UUID(int=0) for step in steps if step.role_name is not None},
-        tools=frozenset(step.tool for step in steps if step.tool is not None),
-        tagged=dict.fromkeys(wishes, frozenset[str]()),
-        orchestrations=dict.fromkeys((name for call in called(document) for name in (call, name_in(call))), Callee()),
-    )

@@ -21,7 +21,7 @@ from uuid_utils.compat import uuid7
 from services.engine import claim, collector
 from services.engine.checkpoint import Checkpoint, Entry, Leaving, Reaped, Refused
 from services.engine.claim import Claimed, Message
-from services.engine.core.events import ExecutionCancelled
+from services.engine.core.events import ExecutionCancelled, ExecutionFailed
 from services.engine.core.plan import Plan
 from services.engine.exchange import Tell
 from services.engine.outages import TRANSIENT, Connect, is_away
@@ -29,11 +29,12 @@ from services.engine.performer import Performer
 from services.engine.progress import Progress
 from services.engine.run import Run
 from services.engine.sql import statement
-from services.failure import Failure
+from services.failure import Failed, Failure
 
 _log = logging.getLogger(__name__)
 
 PlanOf: TypeAlias = Callable[[UUID], Awaitable[Plan]]
+"""The plan of a version; `Failed` when no worker can ever run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,11 +279,28 @@ class Worker:
             if run.due_in_seconds is not None and run.due_in_seconds < self._settings.poll_seconds:
                 # When it parked, the claimer had long decided how long to sleep.
                 asyncio.get_running_loop().call_later(run.due_in_seconds, self._wake.set)
+        except Failed as error:
+            _log.error("execution %s fails: %s", execution.id, error)
+            await self._fail(life, execution, error.failure)
         except Exception as error:
             # A database that is away is nobody's fault, and not for long.
             delay = self._settings.retry_seconds if is_away(error) else self._settings.put_off_seconds
             _log.exception("execution %s is put off for %g s", execution.id, delay)
             await self._put_off(life, execution, len(execution.history.rows) if run is None else run.seq, delay)
+
+    async def _fail(self, life: _Life, execution: Claimed, failure: Failure) -> None:
+        """End what cannot be run by anybody."""
+        seq = len(execution.history.rows) + 1
+        leaving = Leaving(status="failed", error=failure)
+        entry = Entry(
+            execution=execution.id,
+            epoch=execution.epoch,
+            seq=seq,
+            events=(ExecutionFailed(failure=failure),),
+            leaving=leaving,
+        )
+        with suppress(Refused):  # then it stays owned, and is tried again when this worker ends
+            await life.checkpoint.write(entry)
 
     async def _read_inbox(self, life: _Life, execution: UUID) -> list[Message]:
         async with life.reading:

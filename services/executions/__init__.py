@@ -22,6 +22,7 @@ from services.executions.records import (
     Status,
     Steered,
     StepLog,
+    StickyKey,
 )
 from services.executions.restarting import restart, retry
 from services.executions.retrying import retry_many
@@ -54,6 +55,7 @@ __all__ = [
     "Status",
     "Steered",
     "StepLog",
+    "StickyKey",
     "cancel",
     "cancel_many",
     "complete_step",

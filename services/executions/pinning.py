@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from services import connections
+from services import connections, expiry
 from services.definitions.document import MAX_CALLED
 from services.engine.core.events import Called
 from services.engine.core.plan import Plan
@@ -36,5 +36,9 @@ def _called(row: Any) -> Called:
         raise Conflict(
             "orchestration", row["call"], state="is called, and has no such version", allowed="a published version"
         )
+    if row["has_expired"]:
+        raise expiry.expired("the called orchestration", row["call"], keep="orchestration.promote")
+    if row["expired_role"] is not None:
+        raise expiry.expired("role", row["expired_role"], keep="role.promote")
     roles = dict(zip(row["role_names"], row["role_versions"], strict=True))
     return Called(version=row["version_id"], roles=roles, calls=tuple(row["calls"]))

@@ -19,6 +19,7 @@ Status = Literal[
 RoleAssignments: TypeAlias = dict[Name, Name]
 MIN_PRIORITY, MAX_PRIORITY = -100, 100
 Priority = Annotated[int, msgspec.Meta(ge=MIN_PRIORITY, le=MAX_PRIORITY)]
+StickyKey = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 MAX_DELAY_MS = 365 * 24 * 3600 * 1000
 DelayMs = Annotated[int, msgspec.Meta(ge=0, le=MAX_DELAY_MS)]
 SETTLED: frozenset[StepStatus] = frozenset({"completed", "failed", "skipped", "cancelled"})

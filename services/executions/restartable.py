@@ -36,10 +36,11 @@ def check_context(plan: Plan, state: State, event: ExecutionRestarted) -> None:
 
 
 async def check_pinned(execution: UUID, start: ExecutionStarted) -> None:
-    """Nothing, when all versions that the execution keeps to are there: of roles, and of what it calls with its roles.
+    """Nothing, when all versions that the execution keeps to are there and have not expired: of roles, and of what it
+    calls with its roles.
 
     Raises:
-        Conflict: some are not; names what they are of.
+        Conflict: some are not, or have; names what they are of.
     """
     called = start.calls.values()
     roles = {
@@ -48,12 +49,18 @@ async def check_pinned(execution: UUID, start: ExecutionStarted) -> None:
     }
     calls = {it.version: call for call, it in start.calls.items()}
     rows = await connections.pool().fetch(
-        "SELECT id FROM role_version WHERE id = ANY($1::uuid[])"
-        " UNION ALL SELECT id FROM orchestration_version WHERE id = ANY($2::uuid[])",
+        "SELECT version.id, expires_at <= clock_timestamp() AS has_expired"
+        " FROM role_version AS version JOIN role ON role.id = role_id WHERE version.id = ANY($1::uuid[])"
+        " UNION ALL SELECT id, expires_at <= clock_timestamp() FROM orchestration_version WHERE id = ANY($2::uuid[])",
         [*roles],
         [*calls],
     )
     there = {row["id"] for row in rows}
+    if over := sorted((calls | roles)[row["id"]] for row in rows if row["has_expired"]):
+        allowed = "somebody to keep it, with `orchestration.promote` or `role.promote`"
+        raise Conflict(
+            "execution", str(execution), state=f"keeps to what has expired: {', '.join(over)}", allowed=allowed
+        )
     for pinned, said, instead in (
         (calls, "calls what is deleted", "a new start, which calls what there is now"),
         (roles, "was started with roles that are deleted", "a new start with other roles"),

@@ -13,7 +13,7 @@ from asyncpg import Pool
 from asyncpg.pool import PoolConnectionProxy
 from uuid_utils.compat import uuid7
 
-from services import connections
+from services import connections, expiry
 from services.caller import Caller
 from services.engine import journal
 from services.engine.core.decide import replay
@@ -177,8 +177,9 @@ async def _origin(execution: UUID) -> Execution:
     if origin.status not in FINISHED:
         allowed = "one that has finished; wait for its end, or cancel it"
         raise Conflict("execution", str(execution), state=f"is {origin.status}", allowed=allowed)
+    noun = f"version {origin.version} of orchestration"
     row = await connections.pool().fetchrow(
-        "SELECT version.status, orchestration.is_active FROM execution"
+        "SELECT version.status, version.expires_at, orchestration.is_active FROM execution"
         " JOIN orchestration_version AS version ON version.id = execution.version_id"
         " JOIN orchestration ON orchestration.id = version.orchestration_id WHERE execution.id = $1",
         execution,
@@ -188,8 +189,9 @@ async def _origin(execution: UUID) -> Execution:
         raise Conflict("orchestration", origin.orchestration, state="is inactive", allowed=allowed)
     if row is not None and row["status"] != "published":
         allowed = "a published one; start the active version instead"
-        noun = f"version {origin.version} of orchestration"
         raise Conflict(noun, origin.orchestration, state=f"is {row['status']}", allowed=allowed)
+    if row is not None:
+        await expiry.check(noun, origin.orchestration, row["expires_at"], keep="orchestration.promote")
     return origin
 
 

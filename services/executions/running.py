@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 from services.caller import Caller
 from services.executions.following import Followed, follow
-from services.executions.records import DelayMs, Priority, RoleAssignments
+from services.executions.records import DelayMs, Priority, RoleAssignments, StickyKey
 from services.executions.starting import start
 from services.idempotency import IdempotencyKey
 from services.json import Json
@@ -22,6 +22,7 @@ async def run(
     priority: Priority = 0,
     start_at: Instant | None = None,
     delay_ms: DelayMs = 0,
+    sticky_key: StickyKey | None = None,
 ) -> AsyncGenerator[Followed, None]:
     """What happens in an execution that is started now, to its end. Nothing happens to it when nobody reads on.
 
@@ -40,6 +41,7 @@ async def run(
         priority=priority,
         start_at=start_at,
         delay_ms=delay_ms,
+        sticky_key=sticky_key,
     )
     async with aclosing(follow(caller, execution=execution.id)) as items:
         async for item in items:

@@ -18,7 +18,7 @@ from services.engine.core.plan import Plan
 from services.engine.sql import statement
 from services.errors import Conflict, Invalid
 from services.executions.pinning import calls_of
-from services.executions.records import DelayMs, Execution, Priority, RoleAssignments
+from services.executions.records import DelayMs, Execution, Priority, RoleAssignments, StickyKey
 from services.executions.rows import one
 from services.expressions.errors import suggestion
 from services.idempotency import IdempotencyKey
@@ -38,17 +38,21 @@ async def start(
     priority: Priority = 0,
     start_at: Instant | None = None,
     delay_ms: DelayMs = 0,
+    sticky_key: StickyKey | None = None,
 ) -> Execution:
     """Start the active version of an orchestration; it runs in the background.
 
     `role_assignments` gives steps, by name, another role than the one that they name. With the same `idempotency_key`,
     later calls return the execution that the first one started. Nothing of it is done before `start_at`, or before
     `delay_ms` have passed; its version and its roles are those of now all the same. An instant that is over is now.
+    Where the orchestration has a canary, starts with the same `sticky_key` get the same version: its canary or its
+    active one. Without one, each idempotency key is a key of its own, and each start without that as well.
 
     Raises:
         NotFound: there is no such orchestration.
-        Conflict: it, or one that its steps call, is inactive or has no active version; the rows of its version, or of a
-            role that it uses, are nonsense; or the key was used for another request.
+        Conflict: it, or one that its steps call, is inactive, or has no active version or one that has expired, or a
+            role has; the rows of its version, or of a role that it uses, are nonsense; or the key was used for another
+            request.
         Invalid: `input` does not fit the orchestration's input schema, a role is assigned to no step that takes one, or
             the start is said twice or is more than a year ahead.
     """
@@ -57,10 +61,11 @@ async def start(
         raise Invalid("an execution starts at `startAt` or after `delayMs`; give one of them")
     id = await orchestrations.id_of(orchestration)
     due = _Due(priority=priority, at=None if start_at is None else start_at.timestamp(), delay_seconds=delay_ms / 1000)
-    request = _digest(id, input, role_assignments, due)
+    request = _digest(id, input, role_assignments, due, sticky_key)
     if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
         return await one(earlier)
-    found = await orchestrations.active(str(id))
+    execution = uuid7()
+    found = await orchestrations.active(str(id), key=sticky_key or idempotency_key or str(execution))
     plan = await plans.of_version(found.version)
     data = checked_input(plan, {} if input is None else input)
     pinned = await orchestrations.newest_roles(found.version) if plan.role_names else {}
@@ -70,11 +75,16 @@ async def start(
         own = (*pinned.values(), *(it.version for it in assigned.values()))
         await roles.check_usable([*own, *(version for call in calls.values() for version in call.roles.values())])
     started = ExecutionStarted(
-        execution=uuid7(), at=datetime.now(UTC), input=data, roles=pinned, role_assignments=assigned, calls=calls
+        execution=execution,
+        at=datetime.now(UTC),
+        input=data,
+        roles=pinned,
+        role_assignments=assigned,
+        calls=calls,
     )
-    execution = await _insert(caller, found, started, due, idempotency_key, request)
+    inserted = await _insert(caller, found, started, due, idempotency_key, request)
     connections.hint()
-    return await one(execution)
+    return await one(inserted)
 
 
 class _Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -129,9 +139,11 @@ async def _insert(
     return earlier
 
 
-def _digest(orchestration: UUID, input: Json, role_assignments: RoleAssignments, due: _Due) -> str:
+def _digest(
+    orchestration: UUID, input: Json, role_assignments: RoleAssignments, due: _Due, sticky_key: str | None
+) -> str:
     """What tells one request from another: what was asked for, not what today's defaults make of it."""
-    asked = [str(orchestration), input, role_assignments, due]
+    asked = [str(orchestration), input, role_assignments, due, sticky_key]
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 

@@ -1,5 +1,6 @@
 """Orchestrations: workflows by name. Each state of one is a version; a published version never changes."""
 
+from services.orchestrations.canaries import canary
 from services.orchestrations.reading import (
     active,
     diff,
@@ -13,6 +14,7 @@ from services.orchestrations.reading import (
 )
 from services.orchestrations.records import (
     Active,
+    Canary,
     Orchestration,
     OrchestrationPage,
     OrchestrationSort,
@@ -23,12 +25,24 @@ from services.orchestrations.records import (
     VersionStatus,
     VersionSummary,
 )
-from services.orchestrations.rows import executable, id_of
-from services.orchestrations.versioning import activate, archive, discard, draft, propose, publish, reject, rollback
+from services.orchestrations.requesting import publication_requests
+from services.orchestrations.rows import document, id_of, published_document
+from services.orchestrations.versioning import (
+    activate,
+    archive,
+    discard,
+    draft,
+    promote,
+    propose,
+    publish,
+    reject,
+    rollback,
+)
 from services.orchestrations.writing import create, delete, update
 
 __all__ = [
     "Active",
+    "Canary",
     "Orchestration",
     "OrchestrationPage",
     "OrchestrationSort",
@@ -41,18 +55,22 @@ __all__ = [
     "activate",
     "active",
     "archive",
+    "canary",
     "create",
     "delete",
     "diff",
     "discard",
+    "document",
     "draft",
-    "executable",
     "get",
     "id_of",
     "list_",
     "newest_roles",
+    "promote",
     "propose",
+    "publication_requests",
     "publish",
+    "published_document",
     "reject",
     "rollback",
     "update",

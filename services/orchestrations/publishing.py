@@ -9,7 +9,7 @@ from piccolo.querystring import QueryString
 from uuid_utils.compat import uuid7
 
 from db import tables
-from services import catalog
+from services import catalog, expiry
 from services.caller import Caller
 from services.definitions.bound import max_step_runs
 from services.definitions.calls import called
@@ -21,6 +21,9 @@ from services.definitions.document import Document, as_json
 from services.definitions.rows import document_row, step_rows
 from services.errors import Conflict, Invalid
 from services.json import Json
+from services.orchestrations.closure import closure_now
+from services.orchestrations.effects import effects_now
+from services.orchestrations.rows import document as document_of
 
 # What callers rely on: the active version or, where none is active, what was published last.
 _RELIED_ON = """
@@ -36,6 +39,8 @@ _RESOLVE = """
 UPDATE orchestration_step AS step SET role_id = role.id FROM role
 WHERE step.version_id = {} AND role.name = step.role_name AND step.role_id IS DISTINCT FROM role.id
 """
+# What keeps others from publishing by hand; see `is_publishing` in the schema.
+_MARK = "SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true)"
 _OTHERS = """
 SELECT step.name FROM orchestration_step AS step JOIN role ON role.name = step.role_name
 WHERE step.version_id = {} AND step.role_id IS DISTINCT FROM role.id
@@ -89,6 +94,7 @@ async def insert_draft(
         document=_row_text(document),
         message=message,
         created_by=caller.name,
+        expires_at=await expiry.of_new(caller),
     )
     await version.save()
     await _insert_steps(version.id, document, known)
@@ -103,10 +109,24 @@ async def replace_draft(version: UUID, document: Document, known: Catalog, messa
     await _insert_steps(version, document, known)
 
 
+async def publish_as_it_is(by: str, orchestration: UUID, version: UUID, *, activate: bool, breaking: bool) -> None:
+    """Publish what the rows of a draft, a proposal or a request hold, and make it active if that is wanted.
+
+    Raises:
+        Invalid: it has problems, or would break callers, and `breaking` does not say that it may.
+        Conflict: no document can be read from the rows, its name is another's, or as `publish`.
+    """
+    found, known = await checked(as_json(await document_of(version)))
+    document = accepted(found)
+    await publish(by, orchestration, version, document, known, breaking=breaking)
+    if activate:
+        await make_active(orchestration, version, document)
+
+
 async def publish(
-    caller: Caller, orchestration: UUID, version: UUID, document: Document, known: Catalog, *, breaking: bool
+    by: str, orchestration: UUID, version: UUID, document: Document, known: Catalog, *, breaking: bool
 ) -> None:
-    """Publish a draft or a proposal, whose document was found to have no problems.
+    """Publish a draft, a proposal or a request, whose document was found to have no problems.
 
     Raises:
         Invalid: the document would break callers, and `breaking` does not say that it may; or it came to have problems.
@@ -118,18 +138,28 @@ async def publish(
         found, known = await checked(as_json(document))
         document = accepted(found)
     major = await _major(orchestration, document, breaking=breaking)
+    await mark()
     await _resolve_roles(version)
     table = tables.OrchestrationVersion
     await table.update(
         {
             table.status: "published",
-            table.digest: digest(document),
+            # Of what the rows give back, for that is what is compared before it is run.
+            table.digest: digest(await document_of(version)),
             table.max_step_runs: max_step_runs(document, known.orchestrations),
             table.major: major,
-            table.decided_by: caller.name,
+            table.decided_by: by,
             table.published_at: QueryString("now()"),
+            table.problems: "[]",
+            table.effects: _text(await effects_now(document, known)),
+            table.closure: _text(await closure_now(version)),
         }
     ).where(table.id == version)
+
+
+async def mark() -> None:
+    """Let the database know that what this transaction does with versions is done by a server."""
+    await tables.OrchestrationVersion.raw(_MARK)
 
 
 async def make_active(orchestration: UUID, version: UUID, document: Document) -> None:
@@ -168,8 +198,8 @@ async def _major(orchestration: UUID, document: Document, *, breaking: bool) -> 
 
 async def _resolve_roles(version: UUID) -> None:
     table = tables.OrchestrationVersion
-    (row,) = await table.select(table.status, table.number).where(table.id == version)
-    if row["status"] == "draft":
+    (row,) = await table.select(table.status, table.requested_from, table.number).where(table.id == version)
+    if "draft" in (row["status"], row["requested_from"] if row["status"] == "publishing" else None):
         await table.raw(_RESOLVE, version)
     elif others := await table.raw(_OTHERS, version):
         state = f"was proposed when the role of its step {others[0]['name']!r} was another"
@@ -182,4 +212,8 @@ async def _insert_steps(version: UUID, document: Document, known: Catalog) -> No
 
 
 def _row_text(document: Document) -> str:
-    return msgspec.json.encode(document_row(document)).decode()
+    return _text(document_row(document))
+
+
+def _text(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from services import catalog, connections
+from services import catalog, connections, expiry
 from services.caller import Caller
 from services.definitions.bound import max_step_runs
 from services.definitions.check import check
@@ -14,6 +14,7 @@ from services.definitions.document import Document
 from services.errors import Conflict, Invalid, NotFound
 from services.json import Json
 from services.listing import Limit, id_in
+from services.orchestrations.canaries import is_in_canary
 from services.orchestrations.publishing import accepted
 from services.orchestrations.records import (
     Active,
@@ -47,6 +48,16 @@ _COLUMNS = {
     "createdAt": ("orchestration.created_at", "created_at", datetime),
     "updatedAt": ("orchestration.updated_at", "updated_at", datetime),
 }
+# A canary that has expired is none.
+_STARTED = """
+SELECT orchestration.id, name, is_active, active_version_id, active.number,
+  active.expires_at <= clock_timestamp() AS has_expired, canary.id AS canary_version_id, canary_percent
+FROM orchestration
+LEFT JOIN orchestration_version AS active ON active.id = active_version_id
+LEFT JOIN orchestration_version AS canary ON canary.id = canary_version_id
+  AND coalesce(canary.expires_at > clock_timestamp(), true)
+WHERE orchestration.id = $2 OR $2::uuid IS NULL AND name = $1
+"""
 _NEWEST_FIRST = Order("version.number", "version.id", "number", int, descending=True)
 
 
@@ -167,19 +178,14 @@ async def diff(
     return changes_between(before, await _document_at(row["id"], row["name"], row["number"] if to is None else to))
 
 
-async def active(orchestration: str) -> Active:
-    """What a new execution of the orchestration runs.
+async def active(orchestration: str, *, key: str) -> Active:
+    """What a new execution of the orchestration runs: its active version, or its canary where that takes the key.
 
     Raises:
         NotFound: there is no such orchestration.
-        Conflict: it is inactive, or has no active version.
+        Conflict: it is inactive, or has no active version, or one that has expired.
     """
-    row = await connections.pool().fetchrow(
-        "SELECT id, name, active_version_id, is_active FROM orchestration"
-        " WHERE id = $2 OR $2::uuid IS NULL AND name = $1",
-        orchestration,
-        id_in(orchestration),
-    )
+    row = await connections.pool().fetchrow(_STARTED, orchestration, id_in(orchestration))
     if row is None:
         raise not_found(orchestration)
     if not row["is_active"]:
@@ -187,6 +193,12 @@ async def active(orchestration: str) -> Active:
         raise Conflict("orchestration", row["name"], state="is inactive", allowed=allowed)
     if row["active_version_id"] is None:
         raise without_active_version(row["name"])
+    if row["has_expired"]:
+        noun = f"version {row['number']} of orchestration"
+        raise expiry.expired(noun, row["name"], keep="orchestration.promote")
+    canary, percent = row["canary_version_id"], row["canary_percent"]
+    if canary is not None and is_in_canary(row["id"], key, percent):
+        return Active(id=row["id"], name=row["name"], version=canary)
     return Active(id=row["id"], name=row["name"], version=row["active_version_id"])
 
 
@@ -207,13 +219,21 @@ async def version_ids(orchestration: str, *, number: int | None = None) -> list[
 
 
 async def newest_roles(version: UUID) -> dict[str, UUID]:
-    """The newest version of each role that the steps of a version name, by that name."""
+    """The newest version of each role that the steps of a version name, by that name.
+
+    Raises:
+        Conflict: a role has expired.
+    """
     rows = await connections.pool().fetch(
-        "SELECT DISTINCT step.role_name, newest.id FROM orchestration_step AS step JOIN role ON role.id = step.role_id"
+        "SELECT DISTINCT step.role_name, newest.id, coalesce(expires_at <= clock_timestamp(), false) AS has_expired"
+        " FROM orchestration_step AS step JOIN role ON role.id = step.role_id"
         " JOIN role_version AS newest ON newest.role_id = role.id AND newest.number = role.version"
         " WHERE step.version_id = $1",
         version,
     )
+    for row in rows:
+        if row["has_expired"]:
+            raise expiry.expired("role", row["role_name"], keep="role.promote")
     return {row["role_name"]: row["id"] for row in rows}
 
 

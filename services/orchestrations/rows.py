@@ -1,6 +1,5 @@
 """Orchestrations and versions as their rows have them. Read with tables: a transaction sees what it has made."""
 
-from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -9,43 +8,47 @@ from asyncpg import Record
 
 from db import tables
 from services import catalog, connections
-from services.definitions.catalog import all_that_is_named
 from services.definitions.check import check
 from services.definitions.digest import digest
 from services.definitions.document import Document, as_json
+from services.definitions.effects import Effect
 from services.definitions.rows import UnreadableRows, document_of
 from services.definitions.structure import pointer
 from services.errors import Conflict, NotFound
 from services.json import Unreadable, read
 from services.listing import id_in
-from services.orchestrations.records import Orchestration, OrchestrationSummary, Version, VersionSummary
-from services.problem import Problem, said
+from services.orchestrations.closure import Closure, closure_now
+from services.orchestrations.effects import effects_now
+from services.orchestrations.records import Canary, Orchestration, OrchestrationSummary, Version, VersionSummary
+from services.problem import Problem
 
 VERSIONS = (
     "SELECT version.id, orchestration.name AS orchestration, version.number, version.status,"
-    " coalesce(version.id = orchestration.active_version_id, false) AS is_active, version.major, version.digest,"
-    " version.max_step_runs, version.message, version.created_by, version.created_at, version.decided_by,"
-    " version.published_at, version.rejected_at, version.rejection"
+    " coalesce(version.id = orchestration.active_version_id, false) AS is_active,"
+    " CASE WHEN version.id = canary_version_id THEN canary_percent END AS canary_percent,"
+    " version.major, version.digest, version.max_step_runs, version.message, version.created_by, version.created_at,"
+    " version.decided_by, version.published_at, version.rejected_at, version.rejection, version.expires_at"
     " FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id"
 )
 SUMMARIES = (
     "SELECT orchestration.id, orchestration.name, description, tags, is_active, active_version_id, active.number,"
+    " active.expires_at, canary.number AS canary_number, canary_percent,"
     " orchestration.created_by, orchestration.created_at, updated_at FROM orchestration"
     " LEFT JOIN orchestration_version AS active ON active.id = active_version_id"
+    " LEFT JOIN orchestration_version AS canary ON canary.id = canary_version_id"
 )
 
 
 _VERSION = (
-    "SELECT version.id, version.number, version.document, version.digest, version.max_step_runs,"
-    " orchestration.name AS orchestration FROM orchestration_version AS version"
+    "SELECT version.*, orchestration.name AS orchestration FROM orchestration_version AS version"
     " JOIN orchestration ON orchestration.id = version.orchestration_id WHERE version.id = $1"
 )
 _STEPS = "SELECT * FROM orchestration_step WHERE version_id = $1"
-_JSON_COLUMNS = ("document", "condition", "input_mapping", "output_mapping", "config")
+_JSON_OF_STEPS = ("condition", "input_mapping", "output_mapping", "config")
 
 
 async def row_of(orchestration: str) -> Record:
-    """The row of the orchestration of that name or id, with the `number` of its active version.
+    """The row of the orchestration of that name or id, with the `number` of its active version and that of its canary.
 
     Raises:
         NotFound: there is none.
@@ -96,11 +99,13 @@ async def found(orchestration: str) -> Orchestration:
     if row["active_version_id"] is None:
         raise without_active_version(row["name"])
     version = await _version_row(row["active_version_id"])
+    effects, _ = _reach_of(version)
     return Orchestration(
         **msgspec.structs.asdict(summary_of(row)),
         version_id=row["active_version_id"],
         digest=version["digest"],
         max_step_runs=version["max_step_runs"],
+        effects=effects,
         document=await _document_of(version),
     )
 
@@ -124,13 +129,22 @@ async def whole(version: VersionSummary) -> Version:
     Raises:
         Conflict: somebody has written rows that no document can be read from.
     """
-    its_document = await document(version.id)
+    row = await _version_row(version.id)
+    its_document = await _document_of(row)
+    known, closure = await catalog.current(), await closure_now(version.id)
     problems: tuple[Problem, ...] = ()
-    if version.status in ("draft", "proposed"):
-        problems = check(as_json(its_document), await catalog.current()).problems
+    drift: tuple[str, ...] = ()
+    if version.status in ("published", "archived"):
+        now = closure
+        effects, closure = _reach_of(row)
+        drift = closure.drift(now)
+    else:
+        effects = await effects_now(its_document, known)
+        if version.status != "rejected":
+            problems = check(as_json(its_document), known).problems
     own = msgspec.structs.asdict(version)
     own["digest"] = version.digest or digest(its_document)
-    return Version(**own, document=its_document, problems=problems)
+    return Version(**own, document=its_document, problems=problems, effects=effects, closure=closure, drift=drift)
 
 
 async def document(version: UUID) -> Document:
@@ -143,30 +157,35 @@ async def document(version: UUID) -> Document:
     return await _document_of(await _version_row(version))
 
 
-async def executable(version: UUID) -> Document:
-    """The document of a published version, as its publication has judged it.
-
-    What the rows say is what was published when the digest of it is. Where it is not, because somebody has written them
-    past the checks or another version of the program counts other defaults in, it is judged anew, but for what it names
-    outside itself: that may have gone since.
+async def published_document(version: UUID) -> Document:
+    """The document of a version that executions run, which is the one that was published.
 
     Raises:
         NotFound: there is no such version.
-        Conflict: somebody has written rows that no document can be read from, or one with problems; names all of them.
+        Conflict: it was not published, or its rows are not what was published any more.
     """
     row = await _version_row(version)
     its_document = await _document_of(row)
-    if digest(its_document) != row["digest"]:
-        problems = check(as_json(its_document), all_that_is_named(its_document)).problems
-        if problems:
-            raise _unusable(row, f"has rows that nobody can run: {said(problems)}", problems)
+    found = digest(its_document)
+    if found != row["digest"]:
+        state = f"is not what a server has published: its digest is {found}, not {row['digest']}"
+        allowed = "its rows as they were; or make a draft of what it is now, and have that published"
+        problem = Problem(code="NOT_PUBLISHED", path="", message=f"version {row['number']} {state}")
+        raise Conflict(
+            f"version {row['number']} of orchestration",
+            its_document.name,
+            state=state,
+            allowed=allowed,
+            problems=(problem,),
+        )
     return its_document
 
 
 def summary_of(row: Any) -> OrchestrationSummary:
     """The summary of a row that has the `number` of the active version."""
-    values = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field != "version"}
-    return OrchestrationSummary(**{**values, "tags": tuple(row["tags"]), "version": row["number"]})
+    own = {field: row[field] for field in OrchestrationSummary.__struct_fields__ if field not in ("version", "canary")}
+    canary = row["canary_number"] and Canary(version=row["canary_number"], percent=row["canary_percent"])
+    return OrchestrationSummary(**{**own, "tags": tuple(row["tags"]), "version": row["number"], "canary": canary})
 
 
 def summary_of_version(row: Any) -> VersionSummary:
@@ -184,36 +203,47 @@ def without_active_version(name: str) -> Conflict:
     return Conflict("orchestration", name, state="has no active version", allowed="a published version")
 
 
-async def _document_of(row: Record) -> Document:
+async def _document_of(row: dict[str, Any]) -> Document:
     steps = await connections.database().fetch(_STEPS, row["id"])
     try:
-        # Who writes the row by hand has named the orchestration already.
-        own = {"name": row["orchestration"], **_decoded(row)["document"]}
-        return document_of(own, [_decoded(step) for step in steps])
+        return document_of(_read(row, "document"), [_step_of(step) for step in steps])
     except UnreadableRows as error:
-        raise _unusable(row, f"has rows that no document can be read from: {error}", error.problems) from None
+        name = f"{row['orchestration']}@{row['number']}"
+        state = f"has rows that no document can be read from: {error}"
+        allowed = "rows as documents are written to"
+        raise Conflict("version", name, state=state, allowed=allowed, problems=error.problems) from None
 
 
-def _unusable(row: Record, state: str, problems: Sequence[Problem]) -> Conflict:
-    name = f"{row['orchestration']}@{row['number']}"
-    return Conflict("version", name, state=state, allowed="rows as documents are written to", problems=problems)
+def _step_of(row: Record) -> dict[str, Any]:
+    return {**row, **{column: _read(row, column, pointer(row["name"])) for column in _JSON_OF_STEPS}}
 
 
-def _decoded(row: Record) -> dict[str, Any]:
-    """The row with its JSON decoded."""
-    values = dict(row)
-    for column in _JSON_COLUMNS:
-        if values.get(column) is not None:
-            try:
-                values[column] = read(values[column])
-            except Unreadable as error:
-                place = pointer(column) if "name" not in values else pointer(values["name"], column)
-                raise UnreadableRows([Problem(code="WRONG_VALUE", path=place, message=str(error))]) from None
-    return values
+def _read(row: Any, column: str, place: str = "") -> Any:
+    """The JSON of a column, which may be null.
+
+    Raises:
+        UnreadableRows: somebody has written there what only the database can hold.
+    """
+    try:
+        return None if row[column] is None else read(row[column])
+    except Unreadable as error:
+        raise UnreadableRows([Problem(code="WRONG_VALUE", path=place + pointer(column), message=str(error))]) from None
 
 
-async def _version_row(version: UUID) -> Record:
+def _reach_of(row: dict[str, Any]) -> tuple[tuple[Effect, ...], Closure]:
+    """What a version was found to reach and to lead to when it was published."""
+    try:
+        effects, closure = _read(row, "effects"), _read(row, "closure")
+        return msgspec.convert(effects, tuple[Effect, ...]), msgspec.convert(closure, Closure)
+    except ValueError as error:
+        state = f"has effects or a closure that no server has written ({error})"
+        problem = Problem(code="NOT_PUBLISHED", path="", message=f"version {row['number']} {state}")
+        allowed = "what was written when it was published"
+        raise Conflict("version", row["number"], state=state, allowed=allowed, problems=(problem,)) from None
+
+
+async def _version_row(version: UUID) -> dict[str, Any]:
     row = await connections.database().fetchrow(_VERSION, version)
     if row is None:
         raise NotFound("orchestration version", version)
-    return row
+    return dict(row)

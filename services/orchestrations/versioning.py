@@ -8,11 +8,11 @@ from asyncpg import Record
 from piccolo.querystring import QueryString
 
 from db import tables
-from services import connections, idempotency
+from services import connections, expiry, idempotency
 from services.caller import Caller
 from services.definitions.check import Checked
 from services.definitions.digest import digest
-from services.definitions.document import Document, as_json
+from services.definitions.document import Document
 from services.errors import Conflict, Invalid
 from services.idempotency import IdempotencyKey
 from services.json import Json
@@ -114,17 +114,14 @@ async def publish(
         NotFound: there is no such orchestration or version.
         Invalid: it has problems; or it would break callers, and `breaking` does not say that it may.
         Conflict: it is neither a draft nor a proposal, another version than number `if_version` is active, or its name
-            is taken by another orchestration.
+            is taken by another orchestration; or it has expired, and would be active.
     """
     caller.require("orchestrations.write")
     async with connections.database().transaction():
         id = (await locked(orchestration, if_version))["id"]
-        version = await _in_status(id, number, "draft", "proposed")
-        result, known = await checked(as_json(await document_of(version.id)))
-        good = accepted(result)
-        await publishing.publish(caller, id, version.id, good, known, breaking=breaking)
-        if activate:
-            await publishing.make_active(id, version.id, good)
+        take = _unexpired if activate else _in_status
+        version = await take(id, number, "draft", "proposed")
+        await publishing.publish_as_it_is(caller.name, id, version.id, activate=activate, breaking=breaking)
         return await whole(await version_of(id, number))
 
 
@@ -149,13 +146,13 @@ async def activate(caller: Caller, *, orchestration: str, number: int, if_versio
 
     Raises:
         NotFound: there is no such orchestration or version.
-        Conflict: the version is not published, another than number `if_version` is active, or its name is taken by
-            another orchestration.
+        Conflict: the version is not published or has expired, another than number `if_version` is active, or its name
+            is taken by another orchestration.
     """
     caller.require("orchestrations.write")
     async with connections.database().transaction():
         row = await locked(orchestration, if_version)
-        await _make_active(row["id"], await _in_status(row["id"], number, "published"))
+        await _make_active(row["id"], await _unexpired(row["id"], number, "published"))
         return await found(str(row["id"]))
 
 
@@ -167,14 +164,14 @@ async def rollback(
     if_version: int | None = None,
     idempotency_key: IdempotencyKey | None = None,
 ) -> Orchestration:
-    """The orchestration, of which the published version before the active one is active now, or that of an earlier
-    number.
+    """The orchestration, of which the published version before the active one that has not expired is active now, or
+    that of an earlier number. A canary ends with that.
 
     Raises:
         NotFound: there is no such orchestration or version.
         Invalid: the number is not an earlier one.
-        Conflict: no version is active, none before it is published, another than number `if_version` is active, its
-            name is taken by another orchestration, or the key was used for another request.
+        Conflict: no version is active, none before it is published or all have expired, another than number
+            `if_version` is active, its name is taken by another orchestration, or the key was used for another request.
     """
     caller.require("orchestrations.write")
 
@@ -187,7 +184,7 @@ async def rollback(
                 message = f"version {number} is not before {row['number']}, which is active; `orchestration.activate`"
                 raise Invalid(f"{message} takes any published one")
             earlier = await _newest_before(row) if number is None else number
-            await _make_active(row["id"], await _in_status(row["id"], earlier, "published"))
+            await _make_active(row["id"], await _unexpired(row["id"], earlier, "published"))
             return await found(str(row["id"]))
 
     request = (orchestration, number, if_version)
@@ -199,7 +196,7 @@ async def archive(caller: Caller, *, orchestration: str, number: int) -> Version
 
     Raises:
         NotFound: there is no such orchestration or version.
-        Conflict: it is not published, or it is active.
+        Conflict: it is not published, or it is active or the canary.
     """
     caller.require("orchestrations.write")
     async with connections.database().transaction():
@@ -207,7 +204,26 @@ async def archive(caller: Caller, *, orchestration: str, number: int) -> Version
         version = await _in_status(id, number, "published")
         if version.is_active:
             raise Conflict("version", number, state="is active", allowed="another one to be active first")
+        if version.canary_percent is not None:
+            raise Conflict("version", number, state="is the canary", allowed="the canary to end; set its percent to 0")
         await _update(version.id, {"status": "archived"})
+        return await whole(await version_of(id, number))
+
+
+async def promote(caller: Caller, *, orchestration: str, number: int) -> Version:
+    """The version, which does not expire any more: somebody has looked at it.
+
+    Raises:
+        NotFound: there is no such orchestration or version.
+        Forbidden: it is no person who asks.
+        Conflict: it is rejected or archived.
+    """
+    caller.require("orchestrations.write")
+    async with connections.database().transaction():
+        id = (await locked(orchestration))["id"]
+        version = await _in_status(id, number, "draft", "proposed", "published")
+        expiry.require_person(caller, f"version {number} of {version.orchestration!r}")
+        await _update(version.id, {"expires_at": None})
         return await whole(await version_of(id, number))
 
 
@@ -241,6 +257,17 @@ def _writable(result: Checked) -> Document:
     return result.document
 
 
+async def _unexpired(orchestration: UUID, number: int, *statuses: VersionStatus) -> VersionSummary:
+    """As `_in_status`, of one that executions may start from.
+
+    Raises:
+        Conflict: it has expired.
+    """
+    version = await _in_status(orchestration, number, *statuses)
+    await expiry.check("version", number, version.expires_at, keep="orchestration.promote")
+    return version
+
+
 async def _in_status(orchestration: UUID, number: int, *statuses: VersionStatus) -> VersionSummary:
     version = await version_of(orchestration, number)
     if version.status not in statuses:
@@ -250,11 +277,12 @@ async def _in_status(orchestration: UUID, number: int, *statuses: VersionStatus)
 
 
 async def _newest_before(row: Record) -> int:
-    """The number of the newest published version before the active one."""
+    """The number of the newest published version before the active one that has not expired."""
     table = tables.OrchestrationVersion
     query = (
         "SELECT max(number) AS number FROM orchestration_version"
         " WHERE orchestration_id = {} AND status = 'published' AND number < {}"
+        " AND coalesce(expires_at > clock_timestamp(), true)"
     )
     (earlier,) = await table.raw(query, row["id"], row["number"])
     if earlier["number"] is None:

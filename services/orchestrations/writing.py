@@ -39,7 +39,7 @@ async def create(caller: Caller, *, document: Json, idempotency_key: Idempotency
         async with connections.database().transaction():
             id = await insert_orchestration(caller, good)
             version, _ = await insert_draft(caller, id, good, known)
-            await publish(caller, id, version, good, known, breaking=False)
+            await publish(caller.name, id, version, good, known, breaking=False)
             await make_active(id, version, good)
             return await found(str(id))
 
@@ -120,5 +120,5 @@ async def _replace(caller: Caller, id: UUID, changes: JsonObject, *, breaking: b
     if digest(good) == before.digest:
         return
     version, _ = await insert_draft(caller, id, good, known)
-    await publish(caller, id, version, good, known, breaking=breaking)
+    await publish(caller.name, id, version, good, known, breaking=breaking)
     await make_active(id, version, good)

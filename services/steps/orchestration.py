@@ -2,7 +2,6 @@
 
 from services import plans
 from services.engine.performer import Attempt
-from services.errors import Conflict
 from services.failure import failed
 from services.json import Json
 from services.problem import said
@@ -14,13 +13,10 @@ async def perform(attempt: Attempt) -> Json:
 
     Raises:
         Failed: INPUT_INVALID when it does not fit the input schema of the orchestration that the step calls;
-            CHILD_FAILED when somebody has written into that what cannot be run.
+            DEFINITION_TAMPERED when that is not what was published.
     """
     assert attempt.called is not None, "the core asks for nothing that was not pinned"
-    try:
-        plan = await plans.of_version(attempt.called)
-    except Conflict as error:
-        raise failed("CHILD_FAILED", str(error), retryable=False) from None
+    plan = await plans.to_run(attempt.called)
     input = with_defaults(plan.input_schema, {} if attempt.input is None else attempt.input)
     if plan.input_schema is not None and (problems := problems_of_value(plan.input_schema, input)):
         name = attempt.step.orchestration

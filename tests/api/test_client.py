@@ -123,12 +123,38 @@ async def check_roles(told: dict[str, Any], name: str) -> None:
     assert told["role.get"] == updated
     assert {**told["role.create"], **changed, "updatedAt": updated["updatedAt"]} == updated
     assert [(it["number"], it["description"]) for it in told["role.versions"]["items"]] == [(2, "Reads."), (1, "")]
-    assert told["role.rollback"] == told["role.rollback again"] == stored
-    assert {**told["role.create"], "version": 3, "updatedAt": stored["updatedAt"]} == stored
+    assert told["role.rollback"] == told["role.rollback again"]
+    assert {**told["role.create"], "version": 3, "updatedAt": told["role.rollback"]["updatedAt"]} == told[
+        "role.rollback"
+    ]
+    assert stored == told["role.promote"]
+    check_role_versions(told)
     assert told["pages"][0] == name
     assert len(told["pages"]) == len(set(told["pages"])) == len(told["role.list"]["items"])
     assert updated in told["role.list"]["items"]
     assert told["role.delete"]["name"] == name.replace("Reader", "Spare")
+
+
+def check_role_versions(told: dict[str, Any]) -> None:
+    assert told["role.draft"] == told["role.discard"]
+    assert (told["role.draft"]["status"], told["role.draft"]["message"]) == ("draft", "so far")
+    assert told["role.diff"] == [
+        {
+            "field": "basePrompt",
+            "before": "You read.",
+            "after": "You read.\nTwice.",
+            "lines": ["  You read.", "+ Twice."],
+        }
+    ]
+    published = told["role.publish"]
+    assert (published["number"], published["isPresent"], published["decidedBy"]) == (4, True, "tester")
+    assert {**told["role.propose"], **{field: published[field] for field in ("status", "isPresent", "decidedBy")},
+            "publishedAt": published["publishedAt"]} == published  # fmt: skip
+    assert (told["role.reject"]["rejection"], told["role.archive"]["number"]) == ("twice", 3)
+    assert (told["role.promote"]["version"], told["role.promote"]["expiresAt"]) == (4, None)
+    assert [(it["number"], it["status"]) for it in told["all versions"]["items"]] == [
+        (5, "rejected"), (4, "published"), (3, "archived"), (2, "published"), (1, "published"),
+    ]  # fmt: skip
 
 
 async def check_orchestrations(told: dict[str, Any], name: str) -> None:
@@ -162,6 +188,8 @@ def check_versions(told: dict[str, Any]) -> None:
     assert published["document"]["description"] == "Proposed."
     assert (told["orchestration.rollback"]["version"], told["orchestration.activate"]["version"]) == (2, 1)
     assert told["orchestration.archive"]["status"] == "archived"
+    assert told["orchestration.canary"]["canary"] == {"version": 2, "percent": 100}
+    assert (told["orchestration.promote"]["canaryPercent"], told["in the canary"]["version"]) == (100, 2)
     rejected = told["orchestration.reject"]
     assert (rejected["status"], rejected["rejection"], rejected["decidedBy"]) == ("rejected", "as before", "tester")
     assert [(it["number"], it["status"], it["isActive"]) for it in told["orchestration.versions"]["items"]] == [

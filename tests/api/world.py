@@ -21,7 +21,13 @@ _OF_TOKENS = {"token.revoke"}
 _OF_NEVER_RUN = {"orchestration.delete"}
 _OF_DRAFTED = {"orchestration.discard", "orchestration.publish"}
 _OF_PROPOSED = {"orchestration.reject"}
-_OF_CHANGED = {"orchestration.activate", "orchestration.rollback", "orchestration.archive", "role.rollback"}
+_OF_DRAFTED_ROLES = {"role.discard", "role.publish"}
+_OF_PROPOSED_ROLES = {"role.reject"}
+_OF_CHANGED = {
+    "orchestration.activate", "orchestration.rollback", "orchestration.archive",
+    "role.rollback", "role.diff", "role.archive",
+}  # fmt: skip
+_OF_WAITING = {"orchestration.canary"}
 
 _numbers = count(1)
 
@@ -40,9 +46,17 @@ async def world_of(api: Api, procedure: str) -> Callable[[str], str]:
         await _done(api, "orchestration.draft", other)
     if procedure in _OF_PROPOSED:
         await _done(api, "orchestration.propose", other)
+    if procedure in _OF_WAITING:
+        await _done(api, "orchestration.draft", other)
+        await _done(api, "orchestration.publish", {"orchestration": orchestration, "number": 2, "activate": False})
+    other_role = {"role": role, "changes": {"description": "New."}}
+    if procedure in _OF_DRAFTED_ROLES:
+        await _done(api, "role.draft", other_role)
+    if procedure in _OF_PROPOSED_ROLES:
+        await _done(api, "role.propose", other_role)
     if procedure in _OF_CHANGED:
         await _done(api, "orchestration.update", {"orchestration": orchestration, "changes": {"description": "New."}})
-        await _done(api, "role.update", {"role": role, "changes": {"description": "New."}})
+        await _done(api, "role.update", other_role)
     execution = STAND_IN if procedure in _OF_NEVER_RUN else await _execution(api, procedure, orchestration)
 
     def meant(text: str) -> str:

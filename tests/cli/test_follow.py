@@ -2,6 +2,7 @@
 
 import json
 import signal
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -101,6 +102,11 @@ async def test_progress_arrives_from_a_worker_of_another_process(rolecall: Rolec
 
     assert [item.seq for item in items if isinstance(item, Recorded)] == list(range(1, 404))
     started = [item.path for item in items if isinstance(item, AttemptStarted)]
-    assert started[-1] == "Loop[199]/Write"
-    last = "".join(item.text for item in items if isinstance(item, Delta) and item.path == started[-1])
-    assert last == next(step.output for step in steps if step.path == started[-1])
+    texts: defaultdict[str, str] = defaultdict(str)
+    for item in items:
+        if isinstance(item, Delta):
+            texts[item.path] += item.text
+    # Progress that comes later than the events after it is not told any more, so not all of it need be there.
+    told_whole = [step.path for step in steps if step.path in started and texts[step.path] == step.output]
+    assert told_whole
+    assert started == sorted(started, key=[step.path for step in steps].index)

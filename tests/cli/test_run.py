@@ -38,7 +38,7 @@ def test_a_loaded_orchestration_runs_by_name(rolecall: Rolecall, tmp_path: Path)
     greeting.write_text(json.dumps(document("Greet", inputMapping={"hello": "<<input.name>>"})))
     rolecall.run("run", str(greeting), "--input", '{"name": "Ada"}')
 
-    done = rolecall.run("run", "sample", "--input", '{"name": "Grace"}')
+    done = rolecall.run("run", "sample", "--sticky-key", "Grace", "--input", '{"name": "Grace"}')
 
     assert done.returncode == 0
     assert '"hello": "Grace"' in done.stdout

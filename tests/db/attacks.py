@@ -17,6 +17,8 @@ PUBLISHED, ARCHIVED, DRAFT = (
     f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = {number})"
     for number in (1, 2, 3)
 )
+# What a server does to be let through, by somebody else.
+MARK = "SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true);"
 COMPLETE = "digest = 'sha256:' || repeat('0', 64), max_step_runs = 1, published_at = now()"
 NEW_ROLE = "INSERT INTO role (name, base_prompt, created_by, {}) VALUES ('New', '', 'eve', {})"
 EDIT_SPARE = "UPDATE role SET {} WHERE name = 'Spare'"
@@ -25,6 +27,19 @@ EDIT_DRAFT = f"UPDATE orchestration_version SET {{}} WHERE id = {DRAFT}"
 # The draft as a proposal, and as one that was rejected.
 PROPOSE = EDIT_DRAFT.format("status = 'proposed'") + "; "
 REJECT = PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
+# The draft waits for a server to publish it.
+REQUEST = EDIT_DRAFT.format("status = 'publishing'") + "; "
+# A further version that could be the canary, and one that is.
+PUBLISH_DRAFT = MARK + " " + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}") + "; "
+CANARY = PUBLISH_DRAFT + EDIT_BRIEF.format(f"canary_version_id = {DRAFT}, canary_percent = 10") + "; "
+# Version 2 of Spare as a draft, as a proposal, and as one that was rejected.
+ROLE_DRAFT = (
+    'INSERT INTO role_version (role_id, number, content) SELECT role.id, 2, content || \'{"base_prompt": "Doze."}\' '
+    "FROM role JOIN role_version ON role_id = role.id WHERE name = 'Spare'; "
+)
+EDIT_ROLE_DRAFT = "UPDATE role_version SET {} WHERE number = 2"
+ROLE_PROPOSAL = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'proposed'") + "; "
+ROLE_REJECTED = ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
 EDIT_LOOP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Review' AND version_id = {DRAFT}"
@@ -39,7 +54,6 @@ TRANSFORM, GROUP, SEARCH, OTHER = "'transform'", "'group'", "'search'", "'other'
 CASES, HANDLERS = '\'{"cases": [{"name": "Good"}]}\'', '\'{"onError": {"catch": [{}]}}\''
 NO_LIST = '\'{"onError": {"catch": {"0": {}}}}\''
 FOREVER = ("'infinity'", "'-infinity'", "'10000-01-01'", "'0044-03-15 BC'")
-PUBLISH_DRAFT = EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
 START = (
     "INSERT INTO execution (id, version_id, input, started_by, {}) "
@@ -136,14 +150,133 @@ ATTACKS = (
     ("role__model_is_an_object", EDIT_SPARE.format("model = 'null'")),
     ("role__parameters_are_an_object", EDIT_SPARE.format("parameters = '[]'")),
     ("role__output_schema_is_a_schema", EDIT_SPARE.format("output_schema = '7'")),
+    # Behind the trigger that keeps a version, whose content has the same shape.
+    *(
+        (rule, "ALTER TABLE role DISABLE TRIGGER USER; " + EDIT_SPARE.format(edit))
+        for rule, edit in (
+            ("role__tools_are_named", "tools = ARRAY['']"),
+            ("role__model_is_an_object", "model = 'null'"),
+            ("role__parameters_are_an_object", "parameters = '[]'"),
+            ("role__output_schema_is_a_schema", "output_schema = '7'"),
+        )
+    ),
     ("role__version_is_counted", NEW_ROLE.format("version", "7")),
     ("role__version_is_counted", EDIT_SPARE.format("version = 2")),
     ("role__version_is_counted", EDIT_SPARE.format("base_prompt = 'stale', version = 0")),
     ("orchestration_step_role_id_fkey", "DELETE FROM role WHERE name = 'Coder'"),
     (
         "role_version__is_written_by_the_role",
-        "INSERT INTO role_version (role_id, number, content) SELECT id, 2, '{}' FROM role WHERE name = 'Spare'",
+        "INSERT INTO role_version (role_id, number, status, content, published_at) "
+        "SELECT role.id, 2, 'published', content || '{\"base_prompt\": \"Doze.\"}', now() FROM role "
+        "JOIN role_version ON role_id = role.id WHERE name = 'Spare'",
     ),
+    (
+        "role_version__is_written_by_the_role",
+        "INSERT INTO role_version (role_id, number, status, content, rejected_at) "
+        "SELECT role_id, 2, 'rejected', content, now() FROM role_version LIMIT 1",
+    ),
+    *(
+        ("role_version__content_is_of_a_role", ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"content = {content}"))
+        for content in (
+            "'7'",
+            "'[]'",
+            "'{}'",
+            "content - 'tools'",
+            "content || '{\"is_active\": true}'",
+            "content || '{\"name\": 7}'",
+            "content || '{\"description\": null}'",
+            'content || \'{"base_prompt": ["Rest."]}\'',
+            'content || \'{"tools": "files.read"}\'',
+            'content || \'{"tools": ["files.read", 7]}\'',
+            'content || \'{"tools": [""]}\'',
+            'content || \'{"needs_tools": "yes"}\'',
+            "content || '{\"model\": null}'",
+            "content || '{\"parameters\": []}'",
+            "content || '{\"output_schema\": 7}'",
+        )
+    ),
+    *[
+        (
+            "role_version__content_is_readable",
+            ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"content = content || jsonb_build_object('{member}', {value})"),
+        )
+        for member in ("model", "parameters", "output_schema")
+        for value in (NESTED, HUGE + "::jsonb", LONG)
+    ],
+    *[
+        (
+            "role_version__content_is_readable",
+            ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"content = content || jsonb_build_object('{member}', {value})"),
+        )
+        for member, value in (
+            ("description", "repeat('x', 100001)"),
+            ("base_prompt", "repeat('x', 100001)"),
+            ("tools", "jsonb_build_array(repeat('x', 1048576))"),
+        )
+    ],
+    *[
+        ("role_version__texts_have_a_length", ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"{column} = repeat('x', 100001)"))
+        for column in ("message", "rejection", "created_by", "decided_by")
+    ],
+    *[
+        ("role_version__times_are_dates", ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"created_at = {value}"))
+        for value in FOREVER
+    ],
+    (
+        "role_version__times_are_dates",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published', published_at = 'infinity'"),
+    ),
+    (
+        "role_version__times_are_dates",
+        ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = 'infinity'"),
+    ),
+    ("role_version__number_counts_from_one", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("number = 0")),
+    ("role_version__status", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'frozen'")),
+    ("role_version__published_when_dated", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published'")),
+    ("role_version__published_when_dated", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("published_at = now()")),
+    ("role_version__rejected_when_decided", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("rejected_at = now()")),
+    ("role_version__rejected_when_decided", ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected'")),
+    ("role_version__transition", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'archived', published_at = now()")),
+    ("role_version__transition", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now()")),
+    ("role_version__proposal_is_kept", ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("message = 'another reason'")),
+    ("role_version__proposal_is_kept", ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'draft'")),
+    (
+        "role_version__proposal_is_kept",
+        ROLE_PROPOSAL
+        + EDIT_ROLE_DRAFT.format(
+            "status = 'published', published_at = now(), content = content || '{\"needs_tools\": true}'"
+        ),
+    ),
+    ("role_version__is_immutable", ROLE_PROPOSAL + "DELETE FROM role_version WHERE number = 2"),
+    ("role_version__is_immutable", ROLE_REJECTED + EDIT_ROLE_DRAFT.format("rejection = 'for another reason'")),
+    (
+        "role_version__is_immutable",
+        ROLE_REJECTED + EDIT_ROLE_DRAFT.format("status = 'published', rejected_at = NULL, published_at = now()"),
+    ),
+    (
+        "role_version__is_immutable",
+        EDIT_SPARE.format("base_prompt = 'Doze.'")
+        + "; UPDATE role_version SET status = 'archived', message = 'sneaked in' "
+        "WHERE number = 1 AND content ->> 'name' = 'Spare'",
+    ),
+    ("role_version__present_is_published", "UPDATE role_version SET status = 'archived'"),
+    (
+        "role_version__is_not_outdated",
+        ROLE_DRAFT
+        + EDIT_SPARE.format("base_prompt = 'Sleep.'")
+        + "; "
+        + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()"),
+    ),
+    ("role__version_is_counted", ROLE_DRAFT + EDIT_SPARE.format("base_prompt = 'Doze.', version = 2")),
+    (
+        "role__version_is_counted",
+        ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
+        + "; "
+        + EDIT_SPARE.format("base_prompt = 'Rest.', version = 1"),
+    ),
+    ("role__expires_at_is_a_date", EDIT_SPARE.format("expires_at = 'infinity'")),
+    ("role__expires_at_is_a_date", EDIT_SPARE.format("expires_at = '0001-01-01 BC'")),
     ("role_version__is_immutable", "UPDATE role_version SET content = '{}'"),
     ("role_version__is_immutable", "DELETE FROM role_version"),
     ("role_version__is_immutable", "TRUNCATE role_version"),
@@ -163,7 +296,7 @@ ATTACKS = (
     (
         "role_version_role_id_fkey",
         "ALTER TABLE role_version DISABLE TRIGGER USER; "
-        "INSERT INTO role_version (role_id, number, content) VALUES (gen_random_uuid(), 1, '{}')",
+        "INSERT INTO role_version (role_id, number, content) SELECT gen_random_uuid(), 1, content FROM role_version",
     ),
     ("orchestration__name", "INSERT INTO orchestration (name, created_by) VALUES ('Brief', 'eve')"),
     ("orchestration__name_is_a_name", EDIT_BRIEF.format("name = ' Brief'")),
@@ -182,6 +315,56 @@ ATTACKS = (
     (
         "orchestration__active_version_is_its_own",
         f"UPDATE orchestration SET active_version_id = {PUBLISHED} WHERE name = 'Idle'",
+    ),
+    ("orchestration__canary_is_whole", EDIT_BRIEF.format("canary_percent = 10")),
+    ("orchestration__canary_is_whole", PUBLISH_DRAFT + EDIT_BRIEF.format(f"canary_version_id = {DRAFT}")),
+    ("orchestration__canary_percent", CANARY + EDIT_BRIEF.format("canary_percent = 101")),
+    ("orchestration__canary_percent", CANARY + EDIT_BRIEF.format("canary_percent = -1")),
+    (
+        "orchestration__canary_is_beside_the_active",
+        EDIT_BRIEF.format("canary_version_id = active_version_id, canary_percent = 10"),
+    ),
+    (
+        "orchestration__canary_is_beside_the_active",
+        CANARY
+        + EDIT_BRIEF.format("active_version_id = NULL, canary_version_id = canary_version_id, canary_percent = 20"),
+    ),
+    (
+        "orchestration__canary_version_id",
+        EDIT_BRIEF.format("canary_version_id = gen_random_uuid(), canary_percent = 10"),
+    ),
+    (
+        "orchestration__canary_version_id",
+        "ALTER TABLE orchestration DISABLE TRIGGER USER; "
+        + EDIT_BRIEF.format("canary_version_id = gen_random_uuid(), canary_percent = 10"),
+    ),
+    (
+        "orchestration__canary_is_its_own",
+        EDIT_BRIEF.format(f"canary_version_id = {DRAFT}, canary_percent = 10"),
+    ),
+    (
+        "orchestration__canary_is_its_own",
+        EDIT_BRIEF.format(f"canary_version_id = {ARCHIVED}, canary_percent = 10"),
+    ),
+    (
+        "orchestration__canary_is_its_own",
+        f"UPDATE orchestration SET canary_version_id = {PUBLISHED}, canary_percent = 10 WHERE name = 'Idle'",
+    ),
+    (
+        "orchestration__canary_breaks_nobody",
+        EDIT_DRAFT.format("major = 2") + "; " + CANARY,
+    ),
+    (
+        "orchestration_version__canary_is_published",
+        CANARY + "SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED; "
+        f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}",
+    ),
+    ("orchestration_version__expires_at_is_a_date", EDIT_DRAFT.format("expires_at = 'infinity'")),
+    ("orchestration_version__expires_at_is_a_date", EDIT_DRAFT.format("expires_at = '10000-01-01'")),
+    ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format("decided_by = 'eve'")),
+    (
+        "orchestration_version__is_read_only",
+        f"UPDATE orchestration_version SET expires_at = now() WHERE id = {ARCHIVED}",
     ),
     ("orchestration_version__active_is_published", EDIT_PUBLISHED.format("status = 'archived'")),
     ("execution_version_id_fkey", "DELETE FROM orchestration WHERE name = 'Brief'"),
@@ -203,7 +386,7 @@ ATTACKS = (
     ],
     *[
         ("orchestration_version__texts_have_a_length", EDIT_DRAFT.format(f"{column} = repeat('x', 100001)"))
-        for column in ("message", "rejection", "created_by", "decided_by")
+        for column in ("message", "rejection", "created_by", "decided_by", "requested_by")
     ],
     *[
         ("orchestration_version__times_are_dates", EDIT_DRAFT.format(f"{column} = {value}"))
@@ -214,6 +397,13 @@ ATTACKS = (
         "orchestration_version__times_are_dates",
         PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = 'infinity'"),
     ),
+    ("orchestration_version__times_are_dates", EDIT_DRAFT.format("requested_at = 'infinity'")),
+    *[
+        ("orchestration_version__findings_are_readable", EDIT_DRAFT.format(f"{column} = jsonb_build_array({value})"))
+        for value in (NESTED, HUGE + "::jsonb", LONG)
+        for column in ("problems", "effects")
+    ],
+    ("orchestration_version__findings_are_readable", EDIT_DRAFT.format(f"closure = {HUGE}")),
     # What a draft may lack, and what is published may not.
     (
         "orchestration_version__published_is_finished",
@@ -233,18 +423,18 @@ ATTACKS = (
     ),
     ("orchestration_version__digest_is_a_digest", EDIT_DRAFT.format("digest = 'sha256:00'")),
     ("orchestration_version__max_step_runs", EDIT_DRAFT.format("max_step_runs = -1")),
-    ("orchestration_version__published_is_complete", EDIT_DRAFT.format("status = 'published'")),
+    ("orchestration_version__published_is_complete", MARK + EDIT_DRAFT.format("status = 'published'")),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', max_step_runs = 1, published_at = now()"),
+        MARK + EDIT_DRAFT.format("status = 'published', max_step_runs = 1, published_at = now()"),
     ),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), published_at = now()"),
+        MARK + EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), published_at = now()"),
     ),
     (
         "orchestration_version__published_is_complete",
-        EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), max_step_runs = 1"),
+        MARK + EDIT_DRAFT.format("status = 'published', digest = 'sha256:' || repeat('0', 64), max_step_runs = 1"),
     ),
     ("orchestration_version__transition", EDIT_DRAFT.format("status = 'archived'")),
     ("orchestration_version__transition", EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
@@ -258,7 +448,7 @@ ATTACKS = (
     ("orchestration_version__proposal_is_kept", PROPOSE + EDIT_DRAFT.format(f"status = 'archived', {COMPLETE}")),
     (
         "orchestration_version__proposal_is_kept",
-        PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+        MARK + PROPOSE + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
     ),
     ("orchestration_version__is_read_only", PROPOSE + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
     ("orchestration_version__is_read_only", REJECT + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
@@ -267,6 +457,48 @@ ATTACKS = (
         REJECT + EDIT_DRAFT.format(f"status = 'published', rejected_at = NULL, {COMPLETE}"),
     ),
     ("orchestration_version__is_read_only", REJECT + EDIT_DRAFT.format("rejection = 'for another reason'")),
+    (
+        "orchestration_version__proposal_is_kept",
+        PROPOSE + EDIT_DRAFT.format("status = 'publishing', message = 'another reason'"),
+    ),
+    (
+        "orchestration_version__begins_as_a_draft",
+        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest,"
+        " max_step_runs, published_at) SELECT id, 9, '{}', 'eve', 'published', 'sha256:' || repeat('0', 64), 1, now()"
+        " FROM orchestration WHERE name = 'Brief'",
+    ),
+    ("orchestration_version__published_by_a_server", EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    ("orchestration_version__published_by_a_server", PROPOSE + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}")),
+    ("orchestration_version__published_by_a_server", REQUEST + EDIT_DRAFT.format("status = 'published'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("document = '{\"limits\": {}}'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("allows_breaking = true")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("requested_by = 'anna'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'draft', message = 'edited'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'draft', problems = '[{}]'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'proposed'")),
+    ("orchestration_version__request_is_kept", REQUEST + EDIT_DRAFT.format("status = 'rejected', rejected_at = now()")),
+    ("orchestration_version__request_is_kept", PROPOSE + REQUEST + EDIT_DRAFT.format("status = 'draft'")),
+    (
+        "orchestration_version__request_is_kept",
+        MARK + REQUEST + EDIT_DRAFT.format(f"status = 'published', document = '{{\"limits\": {{}}}}', {COMPLETE}"),
+    ),
+    # Behind the guard, which writes down who asks.
+    (
+        "orchestration_version__publishing_is_requested",
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER; " + EDIT_DRAFT.format("status = 'publishing'"),
+    ),
+    (
+        "orchestration_version__publishing_is_requested",
+        "ALTER TABLE orchestration_version DISABLE TRIGGER USER; "
+        + EDIT_DRAFT.format("status = 'publishing', requested_by = 'eve', requested_at = now()"),
+    ),
+    ("orchestration_version__problems_are_a_list", EDIT_DRAFT.format("problems = '{}'")),
+    ("orchestration_version__effects_are_a_list", EDIT_DRAFT.format("effects = '\"none\"'")),
+    ("orchestration_version__closure_is_an_object", EDIT_DRAFT.format("closure = '[]'")),
+    ("orchestration_version__is_read_only", REQUEST + f"DELETE FROM orchestration_version WHERE id = {DRAFT}"),
+    ("orchestration_step__is_read_only", REQUEST + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
+    ("orchestration_step__is_read_only", REQUEST + f"DELETE FROM orchestration_step WHERE version_id = {DRAFT}"),
+    ("orchestration__active_version_is_its_own", REQUEST + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_step__is_read_only", PROPOSE + EDIT_STEP.format('config = \'{"prompt": "sneaked in"}\'')),
     ("orchestration__active_version_is_its_own", PROPOSE + EDIT_BRIEF.format(f"active_version_id = {DRAFT}")),
     ("orchestration_version__is_read_only", EDIT_PUBLISHED.format("document = '{\"limits\": {}}'")),
@@ -434,6 +666,14 @@ ATTACKS = (
     ("execution__starts_from_a_published_version", PROPOSE + START.format("request_digest", DRAFT, "NULL")),
     ("execution__starts_from_a_published_version", PROPOSE + _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
     ("execution__starts_from_a_published_version", REJECT + _child("Sub", KEYED.format("running"), 1, version=DRAFT)),
+    (
+        "execution__starts_before_expiry",
+        EDIT_PUBLISHED.format("expires_at = now()") + "; " + START.format("request_digest", PUBLISHED, "NULL"),
+    ),
+    (
+        "execution__starts_before_expiry",
+        "UPDATE role SET expires_at = now() WHERE name = 'Coder'; " + START.format("request_digest", PUBLISHED, "NULL"),
+    ),
     ("execution__starts_queued", START.format("epoch", PUBLISHED, "7")),
     ("execution__starts_queued", START.format("status, available_at", PUBLISHED, "'waiting', NULL")),
     (
@@ -643,6 +883,7 @@ ATTACKS = (
         for column in ("created_at", "expires_at", "revoked_at", "last_used_at")
     ],
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
+    ("token__agents_read_no_audit", "UPDATE token SET kind = 'agent', scopes = '{roles.read,audit.read}'"),
     ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),
     ("session__hash", NEW_SESSION.format("token_id", "00", 32, "id")),
     ("session__hash_has_32_bytes", NEW_SESSION.format("token_id", "11", 31, "id")),
@@ -653,6 +894,21 @@ ATTACKS = (
     ("session__stands_for_one", NEW_SESSION.format("token_id", "11", 32, "NULL")),
     ("session__scopes_are_named", NEW_SESSION.format("name, scopes", "11", 32, "'eve', ARRAY['read', NULL]")),
     ("session__scopes_are_named", NEW_SESSION.format("name, scopes", "11", 32, "'eve', ARRAY['']")),
+    (
+        "audit__is_written_by_the_database",
+        "INSERT INTO audit (seq, at, actor, channel, db_user, noun, action, subject, hash) "
+        "SELECT 1000, now(), 'eve', 'sql', 'eve', 'role', 'insert', id, sha256('') FROM role WHERE name = 'Spare'",
+    ),
+    (
+        "audit__is_written_by_the_database",
+        "INSERT INTO audit_pending (action, noun, subject) SELECT 'insert', 'role', id FROM role WHERE name = 'Spare'",
+    ),
+    ("audit__is_append_only", "UPDATE audit SET actor = 'nobody'"),
+    ("audit__is_append_only", "DELETE FROM audit WHERE seq = 1"),
+    ("audit__is_append_only", "TRUNCATE audit"),
+    ("audit__changes_are_by_row", "TRUNCATE session"),
+    ("audit__changes_are_by_row", "TRUNCATE token CASCADE"),
+    ("audit__changes_are_by_row", "ALTER TABLE session DISABLE TRIGGER USER; TRUNCATE token CASCADE"),
 )
 
 

@@ -28,6 +28,7 @@ INSERT INTO orchestration_step (version_id, name, "order", kind, config)
   SELECT id, 'Review', 1, 'loop', '{"maxIterations": 3}' FROM orchestration_version;
 INSERT INTO orchestration_step (version_id, parent_id, slot, name, "order", kind)
   SELECT version_id, id, 'body', 'Critic', 0, 'transform' FROM orchestration_step WHERE name = 'Review';
+SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true);
 UPDATE orchestration_version
   SET status = 'published', digest = 'sha256:' || repeat('a', 64), max_step_runs = 3, published_at = now()
   WHERE number < 3;

@@ -14,6 +14,7 @@ from services.engine import claim, journal
 from services.engine.sql import statement
 
 _ROWS = """
+SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true);
 INSERT INTO orchestration (name, created_by) VALUES ('flow', 'anna');
 INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, max_step_runs,
     published_at)

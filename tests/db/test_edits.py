@@ -7,13 +7,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.db.attacks import MONTH
+from tests.db.attacks import CANARY, EDIT_BRIEF, EDIT_ROLE_DRAFT, MARK, MONTH, ROLE_DRAFT, ROLE_PROPOSAL
 
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
 DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
 PUBLISH_DRAFT = (
-    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"{MARK} UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
     f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT};"
 )
 ACTIVATE_DRAFT = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief';"
@@ -91,6 +91,17 @@ END = (
 )
 PAUSED = "idempotency_key = 'paused'"
 
+LAST_ENTRY = "SELECT array[action, noun] FROM audit ORDER BY seq DESC LIMIT 1"
+PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now(), decided_by = 'anna'") + ";"
+SPARE = (
+    "SELECT role.version || ' ' || base_prompt || ' ' || string_agg(number || ' ' || status, ', ' ORDER BY number) "
+    "FROM role JOIN role_version ON role_id = role.id WHERE name = 'Spare' GROUP BY role.id"
+)
+CANARY_OF_BRIEF = (
+    "SELECT coalesce(number || ' ' || canary_percent, 'none') FROM orchestration "
+    "LEFT JOIN orchestration_version AS version ON version.id = canary_version_id WHERE name = 'Brief'"
+)
+
 # (what, the edit, a query, its result afterwards)
 EDITS = (
     (
@@ -99,6 +110,143 @@ EDITS = (
         "SELECT array_agg(content ->> 'base_prompt' ORDER BY number) FROM role_version JOIN role ON role.id = role_id "
         "WHERE name = 'Coder' AND role.version = 2",
         ["You write code.", "You review code."],
+    ),
+    (
+        "a draft of a role is edited, and is what the role is once it is published",
+        ROLE_DRAFT
+        + EDIT_ROLE_DRAFT.format("content = content || '{\"base_prompt\": \"Nap.\", \"tools\": [\"a\", \"b\"]}'")
+        + ";"
+        + PUBLISH_ROLE,
+        SPARE,
+        "2 Nap. 1 published, 2 published",
+    ),
+    (
+        "what a role is proposed to be is published as it is",
+        ROLE_PROPOSAL + PUBLISH_ROLE,
+        SPARE,
+        "2 Doze. 1 published, 2 published",
+    ),
+    (
+        "a draft that changes nothing can be published",
+        ROLE_DRAFT + EDIT_ROLE_DRAFT.format("content = content || '{\"base_prompt\": \"Rest.\"}'") + ";" + PUBLISH_ROLE,
+        SPARE,
+        "2 Rest. 1 published, 2 published",
+    ),
+    (
+        "an edit of a role counts on behind its drafts, which then are outdated",
+        ROLE_DRAFT + "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'",
+        SPARE,
+        "3 Sleep. 1 published, 2 draft, 3 published",
+    ),
+    (
+        "a proposal for a role is rejected, and stays",
+        ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now(), rejection = 'no'"),
+        SPARE,
+        "1 Rest. 1 published, 2 rejected",
+    ),
+    (
+        "a draft of a role is deleted",
+        ROLE_DRAFT + "DELETE FROM role_version WHERE number = 2",
+        SPARE,
+        "1 Rest. 1 published",
+    ),
+    (
+        "what a role was is archived",
+        "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare';"
+        "UPDATE role_version SET status = 'archived' WHERE number = 1 AND content ->> 'name' = 'Spare'",
+        SPARE,
+        "2 Sleep. 1 archived, 2 published",
+    ),
+    (
+        "a role goes with its drafts and proposals",
+        ROLE_PROPOSAL + "DELETE FROM role WHERE name = 'Spare'",
+        "SELECT count(*) FROM role_version",
+        1,
+    ),
+    (
+        "a canary rests at a share of nothing",
+        CANARY + EDIT_BRIEF.format("canary_percent = 0"),
+        CANARY_OF_BRIEF,
+        "3 0",
+    ),
+    (
+        "a canary ends",
+        CANARY + EDIT_BRIEF.format("canary_version_id = NULL, canary_percent = NULL"),
+        CANARY_OF_BRIEF,
+        "none",
+    ),
+    (
+        "a canary ends when it becomes the active version",
+        CANARY + ACTIVATE_DRAFT,
+        CANARY_OF_BRIEF,
+        "none",
+    ),
+    (
+        "a canary ends when nothing is active any more",
+        CANARY + EDIT_BRIEF.format("active_version_id = NULL"),
+        CANARY_OF_BRIEF,
+        "none",
+    ),
+    (
+        "a canary is changed together with the active version",
+        CANARY
+        + EDIT_BRIEF.format("active_version_id = canary_version_id, canary_version_id = active_version_id"),
+        CANARY_OF_BRIEF,
+        "1 10",
+    ),
+    (
+        "a canary that has ended is archived",
+        CANARY
+        + EDIT_BRIEF.format("canary_version_id = NULL, canary_percent = NULL")
+        + f";UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}",
+        f"SELECT status FROM orchestration_version WHERE id = {DRAFT}",
+        "archived",
+    ),
+    (
+        "an orchestration that never ran goes with its canary",
+        MARK + "INSERT INTO orchestration_version (orchestration_id, number, document, created_by, status, digest, "
+        "max_step_runs, published_at) SELECT id, 2, '{}', 'anna', 'published', 'sha256:' || repeat('c', 64), 1, now() "
+        "FROM orchestration WHERE name = 'Idle';"
+        "UPDATE orchestration SET canary_version_id = version.id, canary_percent = 1 "
+        "FROM orchestration_version AS version WHERE version.orchestration_id = orchestration.id AND number = 2 "
+        "AND name = 'Idle'; DELETE FROM orchestration WHERE name = 'Idle'",
+        "SELECT count(*) FROM orchestration WHERE name = 'Idle'",
+        0,
+    ),
+    (
+        "a published version's expiry is set, put off and taken away",
+        "UPDATE orchestration_version SET expires_at = now() WHERE status = 'published';"
+        "UPDATE orchestration_version SET expires_at = now() + interval '1 day' WHERE status = 'published';"
+        "UPDATE orchestration_version SET expires_at = NULL WHERE status = 'published'",
+        "SELECT count(*) FROM orchestration_version WHERE expires_at IS NULL",
+        5,
+    ),
+    (
+        "a proposal's expiry is taken away while it waits for a decision",
+        f"UPDATE orchestration_version SET status = 'proposed', expires_at = now() WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET expires_at = NULL WHERE id = {DRAFT}",
+        f"SELECT status FROM orchestration_version WHERE id = {DRAFT} AND expires_at IS NULL",
+        "proposed",
+    ),
+    (
+        "the children of what is under way start after its version and its roles have expired",
+        "UPDATE orchestration_version SET expires_at = now() WHERE status = 'published';"
+        "UPDATE role SET expires_at = now();"
+        "INSERT INTO execution (id, version_id, input, started_by, parent_execution_id, parent_path, parent_attempt, "
+        "depth) SELECT gen_random_uuid(), version_id, '{}', started_by, id, 'Sub', 1, 1 FROM execution "
+        "WHERE idempotency_key = 'running'",
+        "SELECT count(*) FROM execution WHERE depth = 1",
+        2,
+    ),
+    (
+        "an execution starts while nothing of it has expired",
+        "UPDATE orchestration_version SET expires_at = now() + interval '1 day' WHERE status = 'published';"
+        "UPDATE role SET expires_at = now() + interval '1 day' WHERE name = 'Coder';"
+        "UPDATE role SET expires_at = now() WHERE name = 'Spare';"
+        "INSERT INTO execution (id, version_id, input, started_by) "
+        "SELECT gen_random_uuid(), version_id, '{}', started_by FROM execution WHERE idempotency_key = 'running'",
+        "SELECT count(*) FROM execution WHERE idempotency_key IS NULL AND depth = 0",
+        1,
     ),
     (
         "switching a role off is no new version",
@@ -177,6 +325,54 @@ EDITS = (
         "DELETE FROM idempotency_key WHERE created_at < now() + interval '1 second'",
         "SELECT count(*) FROM idempotency_key",
         0,
+    ),
+    (
+        "who asks for a publication, and of what, is put down by the database",
+        f"UPDATE orchestration_version SET status = 'publishing', requested_by = 'eve' WHERE id = {DRAFT}",
+        "SELECT requested_by = session_user AND requested_at <= clock_timestamp() AND requested_from = 'draft' "
+        f"AND activates AND NOT allows_breaking FROM orchestration_version WHERE id = {DRAFT}",
+        True,
+    ),
+    (
+        "a request is withdrawn, and the draft edited",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET status = 'draft' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_step SET name = 'Scribble' WHERE version_id = {DRAFT} AND name = 'Write'",
+        STEPS,
+        "Scribble Review Critic",
+    ),
+    (
+        "a server publishes what was asked for, and notes the roles that its steps mean",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT}; {MARK}"
+        "UPDATE orchestration_step SET role_id = (SELECT id FROM role WHERE name = 'Spare') "
+        f"WHERE version_id = {DRAFT} AND name = 'Write';" + PUBLISH_DRAFT,
+        "SELECT role.name FROM orchestration_step AS step JOIN role ON role.id = role_id "
+        f"JOIN orchestration_version AS version ON version.id = version_id WHERE version_id = {DRAFT} "
+        "AND version.status = 'published'",
+        "Spare",
+    ),
+    (
+        "a server says what is against it; asked again, that is forgotten",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT}; {MARK}"
+        f"UPDATE orchestration_version SET status = requested_from, problems = '[{{}}]' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT} AND problems = '[{{}}]'",
+        f"SELECT status || problems FROM orchestration_version WHERE id = {DRAFT}",
+        "publishing[]",
+    ),
+    (
+        "a proposal that is to be published goes back to being one",
+        f"UPDATE orchestration_version SET status = 'proposed' WHERE id = {DRAFT};"
+        f"UPDATE orchestration_version SET status = 'publishing', activates = false, allows_breaking = true "
+        f"WHERE id = {DRAFT}; {MARK}"
+        f"UPDATE orchestration_version SET status = requested_from, problems = '[{{}}]' WHERE id = {DRAFT}",
+        f"SELECT status || activates || allows_breaking FROM orchestration_version WHERE id = {DRAFT}",
+        "proposedfalsetrue",
+    ),
+    (
+        "what is asked of the servers stands in one place",
+        f"UPDATE orchestration_version SET status = 'publishing' WHERE id = {DRAFT}",
+        f"SELECT array_agg(kind) FROM row_request WHERE id = {DRAFT} AND requested_by = session_user",
+        ["publication"],
     ),
     ("publish, then activate", PUBLISH_DRAFT + ACTIVATE_DRAFT, ACTIVE_NUMBER, 3),
     ("activate, then publish", ACTIVATE_DRAFT + PUBLISH_DRAFT, ACTIVE_NUMBER, 3),
@@ -578,6 +774,43 @@ EDITS = (
         "SELECT array_agg(inhrelid::regclass::text) FROM pg_inherits "
         "WHERE inhparent = 'journal'::regclass AND inhrelid::regclass::text LIKE 'journal_2020%'",
         ["journal_2020_02"],
+    ),
+    (
+        "a change of a role stands in the audit, as it was and as it is",
+        "UPDATE role SET description = 'new' WHERE name = 'Coder'",
+        "SELECT array[before ->> 'description', after ->> 'description'] FROM audit ORDER BY seq DESC LIMIT 1",
+        ["", "new"],
+    ),
+    (
+        "a change of an orchestration stands in the audit",
+        "UPDATE orchestration SET description = 'new' WHERE name = 'Brief'",
+        LAST_ENTRY,
+        ["update", "orchestration"],
+    ),
+    (
+        "a new version of an orchestration stands in the audit",
+        "INSERT INTO orchestration_version (orchestration_id, number, document, created_by) "
+        f"VALUES ({BRIEF}, 9, '{{}}', 'eve')",
+        LAST_ENTRY,
+        ["insert", "orchestration_version"],
+    ),
+    (
+        "a step that is taken out stands in the audit",
+        f"DELETE FROM orchestration_step WHERE name = 'Write' AND version_id = {DRAFT}",
+        LAST_ENTRY,
+        ["delete", "orchestration_step"],
+    ),
+    (
+        "a token that is revoked stands in the audit",
+        "UPDATE token SET revoked_at = now()",
+        LAST_ENTRY,
+        ["update", "token"],
+    ),
+    (
+        "a session that ends stands in the audit",
+        "UPDATE session SET revoked_at = now()",
+        LAST_ENTRY,
+        ["update", "session"],
     ),
 )  # fmt: skip
 

@@ -12,11 +12,12 @@ import pytest
 
 from db.connection import connect
 from db.refusal import refusal_of
+from tests.db.attacks import EDIT_ROLE_DRAFT, MARK, ROLE_DRAFT
 
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
 DRAFT = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 3)"
 PUBLISH = (
-    "UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
+    f"{MARK} UPDATE orchestration_version SET status = 'published', digest = 'sha256:' || repeat('b', 64), "
     f"max_step_runs = 3, published_at = now() WHERE id = {DRAFT}"
 )
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"
@@ -35,6 +36,9 @@ HOLD = (
     "UPDATE orchestration_step AS step SET slot = 'body', parent_id = holder.id FROM orchestration_step AS holder "
     "WHERE step.version_id = holder.version_id AND step.name = '{}' AND holder.name = '{}'"
 )
+EDIT_ROLE = "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'"
+PUBLISH_ROLE = EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
+CANARY = f"UPDATE orchestration SET canary_version_id = {DRAFT}, canary_percent = 10 WHERE name = 'Brief'"
 
 BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
 
@@ -44,18 +48,24 @@ BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
     [
         (PUBLISH, ARCHIVE, ACTIVATE, "orchestration__active_version_is_its_own"),
         (PUBLISH, ACTIVATE, ARCHIVE, "orchestration_version__active_is_published"),
+        (PUBLISH, ARCHIVE, CANARY, "orchestration__canary_is_its_own"),
+        (PUBLISH, CANARY, ARCHIVE, "orchestration_version__canary_is_published"),
         ("SELECT", PUBLISH, ADD_STEP, "orchestration_step__is_read_only"),
         ("SELECT", ADD_STEP, ADD_OTHER, "orchestration_step__order_is_its_own"),
         (FILL, ADD_STEP, ADD.format(DRAFT, "Other", 3), "orchestration_step__at_most_200"),
         (GROUPS, HOLD.format("One", "Two"), HOLD.format("Two", "One"), "orchestration_step__tree_has_a_top"),
+        (ROLE_DRAFT, EDIT_ROLE, PUBLISH_ROLE, "role_version__is_not_outdated"),
     ],
     ids=[
         "activate while it is archived",
         "archive while it is activated",
+        "make it a canary while it is archived",
+        "archive while it is made a canary",
         "edit while it is published",
         "take the order that is taken",
         "write the 201st step",
         "hold what holds",
+        "publish a draft of a role while that is edited",
     ],
 )
 async def test_the_second_editor_waits_and_is_refused(

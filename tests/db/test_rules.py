@@ -20,7 +20,8 @@ UNION SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class ON pg_class.
   WHERE indisunique AND NOT indisprimary AND NOT relispartition AND relnamespace = 'public'::regnamespace
 UNION SELECT (regexp_matches(prosrc, 'CONSTRAINT = ''([^'']+)''', 'g'))[1] FROM pg_proc
   WHERE pronamespace = 'public'::regnamespace
-UNION SELECT split_part(encode(tgargs, 'escape'), E'\\\\000', 1) FROM pg_trigger WHERE tgnargs > 0
+UNION SELECT split_part(encode(tgargs, 'escape'), E'\\\\000', 1) FROM pg_trigger
+  WHERE tgfoid = 'refuse'::regproc
 """
 
 

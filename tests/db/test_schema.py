@@ -10,6 +10,7 @@ from piccolo.table import Table
 from db.connection import Database
 from db.refusal import refusal_of
 from db.tables import TABLES, Execution, Inbox, Orchestration, OrchestrationStep, OrchestrationVersion, Role, Worker
+from tests.db.attacks import MARK
 
 COLUMNS = """
 SELECT column_name, data_type, udt_name, character_maximum_length, is_nullable = 'YES'
@@ -92,9 +93,11 @@ async def test_defaults_and_types_survive_a_round_trip(database: Database) -> No
     await version.save()
     step = OrchestrationStep(version_id=version.id, name="Write", order=0, kind="agent", role_id=role.id)
     await step.save()
-    await OrchestrationVersion.update(
-        {"status": "published", "digest": "sha256:" + "0" * 64, "max_step_runs": 1, "published_at": role.created_at}
-    ).where(OrchestrationVersion.id == version.id)
+    async with database.transaction():
+        await OrchestrationVersion.raw(MARK)
+        await OrchestrationVersion.update(
+            {"status": "published", "digest": "sha256:" + "0" * 64, "max_step_runs": 1, "published_at": role.created_at}
+        ).where(OrchestrationVersion.id == version.id)
     execution = Execution(version_id=version.id, input={"topic": "tea"}, started_by={"kind": "human", "name": "anna"})
     await execution.save()
     await Inbox(execution_id=execution.id, kind="signal", sender="anna").save()

@@ -10,6 +10,7 @@ import pytest
 from services import executions, orchestrations
 from services.caller import OPERATOR
 from services.definitions import yaml12
+from services.definitions.digest import digest
 from services.engine.core.events import ChildStarted, StepCancelled, StepCompleted, StepFailed
 from services.errors import Conflict
 from services.json import Json
@@ -371,6 +372,11 @@ async def test_a_cycle_made_by_hand_ends_at_the_depth(engine: Engine) -> None:
         "ALTER TABLE orchestration_step DISABLE TRIGGER USER;"
         """UPDATE orchestration_step SET config = '{"orchestration": "root"}' WHERE name = 'Sub'"""
     )
+    # By somebody who forges the digest as well, or it would not be run.
+    version = (await orchestrations.active("root")).version
+    await engine.database.pool.execute("ALTER TABLE orchestration_version DISABLE TRIGGER USER")
+    forged = digest(await orchestrations.document(version))
+    await engine.database.pool.execute("UPDATE orchestration_version SET digest = $2 WHERE id = $1", version, forged)
     execution = await start(input={"n": 3})
     async with engine.working(engine.worker()):
         found = await engine.finished(execution)

@@ -110,6 +110,7 @@ _OF_TYPE = {
     "jsonb": JSON,
     "varchar": TEXT,
     "text": TEXT,
+    "int2": NUMBERS,
     "int4": NUMBERS,
     "bool": BOOLEANS,
     "timestamptz": INSTANTS,

@@ -55,6 +55,7 @@ _ACTIVATE = (
     "UPDATE orchestration SET active_version_id = $1 "
     "WHERE id = (SELECT orchestration_id FROM orchestration_version WHERE id = $1)"
 )
+_MARK = "SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true)"
 _EVERY_READ = 5
 _EVERY_WORLD = 60
 _MAX_VERSIONS = 4
@@ -153,6 +154,8 @@ class _Game:
         ]
         try:
             async with self._administrator.transaction():
+                # So the administrator can also do what only a server should.
+                await self._administrator.execute(_MARK)
                 for statement, values in statements:
                     await self._administrator.execute(statement, *values)
         except asyncpg.PostgresError as error:

@@ -264,6 +264,7 @@ def role_with(*tools: str) -> Role:
         created_by="operator",
         created_at=then,
         updated_at=then,
+        expires_at=None,
     )
 
 

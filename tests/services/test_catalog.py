@@ -7,6 +7,7 @@ from services.caller import OPERATOR
 from services.definitions.catalog import Callee
 from services.json import JsonObject
 from services.roles import RoleChanges
+from tests.db.attacks import MARK
 
 FLOW: JsonObject = {"name": "flow", "steps": [{"name": "A", "kind": "llm", "roleName": "Reader"}]}
 
@@ -41,12 +42,14 @@ async def test_it_knows_what_active_versions_call(opened: Database) -> None:
         await step.save()
 
     before = (await catalog.current()).orchestrations
-    await opened.pool.execute(
-        "UPDATE orchestration_version SET status = 'published', digest = $2, max_step_runs = 2, published_at = now()"
-        " WHERE id = $1",
-        version.id,
-        created.digest,
-    )
+    async with opened.pool.acquire() as connection, connection.transaction():
+        await connection.execute(MARK)
+        await connection.execute(
+            "UPDATE orchestration_version"
+            " SET status = 'published', digest = $2, max_step_runs = 2, published_at = now() WHERE id = $1",
+            version.id,
+            created.digest,
+        )
     await opened.pool.execute("UPDATE orchestration SET active_version_id = $1 WHERE name = 'flow'", version.id)
     after = (await catalog.current()).orchestrations
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from db.connection import Database
-from services import orchestrations, roles
+from services import orchestrations, role_versions, roles
 from services.caller import OPERATOR, Caller
 from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.models.selection import ModelConstraints
@@ -69,7 +69,7 @@ async def test_a_rollback_is_a_new_version_with_an_old_content_and_the_name_of_n
     assert (first.version, first.name, first.base_prompt, first.tools) == (4, "Elder", "You are the Reader.", ())
     assert (second.version, second.base_prompt, second.tools, second.description) == (5, "New.", ("files.read",), "d")
     assert second.id == before.id
-    found = (await roles.versions(OPERATOR, role="Elder")).items
+    found = (await role_versions.versions(OPERATOR, role="Elder")).items
     assert [(it.number, it.name) for it in found] == [
         (5, "Elder"), (4, "Elder"), (3, "Elder"), (2, "Reader"), (1, "Reader"),
     ]  # fmt: skip
@@ -79,7 +79,7 @@ async def test_without_a_number_a_rollback_goes_to_the_version_before() -> None:
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="New."))
 
     assert (await roles.rollback(OPERATOR, role="Reader")).base_prompt == "You are the Reader."
-    with pytest.raises(Conflict, match="role 'Writer' has one version; this needs an earlier one"):
+    with pytest.raises(Conflict, match="role 'Writer' has no published version before; this needs an earlier one"):
         await roles.rollback(OPERATOR, role="Writer")
     with pytest.raises(NotFound, match=r"`role\.versions` shows those of 'Writer'"):
         await roles.rollback(OPERATOR, role="Writer", number=7)

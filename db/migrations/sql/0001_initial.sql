@@ -68,6 +68,8 @@ CREATE TABLE role (
   created_by    text NOT NULL,
   created_at    timestamptz NOT NULL DEFAULT now(),
   updated_at    timestamptz NOT NULL DEFAULT now(),
+  expires_at    timestamptz,
+  CONSTRAINT role__expires_at_is_a_date CHECK (expires_at >= '1970-01-01 UTC' AND expires_at < '9999-12-31 UTC'),
   CONSTRAINT role__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
   CONSTRAINT role__tools_are_named CHECK (is_list_of_names(tools)),
   CONSTRAINT role__model_is_an_object CHECK (jsonb_typeof(model) = 'object'),
@@ -82,21 +84,55 @@ CREATE TABLE role (
 );
 COMMENT ON TABLE role IS
   'Who a model plays: a prompt, tools and a wish for a model. Edit freely; every content is kept in role_version.';
-COMMENT ON COLUMN role.version IS 'Counted by the database: one more whenever the content changes.';
+COMMENT ON COLUMN role.version IS 'Counted by the database: the number of the version that has this content.';
 -- Lists by name walk the unique index; each of these is another order that a list can have.
 CREATE INDEX role__by_creation ON role (created_at, id);
 CREATE INDEX role__by_change ON role (updated_at, id);
+-- What has expired is looked for at each start.
+CREATE INDEX role__by_expiry ON role (expires_at) WHERE expires_at IS NOT NULL;
+COMMENT ON COLUMN role.expires_at IS 'From then on no execution starts whose steps use it; null for never.';
 
 CREATE TABLE role_version (
-  id         uuid PRIMARY KEY DEFAULT gen_random_uuid(),
+  id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
   -- CASCADE, so that deleting a role takes its versions along; the guard below refuses to delete them in any other way.
-  role_id    uuid NOT NULL REFERENCES role ON DELETE CASCADE,
-  number     integer NOT NULL,
-  content    jsonb NOT NULL,
-  created_at timestamptz NOT NULL DEFAULT now(),
-  CONSTRAINT role_version__role_number UNIQUE (role_id, number)
+  role_id      uuid NOT NULL REFERENCES role ON DELETE CASCADE,
+  number       integer NOT NULL,
+  status       varchar NOT NULL DEFAULT 'draft',
+  content      jsonb NOT NULL,
+  message      text NOT NULL DEFAULT '',
+  created_by   text,
+  created_at   timestamptz NOT NULL DEFAULT now(),
+  decided_by   text,
+  published_at timestamptz,
+  rejected_at  timestamptz,
+  rejection    text NOT NULL DEFAULT '',
+  CONSTRAINT role_version__role_number UNIQUE (role_id, number),
+  CONSTRAINT role_version__number_counts_from_one CHECK (number >= 1),
+  CONSTRAINT role_version__status CHECK (status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
+  CONSTRAINT role_version__published_when_dated CHECK (
+    (status IN ('published', 'archived')) = (published_at IS NOT NULL)),
+  CONSTRAINT role_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
+  CONSTRAINT role_version__content_is_of_a_role CHECK (CASE jsonb_typeof(content) WHEN 'object' THEN coalesce(
+    content - '{name,description,base_prompt,tools,needs_tools,model,parameters,output_schema}'::text[] = '{}'
+    AND jsonb_typeof(content -> 'name') = 'string' AND jsonb_typeof(content -> 'description') = 'string'
+    AND jsonb_typeof(content -> 'base_prompt') = 'string' AND jsonb_typeof(content -> 'tools') = 'array'
+    AND NOT jsonb_path_exists(content, '$.tools[*] ? (@.type() <> "string" || @ == "")')
+    AND jsonb_typeof(content -> 'needs_tools') = 'boolean' AND jsonb_typeof(content -> 'model') = 'object'
+    AND jsonb_typeof(content -> 'parameters') = 'object'
+    AND jsonb_typeof(content -> 'output_schema') IN ('null', 'object', 'boolean'), false) ELSE false END),
+  CONSTRAINT role_version__content_is_readable CHECK (
+    is_readable(content -> 'model') AND is_readable(content -> 'parameters') AND is_readable(content -> 'output_schema')
+    AND length(content ->> 'description') <= 100000 AND length(content ->> 'base_prompt') <= 100000
+    AND is_readable(content -> 'tools')),
+  CONSTRAINT role_version__texts_have_a_length CHECK (
+    length(message) <= 100000 AND length(rejection) <= 100000 AND length(created_by) <= 2000 AND length(decided_by) <= 2000),
+  CONSTRAINT role_version__times_are_dates CHECK (
+    is_date(created_at) AND is_date(published_at) AND is_date(rejected_at))
 );
-COMMENT ON TABLE role_version IS 'What a role was at each of its versions. Written by a trigger on role, never changed.';
+COMMENT ON TABLE role_version IS
+  'What a role was at each of its versions, written by a trigger on role; and drafts and proposals of what it could be.';
+COMMENT ON COLUMN role_version.created_by IS 'Who drafted or proposed it; null where an edit of the role has made it.';
+COMMENT ON COLUMN role_version.decided_by IS 'Who published or rejected it.';
 
 CREATE FUNCTION role_content(role) RETURNS jsonb LANGUAGE sql STABLE AS $$
   SELECT jsonb_build_object(
@@ -106,15 +142,20 @@ $$;
 
 CREATE FUNCTION role_count_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF NEW.version IS DISTINCT FROM (CASE TG_OP WHEN 'INSERT' THEN 1 ELSE OLD.version END) THEN
+  -- A version that is published takes the role along to its number; see role_version_publish.
+  IF NEW.version IS DISTINCT FROM (CASE TG_OP WHEN 'INSERT' THEN 1 ELSE OLD.version END) AND (
+    TG_OP = 'INSERT' OR NEW.version IS NULL OR NEW.version < OLD.version OR NOT EXISTS (
+      SELECT FROM role_version
+      WHERE role_id = NEW.id AND number = NEW.version AND status = 'published' AND content = role_content(NEW))
+  ) THEN
     RAISE EXCEPTION 'role "%" cannot be set to version %: versions are counted by the database', NEW.name, NEW.version
       USING ERRCODE = '23514', TABLE = 'role', CONSTRAINT = 'role__version_is_counted',
         HINT = 'Leave version out. If it was read earlier, somebody has changed the role since: read it again.';
   END IF;
   IF TG_OP = 'UPDATE' THEN
     NEW.updated_at := now();
-    IF role_content(NEW) IS DISTINCT FROM role_content(OLD) THEN
-      NEW.version := OLD.version + 1;
+    IF NEW.version = OLD.version AND role_content(NEW) IS DISTINCT FROM role_content(OLD) THEN
+      NEW.version := (SELECT max(number) + 1 FROM role_version WHERE role_id = OLD.id);
     END IF;
   END IF;
   RETURN NEW;
@@ -124,25 +165,40 @@ CREATE TRIGGER role__version_is_counted BEFORE INSERT OR UPDATE ON role
 
 CREATE FUNCTION role_keep_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  IF TG_OP = 'INSERT' OR NEW.version > OLD.version THEN
-    INSERT INTO role_version (role_id, number, content) VALUES (NEW.id, NEW.version, role_content(NEW));
+  IF (TG_OP = 'INSERT' OR NEW.version > OLD.version)
+    AND NOT EXISTS (SELECT FROM role_version WHERE role_id = NEW.id AND number = NEW.version AND status = 'published')
+  THEN
+    INSERT INTO role_version (role_id, number, status, content, published_at)
+      VALUES (NEW.id, NEW.version, 'published', role_content(NEW), now());
   END IF;
   RETURN NULL;
 END $$;
 CREATE TRIGGER role__keep_version AFTER INSERT OR UPDATE ON role FOR EACH ROW EXECUTE FUNCTION role_keep_version();
 
--- A version may only be written as the present content of its role, and only vanish after its role has: by the cascade.
+-- What is not a draft or a proposal may only be written as the present content of its role, and only vanish after its
+-- role has: by the cascade.
 CREATE FUNCTION role_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  same_but_status  role_version;
+  same_but_decided role_version;
 BEGIN
   IF TG_OP = 'INSERT' THEN
-    IF EXISTS (
+    IF NEW.status IN ('draft', 'proposed') OR NEW.status = 'published' AND EXISTS (
       SELECT FROM role WHERE id = NEW.role_id AND version = NEW.number AND role_content(role) = NEW.content
     ) THEN
       RETURN NEW;
     END IF;
     RAISE EXCEPTION 'version % of role % is not what the role is', NEW.number, NEW.role_id
       USING ERRCODE = '23514', TABLE = 'role_version', CONSTRAINT = 'role_version__is_written_by_the_role',
-        HINT = 'Edit the role; its version is written by the database.';
+        HINT = 'Edit the role, and its version is written by the database; or put in a draft, and publish that.';
+  END IF;
+  IF OLD.status = 'draft' THEN
+    IF TG_OP = 'UPDATE' AND NEW.status IN ('archived', 'rejected') THEN
+      RAISE EXCEPTION 'version % of role % is a draft and cannot be %', OLD.number, OLD.role_id, NEW.status
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__transition',
+          HINT = 'Delete the draft, or propose or publish it first.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
   END IF;
   IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM role WHERE id = OLD.role_id) THEN
     -- The first event of an execution names the versions it keeps to; also of roles that were assigned at its start.
@@ -156,12 +212,61 @@ BEGIN
     END IF;
     RETURN OLD;
   END IF;
-  RAISE EXCEPTION 'version % of role % never changes', OLD.number, OLD.role_id
+  IF TG_OP = 'UPDATE' AND OLD.status = 'proposed' THEN
+    -- What was proposed is what is decided about.
+    same_but_decided := NEW;
+    same_but_decided.status := OLD.status;
+    same_but_decided.decided_by := OLD.decided_by;
+    same_but_decided.published_at := OLD.published_at;
+    same_but_decided.rejected_at := OLD.rejected_at;
+    same_but_decided.rejection := OLD.rejection;
+    IF NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+      RAISE EXCEPTION 'version % of role % is proposed and waits for a decision', OLD.number, OLD.role_id
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__proposal_is_kept',
+          HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
+    END IF;
+    RETURN NEW;
+  END IF;
+  same_but_status := NEW;
+  same_but_status.status := 'published';
+  IF TG_OP = 'UPDATE' AND NEW.status = 'archived' AND same_but_status IS NOT DISTINCT FROM OLD THEN
+    PERFORM FROM role WHERE id = OLD.role_id AND version = OLD.number FOR NO KEY UPDATE;
+    IF FOUND THEN
+      RAISE EXCEPTION 'version % of role % is what the role is and cannot be archived', OLD.number, OLD.role_id
+        USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__present_is_published',
+          HINT = 'Edit the role or publish another version first.';
+    END IF;
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'version % of role % is % and never changes', OLD.number, OLD.role_id, OLD.status
     USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_immutable',
       HINT = 'Edit the role, which makes a new version; or delete the role, if no step uses it.';
 END $$;
 CREATE TRIGGER role_version__guard BEFORE INSERT OR UPDATE OR DELETE ON role_version
   FOR EACH ROW EXECUTE FUNCTION role_version_guard();
+-- To publish a draft or a proposal is to make it what the role is. The role goes to its number, and never back: what
+-- somebody has made of the role meanwhile is not undone by what was written before.
+CREATE FUNCTION role_version_publish() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  present integer;
+BEGIN
+  SELECT version INTO present FROM role WHERE id = NEW.role_id FOR NO KEY UPDATE;
+  IF present > NEW.number THEN
+    RAISE EXCEPTION 'version % of role % is older than version %, which the role is at', NEW.number, NEW.role_id, present
+      USING ERRCODE = '55000', TABLE = 'role_version', CONSTRAINT = 'role_version__is_not_outdated',
+        HINT = 'Draft or propose it anew, beginning with what the role is now.';
+  END IF;
+  UPDATE role SET
+    name = NEW.content ->> 'name', description = NEW.content ->> 'description',
+    base_prompt = NEW.content ->> 'base_prompt', tools = ARRAY(SELECT jsonb_array_elements_text(NEW.content -> 'tools')),
+    needs_tools = (NEW.content ->> 'needs_tools')::boolean, model = NEW.content -> 'model',
+    parameters = NEW.content -> 'parameters', output_schema = nullif(NEW.content -> 'output_schema', 'null'),
+    version = NEW.number
+  WHERE id = NEW.role_id;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER role_version__publishes AFTER UPDATE OF status ON role_version
+  FOR EACH ROW WHEN (NEW.status = 'published' AND OLD.status <> 'published') EXECUTE FUNCTION role_version_publish();
 CREATE TRIGGER role_version__no_truncate BEFORE TRUNCATE ON role_version EXECUTE FUNCTION
   refuse('role_version__is_immutable', 'versions of roles are history', 'Delete the roles that no step uses.');
 
@@ -175,9 +280,15 @@ CREATE TABLE orchestration (
   tags              varchar[] NOT NULL DEFAULT '{}',
   is_active         boolean NOT NULL DEFAULT true,
   active_version_id uuid,
+  canary_version_id uuid,
+  canary_percent    smallint,
   created_by        text NOT NULL,
   created_at        timestamptz NOT NULL DEFAULT now(),
   updated_at        timestamptz NOT NULL DEFAULT now(),
+  CONSTRAINT orchestration__canary_is_whole CHECK ((canary_version_id IS NULL) = (canary_percent IS NULL)),
+  CONSTRAINT orchestration__canary_percent CHECK (canary_percent BETWEEN 0 AND 100),
+  CONSTRAINT orchestration__canary_is_beside_the_active CHECK (
+    canary_version_id IS NULL OR coalesce(canary_version_id <> active_version_id, false)),
   CONSTRAINT orchestration__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
   CONSTRAINT orchestration__tags_are_named CHECK (is_list_of_names(tags)),
   CONSTRAINT orchestration__texts_have_a_length CHECK (length(description) <= 100000 AND length(created_by) <= 2000),
@@ -211,10 +322,21 @@ CREATE TABLE orchestration_version (
   published_at     timestamptz,
   rejected_at      timestamptz,
   rejection        text NOT NULL DEFAULT '',
+  problems         jsonb NOT NULL DEFAULT '[]',
+  activates        boolean NOT NULL DEFAULT true,
+  allows_breaking  boolean NOT NULL DEFAULT false,
+  requested_by     text,
+  requested_at     timestamptz,
+  requested_from   varchar,
+  effects          jsonb NOT NULL DEFAULT '[]',
+  closure          jsonb NOT NULL DEFAULT '{}',
+  expires_at       timestamptz,
+  CONSTRAINT orchestration_version__expires_at_is_a_date CHECK (
+    expires_at >= '1970-01-01 UTC' AND expires_at < '9999-12-31 UTC'),
   CONSTRAINT orchestration_version__orchestration_number UNIQUE (orchestration_id, number),
   CONSTRAINT orchestration_version__number_counts_from_one CHECK (number >= 1),
   CONSTRAINT orchestration_version__status CHECK (
-    status IN ('draft', 'proposed', 'published', 'rejected', 'archived')),
+    status IN ('draft', 'proposed', 'publishing', 'published', 'rejected', 'archived')),
   CONSTRAINT orchestration_version__document_is_an_object CHECK (jsonb_typeof(document) = 'object'),
   CONSTRAINT orchestration_version__document_is_readable CHECK (is_readable(document)),
   CONSTRAINT orchestration_version__digest_is_a_digest CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
@@ -226,20 +348,42 @@ CREATE TABLE orchestration_version (
   CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
   CONSTRAINT orchestration_version__texts_have_a_length CHECK (
     length(message) <= 100000 AND length(rejection) <= 100000 AND length(created_by) <= 2000
-    AND length(decided_by) <= 2000),
+    AND length(decided_by) <= 2000 AND length(requested_by) <= 2000),
   CONSTRAINT orchestration_version__times_are_dates CHECK (
-    is_date(created_at) AND is_date(published_at) AND is_date(rejected_at))
+    is_date(created_at) AND is_date(published_at) AND is_date(rejected_at) AND is_date(requested_at)),
+  CONSTRAINT orchestration_version__findings_are_readable CHECK (
+    is_readable(problems) AND is_readable(effects) AND is_readable(closure)),
+  CONSTRAINT orchestration_version__publishing_is_requested CHECK (
+    status <> 'publishing' OR (requested_by IS NOT NULL AND requested_at IS NOT NULL
+      AND coalesce(requested_from IN ('draft', 'proposed'), false))),
+  CONSTRAINT orchestration_version__problems_are_a_list CHECK (jsonb_typeof(problems) = 'array'),
+  CONSTRAINT orchestration_version__effects_are_a_list CHECK (jsonb_typeof(effects) = 'array'),
+  CONSTRAINT orchestration_version__closure_is_an_object CHECK (jsonb_typeof(closure) = 'object')
 );
 COMMENT ON TABLE orchestration_version IS
   'One state of an orchestration. Drafts are edited, proposals decided; published ones are what executions run.';
 COMMENT ON COLUMN orchestration_version.major IS
   'What was published under one number takes the inputs, and gives the outputs, of what was active before it.';
 COMMENT ON COLUMN orchestration_version.edits IS 'Counted by the database: the statements that have written steps of it.';
+COMMENT ON COLUMN orchestration_version.status IS
+  'Set it to publishing, and a server that runs checks the version and answers here: published, or what it was before '
+  'with problems.';
+COMMENT ON COLUMN orchestration_version.expires_at IS 'From then on no execution starts from it; null for never.';
 COMMENT ON COLUMN orchestration_version.decided_by IS 'Who published or rejected it.';
+COMMENT ON COLUMN orchestration_version.problems IS 'What kept it from being published when that was last asked for.';
+COMMENT ON COLUMN orchestration_version.activates IS 'Whether it is to be active at once when it is published on request.';
+COMMENT ON COLUMN orchestration_version.allows_breaking IS
+  'Whether it may be published on request though it breaks those who rely on what is active; then as a new major.';
+COMMENT ON COLUMN orchestration_version.requested_by IS 'The database user who last asked for it to be published.';
+COMMENT ON COLUMN orchestration_version.requested_from IS 'What it was when that was asked: draft or proposed.';
+COMMENT ON COLUMN orchestration_version.effects IS 'What its executions can do to the world outside, as far as it shows.';
+COMMENT ON COLUMN orchestration_version.closure IS
+  'The roles and orchestrations that it was checked with. Executions take those of their own start.';
 COMMENT ON COLUMN orchestration_version.document IS 'The document without its steps, which are rows of orchestration_step.';
 
 ALTER TABLE orchestration ADD CONSTRAINT orchestration__active_version_id FOREIGN KEY (active_version_id)
   REFERENCES orchestration_version ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX orchestration_version__by_request ON orchestration_version (requested_at) WHERE status = 'publishing';
 CREATE INDEX orchestration__by_active_version ON orchestration (active_version_id) WHERE active_version_id IS NOT NULL;
 
 CREATE TABLE orchestration_step (
@@ -336,10 +480,29 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'archived')
   EXECUTE FUNCTION orchestration_version_stays_active();
 
+-- Whether a server publishes a version in this transaction, or says why it does not. It leaves its mark as execution_prune
+-- does. Others could leave it too, so nobody runs a version before having seen that its digest is the right one.
+CREATE FUNCTION is_publishing() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(current_setting('rolecall.publishing', true) = pg_current_xact_id_if_assigned()::text, false)
+$$;
+
+CREATE FUNCTION orchestration_version_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.status <> 'draft' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of orchestration % cannot begin as %', NEW.number, NEW.orchestration_id, NEW.status
+      USING ERRCODE = '23514', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__begins_as_a_draft',
+        HINT = 'Insert a draft and its steps; then set its status to publishing, or to proposed.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration_version__begins_as_a_draft BEFORE INSERT ON orchestration_version
+  FOR EACH ROW EXECUTE FUNCTION orchestration_version_start_guard();
+
 CREATE FUNCTION orchestration_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   same_but_status orchestration_version;
   same_but_decided orchestration_version;
+  same_but_expiry orchestration_version;
 BEGIN
   IF TG_OP = 'DELETE' THEN
     -- A published version goes only together with its orchestration: in the cascade the orchestration is already gone.
@@ -362,42 +525,76 @@ BEGIN
     END IF;
     RAISE EXCEPTION 'version % of orchestration % is % and cannot be deleted', OLD.number, OLD.orchestration_id, OLD.status
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Archive or reject it; or delete the orchestration, if it was never executed.';
+        HINT = CASE OLD.status WHEN 'publishing' THEN 'Set its status back to ' || OLD.requested_from || ' first.'
+          ELSE 'Archive or reject it; or delete the orchestration, if it was never executed.' END;
   END IF;
-  IF OLD.status = 'draft' THEN
+  same_but_status := NEW;
+  same_but_status.status := OLD.status;
+  -- What was proposed, or asked to be published, is what is decided about: only what the decision writes may change.
+  same_but_decided := same_but_status;
+  same_but_decided.digest := OLD.digest;
+  same_but_decided.max_step_runs := OLD.max_step_runs;
+  same_but_decided.major := OLD.major;
+  same_but_decided.decided_by := OLD.decided_by;
+  same_but_decided.published_at := OLD.published_at;
+  same_but_decided.rejected_at := OLD.rejected_at;
+  same_but_decided.rejection := OLD.rejection;
+  same_but_decided.problems := OLD.problems;
+  same_but_decided.effects := OLD.effects;
+  same_but_decided.closure := OLD.closure;
+  same_but_decided.edits := OLD.edits;
+  same_but_decided.expires_at := OLD.expires_at;
+  IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
+    RAISE EXCEPTION 'version % of orchestration % was not published by a server', OLD.number, OLD.orchestration_id
+      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__published_by_a_server',
+        HINT = 'Set its status to publishing. A server checks it and answers in this row: published, or with problems.';
+  END IF;
+  CASE OLD.status
+  WHEN 'draft' THEN
     IF NEW.status IN ('archived', 'rejected') THEN
       RAISE EXCEPTION 'version % of orchestration % is a draft and cannot be %', OLD.number, OLD.orchestration_id, NEW.status
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__transition',
           HINT = 'Delete the draft, or propose or publish it first.';
     END IF;
-    RETURN NEW;
-  END IF;
-  IF OLD.status = 'proposed' THEN
-    -- What was proposed is what is decided about: only what the decision itself writes may change with it.
-    same_but_decided := NEW;
-    same_but_decided.status := OLD.status;
-    same_but_decided.digest := OLD.digest;
-    same_but_decided.max_step_runs := OLD.max_step_runs;
-    same_but_decided.major := OLD.major;
-    same_but_decided.decided_by := OLD.decided_by;
-    same_but_decided.published_at := OLD.published_at;
-    same_but_decided.rejected_at := OLD.rejected_at;
-    same_but_decided.rejection := OLD.rejection;
-    IF NEW.status NOT IN ('published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD THEN
+  WHEN 'proposed' THEN
+    IF NEW.status = 'publishing' THEN
+      same_but_decided.activates := OLD.activates;
+      same_but_decided.allows_breaking := OLD.allows_breaking;
+    END IF;
+    same_but_expiry := NEW;
+    same_but_expiry.expires_at := OLD.expires_at;
+    IF same_but_expiry IS DISTINCT FROM OLD
+      AND (NEW.status NOT IN ('publishing', 'published', 'rejected') OR same_but_decided IS DISTINCT FROM OLD)
+    THEN
       RAISE EXCEPTION 'version % of orchestration % is proposed and waits for a decision', OLD.number, OLD.orchestration_id
         USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__proposal_is_kept',
           HINT = 'Publish or reject it as it is; propose another one instead of changing it.';
     END IF;
-    RETURN NEW;
-  END IF;
-  same_but_status := NEW;
-  same_but_status.status := OLD.status;
-  IF same_but_status IS DISTINCT FROM OLD OR (
-    NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
-  ) THEN
-    RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
-      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
-        HINT = 'Make a new draft. A published version can only be archived; an archived or rejected one stays as it is.';
+  WHEN 'publishing' THEN
+    IF NEW.status NOT IN (OLD.requested_from, 'publishing', 'published')
+      OR (CASE WHEN is_publishing() THEN same_but_decided ELSE same_but_status END) IS DISTINCT FROM OLD
+    THEN
+      RAISE EXCEPTION 'version % of orchestration % waits for a server to publish it', OLD.number, OLD.orchestration_id
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__request_is_kept',
+          HINT = format('To withdraw the request, set its status back to %s.', OLD.requested_from);
+    END IF;
+  ELSE
+    IF OLD.status = 'published' THEN
+      same_but_status.expires_at := OLD.expires_at;
+    END IF;
+    IF same_but_status IS DISTINCT FROM OLD OR (
+      NEW.status <> OLD.status AND NOT (OLD.status = 'published' AND NEW.status = 'archived')
+    ) THEN
+      RAISE EXCEPTION 'version % of orchestration % is % and never changes', OLD.number, OLD.orchestration_id, OLD.status
+        USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__is_read_only',
+          HINT = 'Make a new draft. A published version can be archived, and its expiry put off; others stay as they are.';
+    END IF;
+  END CASE;
+  IF NEW.status = 'publishing' AND OLD.status <> 'publishing' THEN
+    NEW.requested_by := session_user;
+    NEW.requested_at := clock_timestamp();
+    NEW.requested_from := OLD.status;
+    NEW.problems := '[]';
   END IF;
   RETURN NEW;
 END $$;
@@ -408,20 +605,23 @@ CREATE FUNCTION orchestration_step_guard() RETURNS trigger LANGUAGE plpgsql AS $
 DECLARE
   version orchestration_version;
 BEGIN
-  -- An update may move a step, so both its old and its new version must be drafts. The lock makes a publication that
-  -- runs meanwhile wait for this edit, and an edit that runs meanwhile find the version published. A version that is
-  -- not there is either being deleted, with its steps, or unknown, which the foreign key will say.
+  -- An update may move a step, so both its old and its new version must be drafts; or a server publishes it, and notes
+  -- which roles its steps mean. The lock makes a publication that runs meanwhile wait for this edit, and an edit that
+  -- runs meanwhile find the version published. A version that is not there is either being deleted, with its steps, or
+  -- unknown, which the foreign key will say.
   FOR version IN
     SELECT * FROM orchestration_version
     WHERE id = CASE WHEN TG_OP <> 'INSERT' THEN OLD.version_id END
        OR id = CASE WHEN TG_OP <> 'DELETE' THEN NEW.version_id END
     ORDER BY id FOR NO KEY UPDATE
   LOOP
-    IF version.status <> 'draft' THEN
+    IF version.status <> 'draft' AND NOT (version.status = 'publishing' AND is_publishing()) THEN
       RAISE EXCEPTION 'step "%" belongs to version % of orchestration %, which is % and never changes',
         CASE TG_OP WHEN 'DELETE' THEN OLD.name ELSE NEW.name END, version.number, version.orchestration_id, version.status
         USING ERRCODE = '55000', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__is_read_only',
-          HINT = 'Make a new draft and edit its steps.';
+          HINT = CASE version.status WHEN 'publishing'
+            THEN 'Set the status of the version back to ' || version.requested_from || ' first.'
+            ELSE 'Make a new draft and edit its steps.' END;
     END IF;
   END LOOP;
   RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
@@ -576,6 +776,94 @@ CREATE TRIGGER orchestration_version__no_truncate BEFORE TRUNCATE ON orchestrati
   refuse('orchestration_version__is_read_only', 'published versions never change', 'Delete orchestrations that never ran.');
 CREATE TRIGGER orchestration_step__no_truncate BEFORE TRUNCATE ON orchestration_step EXECUTE FUNCTION
   refuse('orchestration_step__is_read_only', 'steps of published versions never change', 'Delete the drafts.');
+
+CREATE VIEW row_request AS
+  SELECT 'publication' AS kind, id, requested_by, requested_at FROM orchestration_version WHERE status = 'publishing';
+COMMENT ON VIEW row_request IS 'What was asked of the servers by writing a row, and is not answered yet.';
+
+
+-- What servers hear of ------------------------------------------------------------------------------------------------
+
+-- Whoever changes a definition, however they do it, wakes the servers that answer requests. A transaction says it once.
+CREATE FUNCTION definition_changed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM pg_notify('rolecall_definition', '');
+  RETURN NULL;
+END $$;
+CREATE TRIGGER role__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON role
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration_version__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_version
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+CREATE TRIGGER orchestration_step__is_heard_of AFTER INSERT OR UPDATE OR DELETE ON orchestration_step
+  FOR EACH STATEMENT EXECUTE FUNCTION definition_changed();
+
+
+-- Canaries ------------------------------------------------------------------------------------------------------------
+
+COMMENT ON COLUMN orchestration.canary_version_id IS
+  'A published version that takes a share of the starts beside the active one; it ends when another becomes active.';
+COMMENT ON COLUMN orchestration.canary_percent IS 'How large a share, of the keys that executions are started with.';
+ALTER TABLE orchestration ADD CONSTRAINT orchestration__canary_version_id FOREIGN KEY (canary_version_id)
+  REFERENCES orchestration_version ON DELETE RESTRICT DEFERRABLE INITIALLY DEFERRED;
+CREATE INDEX orchestration__by_canary_version ON orchestration (canary_version_id) WHERE canary_version_id IS NOT NULL;
+
+-- Its share was decided beside the version that was active then; so one UPDATE of active_version_id is a whole roll-back.
+CREATE FUNCTION orchestration_end_canary() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NEW.active_version_id IS DISTINCT FROM OLD.active_version_id
+    AND (NEW.canary_version_id, NEW.canary_percent) IS NOT DISTINCT FROM (OLD.canary_version_id, OLD.canary_percent)
+  THEN
+    NEW.canary_version_id := NULL;
+    NEW.canary_percent := NULL;
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration__canary_ends BEFORE UPDATE OF active_version_id ON orchestration
+  FOR EACH ROW EXECUTE FUNCTION orchestration_end_canary();
+
+-- Checked at commit, as the active version is.
+CREATE FUNCTION orchestration_canary_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  checked orchestration;
+  canary  orchestration_version;
+BEGIN
+  SELECT * INTO checked FROM orchestration WHERE id = NEW.id;
+  IF checked.canary_version_id IS NULL THEN
+    RETURN NULL;
+  END IF;
+  SELECT * INTO canary FROM orchestration_version
+    WHERE id = checked.canary_version_id AND orchestration_id = checked.id AND status = 'published'
+    FOR NO KEY UPDATE;
+  IF NOT FOUND THEN
+    RAISE EXCEPTION 'orchestration "%" cannot have % as its canary', checked.name, checked.canary_version_id
+      USING ERRCODE = '23514', TABLE = 'orchestration', CONSTRAINT = 'orchestration__canary_is_its_own',
+        HINT = 'A canary is a published version of the same orchestration. Publish it first, without making it active.';
+  END IF;
+  IF canary.major <> (SELECT major FROM orchestration_version WHERE id = checked.active_version_id) THEN
+    RAISE EXCEPTION 'version % of orchestration "%" is of major %, and the active one is not', canary.number, checked.name,
+      canary.major
+      USING ERRCODE = '23514', TABLE = 'orchestration', CONSTRAINT = 'orchestration__canary_breaks_nobody',
+        HINT = 'Callers do not choose the version that they get, so a canary has the major of the active one.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER orchestration__canary_is_its_own AFTER INSERT OR UPDATE OF canary_version_id, id
+  ON orchestration DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION orchestration_canary_guard();
+
+CREATE FUNCTION orchestration_version_stays_canary() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF EXISTS (SELECT FROM orchestration WHERE canary_version_id = NEW.id) THEN
+    RAISE EXCEPTION 'version % of orchestration % is a canary and cannot be archived', NEW.number, NEW.orchestration_id
+      USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__canary_is_published',
+        HINT = 'End the canary first: set canary_version_id and canary_percent to null.';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER orchestration_version__canary_is_published AFTER UPDATE OF status ON orchestration_version
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.status = 'archived')
+  EXECUTE FUNCTION orchestration_version_stays_canary();
 
 
 -- Workers and executions ----------------------------------------------------------------------------------------------
@@ -741,6 +1029,28 @@ BEGIN
   RETURN NEW;
 END $$;
 CREATE TRIGGER execution__start BEFORE INSERT ON execution FOR EACH ROW EXECUTE FUNCTION execution_start_guard();
+
+-- Those under way go on, with their children; what these are of is looked at when their root starts.
+CREATE FUNCTION execution_expiry_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  expired text;
+BEGIN
+  SELECT format('version %s of orchestration "%s"', number, name) INTO expired
+    FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
+    WHERE version.id = NEW.version_id AND version.expires_at <= clock_timestamp();
+  IF expired IS NULL THEN
+    SELECT format('role "%s"', name) INTO expired FROM role WHERE expires_at <= clock_timestamp() AND EXISTS (
+      SELECT FROM orchestration_step AS step WHERE step.version_id = NEW.version_id AND step.role_id = role.id) LIMIT 1;
+  END IF;
+  IF expired IS NOT NULL THEN
+    RAISE EXCEPTION 'execution % cannot start: % has expired', NEW.id, expired
+      USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__starts_before_expiry',
+        HINT = 'Look at it and set its expires_at to null, or make another version active.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER execution__starts_before_expiry BEFORE INSERT ON execution
+  FOR EACH ROW WHEN (NEW.parent_execution_id IS NULL) EXECUTE FUNCTION execution_expiry_guard();
 
 -- What an execution is. The column list spares the engine's updates, which name none of these, reading a large input.
 CREATE FUNCTION execution_identity_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1206,6 +1516,7 @@ CREATE TABLE token (
   CONSTRAINT token__kind CHECK (kind IN ('human', 'agent', 'service')),
   CONSTRAINT token__scopes_are_named CHECK (is_list_of_names(scopes)),
   CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes)),
+  CONSTRAINT token__agents_read_no_audit CHECK (kind <> 'agent' OR 'audit.read' <> ALL (scopes)),
   CONSTRAINT token__name_has_a_length CHECK (length(name) BETWEEN 1 AND 2000),
   CONSTRAINT token__times_are_dates CHECK (
     is_date(created_at) AND is_date(expires_at) AND is_date(revoked_at) AND is_date(last_used_at))
@@ -1248,3 +1559,143 @@ COMMENT ON TABLE idempotency_key IS
 CREATE INDEX idempotency_key__by_creation ON idempotency_key (created_at);
 CREATE TRIGGER idempotency_key__is_not_edited BEFORE UPDATE ON idempotency_key EXECUTE FUNCTION
   refuse('idempotency_key__is_not_edited', 'an answer is given again as it was given', 'Delete the key to forget it.');
+
+
+-- Audit ---------------------------------------------------------------------------------------------------------------
+
+-- To have the changes of another table kept, give it the constraint trigger that stands at the end of this section, with
+-- its secret columns and those that say nothing of a change as arguments, and name it in db/audited.py. Its key is a
+-- uuid called id. Where nothing else refuses TRUNCATE, which no trigger sees row by row, refuse it as well.
+
+CREATE TABLE audit (
+  seq     bigint PRIMARY KEY,
+  at      timestamptz NOT NULL,
+  actor   text NOT NULL,
+  channel text NOT NULL,
+  db_user text NOT NULL,
+  action  text NOT NULL,
+  noun    text NOT NULL,
+  subject uuid NOT NULL,
+  before  jsonb,
+  after   jsonb,
+  hash    bytea NOT NULL
+);
+COMMENT ON TABLE audit IS
+  'Every change of a definition, a role, a token or a session, whoever made it and however. Append-only, and chained by '
+  'hash: rolecall audit verify finds what was tampered with.';
+COMMENT ON COLUMN audit.seq IS 'Counts from 1 without a gap, in the order of the commits.';
+COMMENT ON COLUMN audit.at IS 'When it was about to be committed; never before the entry before it.';
+COMMENT ON COLUMN audit.actor IS 'Who, as the channel says (rolecall.actor), or else the database user.';
+COMMENT ON COLUMN audit.channel IS 'By which way: rpc, meta, cli, admin, or sql for everything else.';
+COMMENT ON COLUMN audit.db_user IS 'As whom the session was opened; nobody can set it.';
+COMMENT ON COLUMN audit.action IS 'What was done to the row: insert, update or delete.';
+COMMENT ON COLUMN audit.noun IS 'The table.';
+COMMENT ON COLUMN audit.subject IS 'The id of the row.';
+COMMENT ON COLUMN audit.before IS 'The row as it was, without its secrets; null when it is new.';
+COMMENT ON COLUMN audit.after IS 'The row as it is, without its secrets; null when it is gone.';
+COMMENT ON COLUMN audit.hash IS 'SHA-256 of the hash before and of everything here.';
+CREATE INDEX audit__by_subject ON audit (noun, subject, seq);
+CREATE INDEX audit__by_actor ON audit (actor, seq);
+
+-- Between the change of a row and its entry. A row is gone before its transaction commits, so nobody ever sees one and
+-- none has to survive a crash.
+CREATE UNLOGGED TABLE audit_pending (
+  number  bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+  action  text NOT NULL,
+  noun    text NOT NULL,
+  subject uuid NOT NULL,
+  before  jsonb,
+  after   jsonb
+);
+COMMENT ON TABLE audit_pending IS
+  'What a transaction has changed, while it commits: each row becomes an entry of the audit when all else is checked.';
+COMMENT ON COLUMN audit_pending.number IS 'The order of the changes.';
+COMMENT ON COLUMN audit_pending.action IS 'What was done to the row: insert, update or delete.';
+COMMENT ON COLUMN audit_pending.noun IS 'The table.';
+COMMENT ON COLUMN audit_pending.subject IS 'The id of the row.';
+COMMENT ON COLUMN audit_pending.before IS 'The row as it was.';
+COMMENT ON COLUMN audit_pending.after IS 'The row as it is.';
+
+CREATE FUNCTION audit_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF pg_trigger_depth() < 2 THEN
+    RAISE EXCEPTION 'nobody writes into the audit by hand'
+      USING ERRCODE = '55000', TABLE = TG_TABLE_NAME, CONSTRAINT = 'audit__is_written_by_the_database',
+        HINT = 'Change the row itself; its entry is written with it.';
+  END IF;
+  RETURN NEW;
+END $$;
+COMMENT ON FUNCTION audit_guard IS 'Refuses what does not come from the triggers that keep the audit.';
+CREATE TRIGGER audit__is_written_by_the_database BEFORE INSERT ON audit FOR EACH ROW EXECUTE FUNCTION audit_guard();
+CREATE TRIGGER audit_pending__is_written_by_the_database BEFORE INSERT ON audit_pending
+  FOR EACH ROW EXECUTE FUNCTION audit_guard();
+CREATE TRIGGER audit__is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit EXECUTE FUNCTION
+  refuse('audit__is_append_only', 'the audit is history', 'Nothing of it is ever changed; rolecall audit verify checks it.');
+
+CREATE FUNCTION audit_change() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+DECLARE
+  left_out CONSTANT text[] := coalesce(TG_ARGV, '{}');
+  before   CONSTANT jsonb := CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) - left_out END;
+  after    CONSTANT jsonb := CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) - left_out END;
+BEGIN
+  IF before IS DISTINCT FROM after THEN
+    INSERT INTO audit_pending (action, noun, subject, before, after)
+      VALUES (lower(TG_OP), TG_TABLE_NAME, (coalesce(after, before) ->> 'id')::uuid, before, after);
+  END IF;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION audit_change IS 'Puts down what has happened to a row, without the columns that are its arguments.';
+
+-- The next entry of the chain. One transaction after the other until it has committed, because an entry holds the hash of
+-- the one before.
+CREATE FUNCTION audit_seal() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  last  record;
+  entry audit;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('rolecall.audit'));
+  SELECT seq, at, hash INTO last FROM audit ORDER BY seq DESC LIMIT 1;
+  entry.seq := coalesce(last.seq, 0) + 1;
+  entry.at := greatest(clock_timestamp(), last.at);
+  entry.actor := coalesce(nullif(current_setting('rolecall.actor', true), ''), session_user);
+  entry.channel := coalesce(nullif(current_setting('rolecall.channel', true), ''), 'sql');
+  entry.db_user := session_user;
+  entry.action := NEW.action;
+  entry.noun := NEW.noun;
+  entry.subject := NEW.subject;
+  entry.before := NEW.before;
+  entry.after := NEW.after;
+  -- No text in it depends on the session: instants are counted in microseconds, and rows were written as in UTC.
+  entry.hash := sha256(coalesce(last.hash, '') || convert_to(jsonb_build_array(
+    entry.seq, (extract(epoch FROM entry.at) * 1000000)::bigint, entry.actor, entry.channel, entry.db_user,
+    entry.action, entry.noun, entry.subject, entry.before, entry.after)::text, 'UTF8'));
+  -- A transaction that sees only what was there when it began is told to run again; any other sees the last entry.
+  INSERT INTO audit SELECT entry.* ON CONFLICT (seq) DO NOTHING;
+  DELETE FROM audit_pending WHERE number = NEW.number;
+  RETURN NULL;
+END $$;
+COMMENT ON FUNCTION audit_seal IS 'Makes the next entry of the audit of what a transaction has changed.';
+-- Put off once more than the triggers below, so that it comes after all that is checked at commit: what waits for others
+-- waits before it holds the chain, and nobody holds that for longer than it takes to seal and commit.
+CREATE CONSTRAINT TRIGGER audit_pending__is_sealed AFTER INSERT ON audit_pending
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_seal();
+
+CREATE CONSTRAINT TRIGGER role__is_audited AFTER INSERT OR UPDATE OR DELETE ON role
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER orchestration__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER orchestration_version__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration_version
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('edits');
+CREATE CONSTRAINT TRIGGER orchestration_step__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration_step
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER token__is_audited AFTER INSERT OR UPDATE OR DELETE ON token
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('hash', 'last_used_at');
+CREATE CONSTRAINT TRIGGER session__is_audited AFTER INSERT OR UPDATE OR DELETE ON session
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('hash', 'last_used_at');
+
+CREATE TRIGGER token__no_truncate BEFORE TRUNCATE ON token EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER session__no_truncate BEFORE TRUNCATE ON session EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');

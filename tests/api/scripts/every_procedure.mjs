@@ -101,6 +101,16 @@ await tell('role.list', client.role.list.query());
 await tell('role.versions', client.role.versions.query({ role }));
 await tell('role.rollback', client.role.rollback.mutate({ role, ifVersion: 2, idempotencyKey: `back ${link}` }));
 await tell('role.rollback again', client.role.rollback.mutate({ role, ifVersion: 2, idempotencyKey: `back ${link}` }));
+await tell('role.draft', client.role.draft.mutate({ role, changes: { basePrompt: 'You read.\nTwice.' }, message: 'so far' }));
+await tell('role.discard', client.role.discard.mutate({ role, number: 4 }));
+await tell('role.propose', client.role.propose.mutate({ role, changes: { basePrompt: 'You read.\nTwice.' }, message: 'better' }));
+await tell('role.diff', client.role.diff.query({ role, to: 4 }));
+await tell('role.publish', client.role.publish.mutate({ role, number: 4, ifVersion: 3 }));
+await client.role.propose.mutate({ role, changes: { description: 'Once.' } });
+await tell('role.reject', client.role.reject.mutate({ role, number: 5, reason: 'twice' }));
+await tell('role.archive', client.role.archive.mutate({ role, number: 3 }));
+await tell('role.promote', client.role.promote.mutate({ role }));
+await tell('all versions', client.role.versions.query({ role }));
 // As the infinite queries of @trpc/react-query ask: the cursor beside the rest, and a direction.
 const pages = [];
 for (let cursor; cursor !== null; ) {
@@ -129,6 +139,12 @@ await tell('orchestration.activate', client.orchestration.activate.mutate({ orch
 await tell('orchestration.archive', client.orchestration.archive.mutate({ orchestration, number: 3 }));
 await client.orchestration.propose.mutate({ orchestration, document: proposal });
 await tell('orchestration.reject', client.orchestration.reject.mutate({ orchestration, number: 4, reason: 'as before' }));
+await tell('orchestration.canary', client.orchestration.canary.mutate({ orchestration, number: 2, percent: 100, ifVersion: 1 }));
+await tell('orchestration.promote', client.orchestration.promote.mutate({ orchestration, number: 2 }));
+const later = { orchestration, input: { topic: 'Ink.' }, stickyKey: 'anna', delayMs: 3600000 };
+const { id: inCanary } = await tell('in the canary', client.execution.start.mutate(later));
+await client.execution.cancel.mutate({ execution: inCanary });
+await untilFinished(inCanary);
 await tell('orchestration.versions', client.orchestration.versions.query({ orchestration }));
 await tell('between versions', client.orchestration.diff.query({ orchestration, from: 2, to: 1 }));
 const narrower = { changes: { input: { ...schema, required: ['topic', 'tone'] } } };
