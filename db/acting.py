@@ -26,6 +26,12 @@ def acting() -> Acting | None:
     return _acting.get()
 
 
+def is_agent() -> bool:
+    """Whether it is an agent that acts in this task."""
+    who = _acting.get()
+    return who is not None and who.is_agent
+
+
 @contextmanager
 def act_as(actor: str, channel: Channel, *, is_agent: bool = False) -> Iterator[None]:
     """Inside, this task acts for somebody.

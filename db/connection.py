@@ -15,7 +15,7 @@ import asyncpg
 from piccolo.engine.postgres import PostgresEngine, PostgresTransaction
 from piccolo.querystring import QueryString
 
-from db.acting import acting
+from db.acting import acting, is_agent
 from db.attribution import AttributedTransaction, attributed
 from db.statements import Statements
 from db.tables import TABLES
@@ -36,16 +36,43 @@ SESSION: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "60s",
 }
 
+AGENTS_ROLE = "rolecall_agent"
+AGENTS_AT_ONCE = 4
+
+# `$1` is what it takes to become another role: to be in it, and since version 16 to be so with the option to SET it.
+_AGENTS_PROBLEM = """
+SELECT CASE
+  WHEN to_regrole('rolecall_agent') IS NULL THEN 'there is no database role rolecall_agent'
+  WHEN NOT pg_has_role(to_regrole('rolecall_agent'), $1) THEN format('%s may not SET ROLE rolecall_agent', current_user)
+  WHEN NOT coalesce(has_table_privilege('rolecall_agent', to_regclass('role'), 'SELECT'), false)
+    THEN 'rolecall_agent has no rights in this database'
+END
+"""
+
 
 class CannotOpen(Exception):
     """The database cannot be used; the message says which, why, and what would do."""
 
 
 class SchemaEngine(PostgresEngine):
-    """Piccolo's engine for one URL. Making it touches no server; `Database.open` checks the version."""
+    """Piccolo's engine for one URL. Making it touches no server; `Database.open` checks the version.
+
+    With `agents_pool`, what an agent asks is asked of that one.
+    """
 
     def __init__(self, url: str, *, server_settings: Mapping[str, str] = SESSION, **config: Any) -> None:
+        self.own_pool: asyncpg.Pool | None = None
+        self.agents_pool: asyncpg.Pool | None = None
         super().__init__(config={"dsn": checked(url), "server_settings": dict(server_settings), **config})
+
+    @property
+    def pool(self) -> asyncpg.Pool | None:
+        """Piccolo takes its connections from here and gives them back here, within one and the same acting."""
+        return self.own_pool if self.agents_pool is None or not is_agent() else self.agents_pool
+
+    @pool.setter
+    def pool(self, pool: asyncpg.Pool | None) -> None:  # type: ignore[override]
+        self.own_pool = pool
 
     async def check_version(self) -> None:
         """Piccolo would connect here, from its constructor."""
@@ -67,18 +94,51 @@ class SchemaEngine(PostgresEngine):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AgentsConnections:
+    """Connections for what agents ask, as `Database` has them, made when they are needed.
+
+    Their role is `rolecall_agent`, so that the database refuses what no agent may do, whatever it is asked.
+    """
+
+    tables: asyncpg.Pool
+    pool: asyncpg.Pool
+    statements: Statements
+
+    @classmethod
+    async def of(cls, url: str) -> Self:
+        """Those to the database at `url`; none is open yet."""
+        session = {**SESSION, "role": AGENTS_ROLE}
+        return cls(
+            tables=await _pool(url, 0, AGENTS_AT_ONCE, session),
+            pool=await _pool(url, 0, AGENTS_AT_ONCE, session, reset=_keep_as_it_is),
+            statements=Statements(partial(connect, url, session=session), AGENTS_AT_ONCE),
+        )
+
+    async def close(self) -> None:
+        """As `Database.close`."""
+        await _close_or_terminate(self.statements)
+        await _close_or_terminate(self.pool)
+        await _close_or_terminate(self.tables)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Database:
     """An open database.
 
     `engine` is Piccolo's, bound to every table. `statements`, reached by `fetch`, is for what is asked all the time,
     `pool` for other statements of our own and for transactions of them. In both, nothing is reset when a connection
     goes back, which saves a round trip, so never LISTEN or SET there; jsonb is text both ways.
+
+    What an agent asks, through the tables, `fetch` and `acting_pool`, is asked over connections of `agents`, where
+    there are any; `agents_problem` says why there are none.
     """
 
     url: str
     engine: SchemaEngine
     pool: asyncpg.Pool
     statements: Statements
+    agents: AgentsConnections | None
+    agents_problem: str | None
 
     @classmethod
     async def open(cls, url: str, *, pool_size: int = 8, table_pool_size: int = 8, statements_at_once: int = 8) -> Self:
@@ -87,25 +147,26 @@ class Database:
         Raises:
             CannotOpen: the URL is malformed, nobody answers there, or PostgreSQL is older than 14.
         """
-        await _check_version(url)
+        agents_problem = await _look(url)
+        agents = await AgentsConnections.of(url) if agents_problem is None else None
         engine = SchemaEngine(url, command_timeout=COMMAND_TIMEOUT_SECONDS, timeout=CONNECT_TIMEOUT_SECONDS)
         await engine.start_connection_pool(min_size=1, max_size=table_pool_size)
+        engine.agents_pool = None if agents is None else agents.tables
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=pool_size,
-                reset=_keep_as_it_is,
-                command_timeout=COMMAND_TIMEOUT_SECONDS,
-                timeout=CONNECT_TIMEOUT_SECONDS,
-                server_settings=dict(SESSION),
-            )
+            pool = await _pool(url, 1, pool_size, SESSION, reset=_keep_as_it_is)
         except BaseException:
-            await _close_or_terminate(engine.pool)
+            await _close_or_terminate(engine.own_pool)
             raise
         for table in TABLES:
             table._meta.db = engine
-        return cls(url=url, engine=engine, pool=pool, statements=Statements(partial(connect, url), statements_at_once))
+        return cls(
+            url=url,
+            engine=engine,
+            pool=pool,
+            statements=Statements(partial(connect, url), statements_at_once),
+            agents=agents,
+            agents_problem=agents_problem,
+        )
 
     async def connect(self) -> asyncpg.Connection:
         """A connection of the caller's own, who closes it: for what must not wait, such as a heartbeat or a listener.
@@ -123,7 +184,8 @@ class Database:
         """The rows of a statement of our own, as part of the `transaction` that it is called in, if it is in one."""
         transaction = self.engine.current_transaction.get()
         if transaction is None:
-            return await self.statements.fetch(statement, *values)
+            statements = self.statements if self.agents is None or not is_agent() else self.agents.statements
+            return await statements.fetch(statement, *values)
         return await transaction.connection.fetch(statement, *values)
 
     async def fetchrow(self, statement: str, *values: object) -> asyncpg.Record | None:
@@ -139,12 +201,18 @@ class Database:
             return await self.fetch(statement, *values)
         return await self.fetch(attributed(statement, len(values)), *values, who.actor, who.channel)
 
+    def acting_pool(self) -> asyncpg.Pool:
+        """The pool for whoever acts in this task: `pool`, or the agents'."""
+        return self.pool if self.agents is None or not is_agent() else self.agents.pool
+
     async def close(self) -> None:
         """Close every connection but those from `connect`; statements still running after five seconds are cut off."""
         for table in TABLES:
             if table._meta._db is self.engine:
                 table._meta._db = None
-        engine_pool, self.engine.pool = self.engine.pool, None
+        engine_pool, self.engine.own_pool, self.engine.agents_pool = self.engine.own_pool, None, None
+        if self.agents is not None:
+            await self.agents.close()
         await _close_or_terminate(self.statements)
         await _close_or_terminate(self.pool)
         await _close_or_terminate(engine_pool)
@@ -209,17 +277,35 @@ def shown(url: str) -> str:
     return re.sub(r"([?&]password=)[^&]*", r"\1***", url)
 
 
-async def _check_version(url: str) -> None:
+async def _look(url: str) -> str | None:
+    """Why nothing can be asked there in the role of agents; None when it can.
+
+    Raises:
+        CannotOpen: nobody answers, or PostgreSQL is too old.
+    """
     connection = await connect(url)
     try:
         version = connection.get_server_version()
+        if version.major < OLDEST_MAJOR_VERSION:
+            raise CannotOpen(
+                f"{shown(url)} is PostgreSQL {version.major}.{version.minor}; "
+                f"Rolecall needs {OLDEST_MAJOR_VERSION} or later"
+            )
+        return await connection.fetchval(_AGENTS_PROBLEM, "SET" if version.major >= 16 else "MEMBER")
     finally:
         await connection.close()
-    if version.major < OLDEST_MAJOR_VERSION:
-        raise CannotOpen(
-            f"{shown(url)} is PostgreSQL {version.major}.{version.minor}; "
-            f"Rolecall needs {OLDEST_MAJOR_VERSION} or later"
-        )
+
+
+async def _pool(url: str, min_size: int, max_size: int, session: Mapping[str, str], **config: Any) -> asyncpg.Pool:
+    return await asyncpg.create_pool(
+        url,
+        min_size=min_size,
+        max_size=max_size,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        server_settings=dict(session),
+        **config,
+    )
 
 
 async def _keep_as_it_is(_connection: asyncpg.Connection) -> None:

@@ -10,11 +10,12 @@ from types import ModuleType
 from typing import Any, cast
 from weakref import WeakKeyDictionary
 
+from asyncpg import InsufficientPrivilegeError
 from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.apps.migrations.tables import Migration
 
 from db import migrations
-from db.connection import SchemaEngine, connect
+from db.connection import CannotOpen, SchemaEngine, connect, shown
 from db.migrations import APP_NAME
 
 # Any number will do, as long as nobody else takes it.
@@ -45,6 +46,25 @@ async def migrate(url: str) -> list[str]:
                 return await _run_pending(engine)
         finally:
             await connection.close()  # which gives the lock back
+
+
+async def establish_roles(url: str) -> list[str]:
+    """Make the database roles and give them their rights, as far as that is permitted: also when they were made, or the
+    user was put into them, after the migration. Returns the statements that somebody with more rights has to run.
+
+    Raises:
+        CannotOpen: nobody answers, they refuse, or the tables are somebody else's.
+    """
+    connection = await connect(url, session=SESSION, command_timeout_seconds=None)
+    try:
+        return [row[0] for row in await connection.fetch("SELECT database_roles_establish()")]
+    except InsufficientPrivilegeError as problem:
+        allowed = "migrate as the owner of the tables"
+        raise CannotOpen(
+            f"cannot give the database roles their rights in {shown(url)}: {problem}; {allowed}"
+        ) from problem
+    finally:
+        await connection.close()
 
 
 async def _run_pending(engine: SchemaEngine) -> list[str]:

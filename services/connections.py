@@ -45,8 +45,8 @@ def database() -> Database:
 
 
 def pool() -> asyncpg.Pool:
-    """The pool for statements of our own. jsonb is text both ways."""
-    return database().pool
+    """The pool for statements of our own, with the rights of whoever acts. jsonb is text both ways."""
+    return database().acting_pool()
 
 
 def notifier() -> Notifier | None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import Context
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -47,7 +48,8 @@ class CredentialWatch:
         watched = _Watched(caller, scope, dismiss)
         self._watched.add(watched)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="credential watch")
+            # It looks for all, so none of them acts in it: an agent could not even read what tokens there are.
+            self._task = asyncio.create_task(self._run(), name="credential watch", context=Context())
         try:
             yield
         finally:

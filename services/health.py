@@ -66,6 +66,7 @@ class _Seen:
     state: asyncpg.Record | None = None
     is_starved: bool = False
     hears: bool = False
+    agents_problem: str | None = None
 
 
 class _Starved(Exception):
@@ -88,11 +89,11 @@ async def check(models: Models, worker: Worker | None) -> Health:
         problems=(),
         default_model=models.default,
     )
-    problems = _problems(health)
+    problems = _problems(health, seen.agents_problem)
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 
 
-def _problems(health: Health) -> tuple[str, ...]:
+def _problems(health: Health, agents_problem: str | None) -> tuple[str, ...]:
     if health.database == "down":
         # What else is wrong comes of that, or cannot be known.
         return (
@@ -109,6 +110,8 @@ def _problems(health: Health) -> tuple[str, ...]:
         "The worker of this process is not registered; it tries again every second, and its log says what is in the "
         "way.": health.worker == "down",
         "No worker is alive, so executions wait. Start `rolecall work` or `rolecall up`.": health.workers == 0,
+        f"What agents ask is asked with this server's own rights: {agents_problem}. As a database administrator run "
+        "what `rolecall migrate` says, then migrate and start this process again.": agents_problem is not None,
     }
     return tuple(sentence for sentence, applies in found.items() if applies)
 
@@ -127,7 +130,8 @@ async def _look() -> _Seen:
         state = await _within(_ALONE_SECONDS, _alone(database))
     if state is None:
         return _Seen()
-    return _Seen(state=state, is_starved=is_starved, hears=await _hears(database, is_starved=is_starved))
+    hears = await _hears(database, is_starved=is_starved)
+    return _Seen(state=state, is_starved=is_starved, hears=hears, agents_problem=database.agents_problem)
 
 
 async def _through_pools(database: Database) -> asyncpg.Record:
@@ -136,13 +140,13 @@ async def _through_pools(database: Database) -> asyncpg.Record:
     Raises:
         _Starved: one has none.
     """
-    assert database.engine.pool is not None, "the database is open"
+    assert database.engine.own_pool is not None, "the database is open"
     try:
         async with asyncio.timeout(_ACQUIRE_SECONDS):
             await database.statements.turn()
     except TimeoutError:
         raise _Starved from None
-    await _through(database.engine.pool)
+    await _through(database.engine.own_pool)
     return await _through(database.pool)
 
 

@@ -1,12 +1,13 @@
 """The running parts of a process, wired: database, notifier, feed, models, tools and, where it works, a worker."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from db.connection import Database
+from db.connection import CannotOpen, Database, shown
 from services import background, connections, credentials, expiry, orchestrations, plans, retention, row_requests
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
@@ -19,6 +20,8 @@ from services.row_requests import RowRequests
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
 from services.tools import files, registry
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +69,12 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
     """A runtime over the migrated database at `url`, closed at the end.
 
     Raises:
-        CannotOpen: nobody answers at `url`, or it is too old.
+        CannotOpen: nobody answers at `url`, it is too old, or it lacks the database roles that the settings require.
     """
     registry.register(*files.tools(settings.files_dir))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
+        _check_roles(database, is_required=settings.require_database_roles)
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)
         connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
@@ -85,3 +89,14 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
             connections.use(None, None)
             await background.end(hints, upkeep, answers)
             await models.close()
+
+
+def _check_roles(database: Database, *, is_required: bool) -> None:
+    if database.agents_problem is None:
+        return
+    if is_required:
+        raise CannotOpen(
+            f"{shown(database.url)} cannot tell agents from others, as ROLECALL_REQUIRE_DATABASE_ROLES asks: "
+            f"{database.agents_problem}; `rolecall migrate` says what a database administrator has to run"
+        )
+    _log.warning("what agents ask is asked with this server's own rights: %s", database.agents_problem)

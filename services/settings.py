@@ -25,10 +25,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What an operator sets. Each field is the environment variable `ROLECALL_` and its name in capitals.
 
     `allowed_origins`, separated by commas, are those of the pages in other places whose scripts may read what the API
-    answers, such as `https://app.example`; `*` is any, without the browser's credentials.
+    answers, such as `https://app.example`; `*` is any, without the browser's credentials. With `require_database_roles`
+    nothing starts where what agents ask could not be asked with the rights of agents.
     """
 
     database_url: str | None = None
+    require_database_roles: bool = False
     data_dir: str = ".rolecall"
     host: str = "127.0.0.1"
     port: Port = 8787

@@ -44,11 +44,18 @@ def with_runtime(main: Callable[[Runtime], Awaitable[T]], *, as_operator: bool =
 
 
 def migrate() -> int:
-    """Migrate the database and say what was done."""
+    """Migrate the database and say what was done, and what is left to a database administrator."""
     with database(settings()) as url:
-        done = in_loop(db.migrate.migrate(url))
+        done, missing = in_loop(_migrated(url))
     click.echo("\n".join(f"migrated: {id}" for id in done) or "the database has the newest schema already")
+    if missing:
+        click.echo("the database roles are not complete; as a database administrator run this, then migrate again:")
+        click.echo("\n".join(f"  {statement};" for statement in missing))
     return 0
+
+
+async def _migrated(url: str) -> tuple[list[str], list[str]]:
+    return await db.migrate.migrate(url), await db.migrate.establish_roles(url)
 
 
 @contextmanager

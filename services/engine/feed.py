@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 from itertools import groupby
 from uuid import UUID
 
@@ -52,7 +53,8 @@ class Feed:
             self._exchange.follow(execution, self._hear)
         self._followers[execution].add(follower)
         if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="feed")
+            # It reads for all, so none of them acts in it.
+            self._task = asyncio.create_task(self._run(), name="feed", context=Context())
         try:
             yield follower
         finally:

@@ -120,6 +120,9 @@ def _held(levels: int) -> str:
     return "; ".join(steps)
 
 
+# What follows is done by hand, as somebody in that role.
+BY_HAND = "SET LOCAL ROLE rolecall_admin; "
+
 # (the rule by its name, an attack on it)
 ATTACKS = (
     ("role__name", "INSERT INTO role (name, base_prompt, created_by) VALUES ('Coder', '', 'eve')"),
@@ -814,6 +817,28 @@ ATTACKS = (
     (
         "execution__history_is_kept",
         f"{UNGUARDED} TRUNCATE execution CASCADE",
+    ),
+    ("execution__is_run_by_workers", BY_HAND + EDIT.format("priority = 100", "queued")),
+    ("execution__is_run_by_workers", BY_HAND + START.format("priority", PUBLISHED, 1)),
+    ("execution__is_run_by_workers", BY_HAND + "DELETE FROM execution WHERE idempotency_key = 'new'"),
+    ("journal__is_written_by_workers", BY_HAND + APPEND.format("journal", 9, 1, "step_noted", 1, "running")),
+    ("journal__is_written_by_workers", BY_HAND + "DELETE FROM journal"),
+    ("inbox__is_read_by_workers", BY_HAND + "DELETE FROM inbox WHERE kind <> 'cancel'"),
+    ("worker__is_kept_by_workers", BY_HAND + "UPDATE worker SET lease_seconds = 1000000"),
+    ("worker__is_kept_by_workers", BY_HAND + "DELETE FROM worker WHERE name = 'second'"),
+    (
+        "orchestration_version__published_by_a_server",
+        BY_HAND + MARK + EDIT_DRAFT.format(f"status = 'published', {COMPLETE}"),
+    ),
+    (
+        "orchestration_version__is_written_by_a_server",
+        BY_HAND + EDIT_DRAFT.format("digest = 'sha256:' || repeat('0', 64)"),
+    ),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("major = 7")),
+    ("orchestration_version__is_written_by_a_server", BY_HAND + EDIT_DRAFT.format("effects = '[1]'")),
+    (
+        "role_version__is_written_by_the_role",
+        BY_HAND + "INSERT INTO role_version (role_id, number, content) SELECT id, 1, '{}' FROM role WHERE false",
     ),
     ("journal__is_append_only", "UPDATE journal SET payload = '{}'"),
     ("journal__is_append_only", "DELETE FROM journal"),

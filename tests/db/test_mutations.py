@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from db.connection import connect
+from db.refusal import refusal_of
 from tests.db.attacks import ATTACKS
 from tests.db.test_edits import EDITS
 
@@ -60,7 +61,9 @@ async def test_without_a_trigger_an_attack_succeeds_or_an_edit_goes_wrong(world_
         attacks = sorted((attack for _, attack in ATTACKS), key=lambda attack: f" {table}" not in attack)
         edits = sorted(EDITS, key=lambda edit: f" {table}" not in edit[1])
         if not (
-            await _any_edit_goes_wrong(world, mutation, edits) or await _any_attack_succeeds(world, mutation, attacks)
+            await _any_edit_goes_wrong(world, mutation, edits)
+            or await _any_attack_succeeds(world, mutation, attacks)
+            or await _any_hint_is_lost(world, mutation, attacks)
         ):
             needless.append(trigger)
     await world.close()
@@ -84,6 +87,27 @@ async def _any_attack_succeeds(world: asyncpg.Connection, mutation: str, attacks
     for attack in attacks:
         if await _is_done(world, [mutation, attack]):
             return True
+    return False
+
+
+async def _any_hint_is_lost(world: asyncpg.Connection, mutation: str, attacks: list[str]) -> bool:
+    """Whether one of the attacks is still refused, but no longer told what to do instead."""
+    for attack in attacks:
+        if await _has_hint(world, [attack]) and not await _has_hint(world, [mutation, attack]):
+            return True
+    return False
+
+
+async def _has_hint(world: asyncpg.Connection, statements: list[str]) -> bool:
+    transaction = world.transaction()
+    await transaction.start()
+    try:
+        for statement in (*statements, "SET CONSTRAINTS ALL IMMEDIATE"):
+            await world.execute(statement)
+    except asyncpg.PostgresError as error:
+        return refusal_of(error).hint is not None
+    finally:
+        await transaction.rollback()
     return False
 
 

@@ -18,6 +18,13 @@ BEGIN
   RETURN NEW;
 END $$;
 
+-- Whether somebody writes rows by hand: neither a server nor a function of the owner's rights.
+CREATE FUNCTION is_by_hand() RETURNS boolean LANGUAGE sql STABLE AS $$
+  SELECT coalesce(pg_has_role(to_regrole('rolecall_admin'), 'USAGE')
+    AND NOT pg_has_role(to_regrole('rolecall_app'), 'USAGE'), false)
+$$;
+COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
+
 
 -- What a column can hold, and a program cannot read -------------------------------------------------------------------
 
@@ -484,6 +491,7 @@ CREATE CONSTRAINT TRIGGER orchestration_version__active_is_published AFTER UPDAT
 -- does. Others could leave it too, so nobody runs a version before having seen that its digest is the right one.
 CREATE FUNCTION is_publishing() RETURNS boolean LANGUAGE sql STABLE AS $$
   SELECT coalesce(current_setting('rolecall.publishing', true) = pg_current_xact_id_if_assigned()::text, false)
+    AND NOT is_by_hand()
 $$;
 
 CREATE FUNCTION orchestration_version_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -1699,3 +1707,391 @@ CREATE TRIGGER token__no_truncate BEFORE TRUNCATE ON token EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 CREATE TRIGGER session__no_truncate BEFORE TRUNCATE ON session EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+
+
+-- Hints ---------------------------------------------------------------------------------------------------------------
+--
+-- A constraint says its own name when it refuses a row, and no more. What people edit says what to do instead: the COMMENT
+-- of a constraint is the HINT of its refusal. Triggers made from the constraints themselves hold each row against them
+-- first, and refuse in their name and with their code. The constraints stay, behind the triggers.
+
+COMMENT ON CONSTRAINT role__name ON role IS
+  'Take another name, or edit the role that has this one: SELECT * FROM role WHERE name = ….';
+COMMENT ON CONSTRAINT role__name_is_a_name ON role IS
+  'A name begins with a letter and has up to 100 letters, digits, spaces, dots, underscores and hyphens.';
+COMMENT ON CONSTRAINT role__tools_are_named ON role IS
+  'Each tool is a name, a pattern such as files.* or a tag; leave out what is null or empty.';
+COMMENT ON CONSTRAINT role__model_is_an_object ON role IS
+  'The wish for a model is a JSON object such as {"provider": "openai"}; {} takes any.';
+COMMENT ON CONSTRAINT role__parameters_are_an_object ON role IS
+  'The parameters are a JSON object such as {"temperature": 0.2}; {} leaves them to the provider.';
+COMMENT ON CONSTRAINT role__output_schema_is_a_schema ON role IS
+  'A JSON Schema is an object, true or false; null means that any answer will do.';
+
+COMMENT ON CONSTRAINT orchestration__name ON orchestration IS
+  'Take another name, or edit the orchestration that has this one: SELECT * FROM orchestration WHERE name = ….';
+COMMENT ON CONSTRAINT orchestration__name_is_a_name ON orchestration IS
+  'A name begins with a letter and has up to 100 letters, digits, spaces, dots, underscores and hyphens.';
+COMMENT ON CONSTRAINT orchestration__tags_are_named ON orchestration IS 'Leave out the tags that are null or empty.';
+COMMENT ON CONSTRAINT orchestration__active_version_id ON orchestration IS
+  'Take the id of one of its published versions, from orchestration_version, or null for none.';
+
+COMMENT ON CONSTRAINT orchestration_version_orchestration_id_fkey ON orchestration_version IS
+  'Make the orchestration first, or take the id of one there is, from orchestration.';
+COMMENT ON CONSTRAINT orchestration_version__orchestration_number ON orchestration_version IS
+  'Take the next number: SELECT max(number) + 1 FROM orchestration_version WHERE orchestration_id = ….';
+COMMENT ON CONSTRAINT orchestration_version__number_counts_from_one ON orchestration_version IS
+  'Take the next number: SELECT max(number) + 1 FROM orchestration_version WHERE orchestration_id = ….';
+COMMENT ON CONSTRAINT orchestration_version__status ON orchestration_version IS
+  'A version is draft, proposed, publishing, published, rejected or archived.';
+COMMENT ON CONSTRAINT orchestration_version__document_is_an_object ON orchestration_version IS
+  'The document is a JSON object; its steps are rows of orchestration_step.';
+COMMENT ON CONSTRAINT orchestration_version__digest_is_a_digest ON orchestration_version IS
+  'Leave the digest to the server, which writes it when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__max_step_runs ON orchestration_version IS
+  'Leave max_step_runs to the server, which counts it when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__major_counts_from_one ON orchestration_version IS
+  'Leave major to the server, which counts it when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__published_is_complete ON orchestration_version IS
+  'Ask a server to publish it: it writes digest, max_step_runs and published_at together.';
+COMMENT ON CONSTRAINT orchestration_version__rejected_when_decided ON orchestration_version IS
+  'Set status to rejected and rejected_at to now() together, and both for a proposal only.';
+COMMENT ON CONSTRAINT orchestration_version__publishing_is_requested ON orchestration_version IS
+  'Set the status of a draft or a proposal to publishing, and leave the columns requested_… to the database.';
+COMMENT ON CONSTRAINT orchestration_version__problems_are_a_list ON orchestration_version IS
+  'Leave problems to the server, which lists there what keeps the version from being published.';
+COMMENT ON CONSTRAINT orchestration_version__effects_are_a_list ON orchestration_version IS
+  'Leave effects to the server, which lists them when it publishes.';
+COMMENT ON CONSTRAINT orchestration_version__closure_is_an_object ON orchestration_version IS
+  'Leave closure to the server, which writes it when it publishes.';
+COMMENT ON CONSTRAINT execution_version_id_fkey ON execution IS
+  'It was executed, and history is kept: switch the orchestration off instead, UPDATE orchestration SET is_active = false.';
+
+COMMENT ON CONSTRAINT orchestration_step_version_id_fkey ON orchestration_step IS
+  'Take the id of a draft, from orchestration_version.';
+COMMENT ON CONSTRAINT orchestration_step_role_id_fkey ON orchestration_step IS
+  'A step takes the id of a role there is, and a role that steps use stays: switch it off instead, is_active = false.';
+COMMENT ON CONSTRAINT orchestration_step__version_name ON orchestration_step IS
+  'Names are unique within a version, those of steps in steps included; two can be swapped in one transaction.';
+COMMENT ON CONSTRAINT orchestration_step__parent_of_same_version ON orchestration_step IS
+  'The parent is a step of the same version that is there when the transaction ends.';
+COMMENT ON CONSTRAINT orchestration_step__not_its_own_parent ON orchestration_step IS
+  'Take another step of the version as its parent, or null and the slot main.';
+COMMENT ON CONSTRAINT orchestration_step__slot ON orchestration_step IS
+  'A slot is main, onFailure or finally; in a step it is body, else, compensate, case:<name> or catch:<number>.';
+COMMENT ON CONSTRAINT orchestration_step__slot_fits_parent ON orchestration_step IS
+  'Without a parent the slot is main, onFailure or finally, and with one it is none of these: set both together.';
+COMMENT ON CONSTRAINT orchestration_step__name_is_free ON orchestration_step IS
+  'Take another name: templates give this one a meaning of its own.';
+COMMENT ON CONSTRAINT orchestration_step__order ON orchestration_step IS 'Count from 0.';
+COMMENT ON CONSTRAINT orchestration_step__kind ON orchestration_step IS
+  'A kind is agent, llm, tool, code, transform, wait, approval, webhook, orchestration, branch, loop, map, group, fail or '
+  'stop.';
+COMMENT ON CONSTRAINT orchestration_step__config_is_an_object ON orchestration_step IS
+  'What a kind asks for is a JSON object such as {"tool": "files.read"}; {} where it asks for nothing.';
+COMMENT ON CONSTRAINT orchestration_step__max_retries ON orchestration_step IS 'Retry 0 to 19 times.';
+COMMENT ON CONSTRAINT orchestration_step__retry_delay_ms ON orchestration_step IS
+  'Wait for 0 to 86,400,000 ms, which is a day.';
+COMMENT ON CONSTRAINT orchestration_step__timeout_ms ON orchestration_step IS
+  'Allow 1 to 86,400,000 ms, which is a day, or null for what the kind has.';
+
+-- A statement of a trigger that refuses a row for which a condition holds, in the name of a constraint.
+CREATE FUNCTION hint_refusal(condition text, message text, code text, broken pg_constraint) RETURNS text
+LANGUAGE sql STABLE AS $$
+  SELECT format('IF %s THEN RAISE EXCEPTION %L USING ERRCODE = %L, TABLE = %L, CONSTRAINT = %L, HINT = %L; END IF; ',
+    condition, replace(message, '%', '%%'), code, broken.conrelid::regclass, broken.conname,
+    coalesce(obj_description(broken.oid, 'pg_constraint'), 'What holds is ' || pg_get_constraintdef(broken.oid) || '.'))
+$$;
+
+-- The columns of a key, each after a prefix such as NEW.
+CREATE FUNCTION hint_columns(relation oid, key smallint[], prefix text) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT string_agg(prefix || quote_ident(attname), ', ' ORDER BY place)
+  FROM unnest(key) WITH ORDINALITY AS part (number, place) JOIN pg_attribute ON attrelid = relation AND attnum = number
+$$;
+
+CREATE FUNCTION hint_nulls(relation regclass) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT string_agg(format(
+    'IF NEW.%1$I IS NULL THEN RAISE EXCEPTION %2$L USING ERRCODE = ''23502'', TABLE = %3$L, COLUMN = %1$L, HINT = %4$L; END IF; ',
+    attname, format('%s of %s cannot be null', attname, relation), relation,
+    CASE WHEN atthasdef THEN 'Give it a value, or leave it out for its default.' ELSE 'Give it a value.' END), '' ORDER BY attnum)
+  FROM pg_attribute WHERE attrelid = relation AND attnum > 0 AND attnotnull AND NOT attisdropped
+$$;
+
+CREATE FUNCTION hint_checks(relation regclass) RETURNS text LANGUAGE sql STABLE AS $$
+  -- Which of them it is that does not hold is only asked when one does not.
+  SELECT format('IF (SELECT NOT (%s) FROM (SELECT NEW.*) AS changed) THEN %s END IF; ',
+    string_agg('(' || pg_get_expr(conbin, conrelid) || ')', ' AND ' ORDER BY conname),
+    string_agg(hint_refusal(
+      format('(SELECT NOT (%s) FROM (SELECT NEW.*) AS changed)', pg_get_expr(conbin, conrelid)),
+      format('this row of %s breaks the rule %s', relation, conname), '23514', held), '' ORDER BY conname))
+  FROM pg_constraint AS held WHERE conrelid = relation AND contype = 'c'
+$$;
+
+-- A key that is held at the end of a transaction is looked at as it is then, of the row `present`.
+CREATE FUNCTION hint_keys(relation regclass, is_deferred boolean) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT string_agg(CASE
+    WHEN is_deferred THEN refusal
+    ELSE format('IF (%s) IS DISTINCT FROM (%s) THEN %s END IF; ',
+      hint_columns(relation, conkey, 'NEW.'), hint_columns(relation, conkey, 'OLD.'), refusal) END, '' ORDER BY contype DESC, conname)
+  FROM (
+    SELECT contype, conname, conkey, CASE contype WHEN 'u' THEN
+      -- Whoever takes the same key at this moment has this one wait, which then sees it taken.
+      format('PERFORM pg_advisory_xact_lock(hashtextextended(concat_ws('' '', %L, %s), 0)); ', conname, given)
+      || hint_refusal(
+        format('EXISTS (SELECT FROM %s WHERE (%s) = (%s) AND id <> %s.id)', relation, own, given, row_name),
+        format('another row of %s has this %s', relation, own), '23505', held)
+    ELSE
+      hint_refusal(
+        format('(%1$s) IS NOT NULL AND NOT EXISTS (SELECT FROM %2$s WHERE (%3$s) = (%1$s))',
+          given, confrelid::regclass, hint_columns(confrelid, confkey, '')),
+        format('%s of %s is of no row of %s', own, relation, confrelid::regclass), '23503', held)
+    END AS refusal
+    FROM pg_constraint AS held, (SELECT CASE WHEN is_deferred THEN 'present' ELSE 'NEW' END AS row_name) AS this,
+      LATERAL (SELECT hint_columns(relation, conkey, '') AS own, hint_columns(relation, conkey, row_name || '.') AS given) AS key
+    WHERE conrelid = relation AND contype IN ('u', 'f') AND condeferrable = is_deferred
+  ) AS keys
+$$;
+
+CREATE FUNCTION hint_uses(relation regclass) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT string_agg(hint_refusal(
+    format('EXISTS (SELECT FROM %s WHERE (%s) = (%s))',
+      conrelid::regclass, hint_columns(conrelid, conkey, ''), hint_columns(confrelid, confkey, 'OLD.')),
+    format('this row of %s is used by %s', relation, conrelid::regclass), '23503', held), '' ORDER BY conname)
+  FROM pg_constraint AS held WHERE confrelid = relation AND contype = 'f' AND confdeltype IN ('a', 'r')
+$$;
+
+-- Give a table the triggers. Their names make them come last before the row is written, and at the end of a transaction
+-- before Postgres's own.
+CREATE FUNCTION hint_triggers(relation regclass) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  keys_at_end CONSTANT text := hint_keys(relation, true);
+  uses        CONSTANT text := hint_uses(relation);
+BEGIN
+  EXECUTE format($sql$
+    CREATE FUNCTION %2$I() RETURNS trigger LANGUAGE plpgsql AS %3$L;
+    CREATE TRIGGER %2$I BEFORE INSERT OR UPDATE ON %1$s FOR EACH ROW EXECUTE FUNCTION %2$I();
+  $sql$, relation, relation || '__with_hints',
+    'BEGIN ' || concat(hint_nulls(relation), hint_checks(relation), hint_keys(relation, false)) || 'RETURN NEW; END');
+  IF keys_at_end IS NOT NULL THEN
+    EXECUTE format($sql$
+      CREATE FUNCTION %2$I() RETURNS trigger LANGUAGE plpgsql AS %3$L;
+      CREATE CONSTRAINT TRIGGER %4$I AFTER INSERT OR UPDATE ON %1$s DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION %2$I();
+    $sql$, relation, relation || '__with_hints_at_end',
+      format('DECLARE present %1$s; BEGIN SELECT * INTO present FROM %1$s WHERE id = NEW.id; %2$s RETURN NULL; END',
+        relation, keys_at_end), 'A__' || relation || '__with_hints');
+  END IF;
+  IF uses IS NOT NULL THEN
+    EXECUTE format($sql$
+      CREATE FUNCTION %2$I() RETURNS trigger LANGUAGE plpgsql AS %3$L;
+      CREATE TRIGGER %2$I BEFORE DELETE ON %1$s FOR EACH ROW EXECUTE FUNCTION %2$I();
+    $sql$, relation, relation || '__with_hints_on_use', format('BEGIN %s RETURN OLD; END', uses));
+  END IF;
+END $$;
+
+SELECT hint_triggers(edited)
+FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
+
+
+-- Database roles ------------------------------------------------------------------------------------------------------
+--
+-- Groups that people's and deployments' own users are put into (GRANT rolecall_admin TO anna); none of them can log in.
+-- They are of the cluster, so another database's Rolecall may have made them already. Where the migration may not, all
+-- goes on without them: everything is then of the user that migrates, and database_roles_missing says what is to be run.
+--
+--   rolecall_owner     has the tables; whoever migrates is in it
+--   rolecall_app       serves and works
+--   rolecall_agent     what a server does for an agent: no tokens, no sessions, none of the engine's own writing
+--   rolecall_admin     people with psql: edit roles and orchestrations, steer executions, read all but hashes of secrets
+--   rolecall_readonly  reads all but hashes of secrets
+
+-- Admins are granted what these refuse: a refusal of the privilege alone would not say what to do instead.
+CREATE TRIGGER execution__is_run_by_workers BEFORE INSERT OR UPDATE OR DELETE ON execution
+  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('execution__is_run_by_workers',
+    'executions are started and run by servers', 'To steer one, put a message of kind cancel, pause or resume into its inbox.');
+CREATE TRIGGER journal__is_written_by_workers BEFORE INSERT OR UPDATE OR DELETE ON journal
+  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('journal__is_written_by_workers',
+    'the journal is what happened, written by who did it', 'Read it as journal_event; put a message into an inbox.');
+CREATE TRIGGER inbox__is_read_by_workers BEFORE DELETE ON inbox
+  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('inbox__is_read_by_workers',
+    'messages go when they are read', 'Put in another message: resume goes on with what was paused.');
+CREATE TRIGGER worker__is_kept_by_workers BEFORE INSERT OR UPDATE OR DELETE ON worker
+  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('worker__is_kept_by_workers',
+    'each worker keeps its own row', 'End the process: others take its executions back once its lease has lapsed.');
+CREATE TRIGGER role_version__is_written_by_hand BEFORE INSERT ON role_version
+  FOR EACH STATEMENT WHEN (is_by_hand()) EXECUTE FUNCTION refuse('role_version__is_written_by_the_role',
+    'versions are written by the database', 'Edit the role; its version is written by the database.');
+
+-- What a server finds out about a version when it publishes it is for nobody else to say, also not before.
+CREATE FUNCTION orchestration_version_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF (NEW.digest, NEW.max_step_runs, NEW.published_at, NEW.major, NEW.effects, NEW.closure) IS DISTINCT FROM (
+    OLD.digest, OLD.max_step_runs, OLD.published_at, coalesce(OLD.major, 1), coalesce(OLD.effects, '[]'),
+    coalesce(OLD.closure, '{}'))
+  THEN
+    RAISE EXCEPTION 'what was found out about version % of orchestration % is not written by hand', NEW.number,
+      NEW.orchestration_id
+      USING ERRCODE = '42501', TABLE = 'orchestration_version',
+        CONSTRAINT = 'orchestration_version__is_written_by_a_server',
+        HINT = 'Leave digest, max_step_runs, major, published_at, effects and closure alone; set status to publishing.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
+  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_finding_guard();
+
+-- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
+ALTER FUNCTION role_keep_version SECURITY DEFINER;
+ALTER FUNCTION inbox_wake SECURITY DEFINER;
+ALTER FUNCTION journal_add_partition SECURITY DEFINER;
+
+-- The statements that are still to be run by somebody who may: a superuser, or who has CREATEROLE and made the roles.
+CREATE FUNCTION database_roles_missing() RETURNS SETOF text LANGUAGE sql STABLE AS $$
+  SELECT format('CREATE ROLE %I NOLOGIN', name) FROM unnest(
+    '{rolecall_owner, rolecall_app, rolecall_agent, rolecall_admin, rolecall_readonly}'::text[]) AS name
+  WHERE to_regrole(name) IS NULL
+  UNION ALL
+  SELECT format('GRANT %I TO %I', granted, member) FROM (VALUES
+    ('rolecall_agent', 'rolecall_app'), ('rolecall_agent', 'rolecall_owner'), ('rolecall_owner', current_user::text)
+  ) AS wanted (granted, member)
+  WHERE coalesce(NOT pg_has_role(to_regrole(quote_ident(member)), to_regrole(granted), 'USAGE'), true)
+  UNION ALL
+  -- Often everybody may use the schema; where not, these have to.
+  SELECT format('GRANT %s ON SCHEMA public TO %I', privilege, name) FROM (VALUES
+    ('CREATE', 'rolecall_owner'), ('USAGE', 'rolecall_owner'), ('USAGE', 'rolecall_app'), ('USAGE', 'rolecall_agent'),
+    ('USAGE', 'rolecall_admin'), ('USAGE', 'rolecall_readonly')
+  ) AS wanted (privilege, name)
+  WHERE NOT coalesce(has_schema_privilege(to_regrole(name), 'public', privilege),
+    has_schema_privilege('public', 'public', privilege))
+$$;
+COMMENT ON FUNCTION database_roles_missing IS 'The statements that a database administrator has to run for the roles to work.';
+
+CREATE FUNCTION database_roles_create() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  statement text;
+BEGIN
+  FOR statement IN SELECT database_roles_missing() LOOP
+    BEGIN
+      EXECUTE statement;
+    EXCEPTION
+      WHEN insufficient_privilege OR undefined_object THEN
+        RAISE NOTICE 'a database administrator has to run: %', statement;
+      WHEN duplicate_object OR unique_violation OR internal_error THEN
+        NULL;  -- another database of this cluster is made at the same time
+    END;
+  END LOOP;
+END $$;
+
+-- What each may do. A new table or view needs its lines here, and so does a function that is not for everybody.
+CREATE FUNCTION database_rights() RETURNS TABLE (grantee text, privileges text, kind text, names text[])
+LANGUAGE sql IMMUTABLE AS $$
+  SELECT grantee, privileges, kind, string_to_array(names, ', ') FROM (VALUES
+    -- For nobody: only functions of the owner's rights write there.
+    ('rolecall_owner', 'SELECT', 'TABLE', 'audit_pending'),
+
+    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
+      'role, orchestration, orchestration_version, orchestration_step, worker, inbox, session, idempotency_key'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution'),
+    ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'role_version, audit, execution_priority, journal_event, row_request, migration'),
+    ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
+
+    ('rolecall_agent', 'SELECT, INSERT, DELETE', 'TABLE', 'role, orchestration, orchestration_version, orchestration_step'),
+    ('rolecall_agent', 'UPDATE (name, description, base_prompt, tools, needs_tools, model, parameters, output_schema, '
+      'is_active)', 'TABLE', 'role'),
+    ('rolecall_agent', 'UPDATE (name, description, tags, is_active, active_version_id)', 'TABLE', 'orchestration'),
+    ('rolecall_agent', 'UPDATE (status, document, message, digest, max_step_runs, major, decided_by, published_at, '
+      'rejected_at, rejection, problems, effects, closure)', 'TABLE', 'orchestration_version'),
+    ('rolecall_agent', 'UPDATE (role_id)', 'TABLE', 'orchestration_step'),
+    -- To lock a row takes the right to update something of it: the id never changes.
+    ('rolecall_agent', 'SELECT, INSERT, UPDATE (id)', 'TABLE', 'execution'),
+    ('rolecall_agent', 'SELECT, INSERT', 'TABLE', 'journal, inbox, signal_key, idempotency_key'),
+    ('rolecall_agent', 'SELECT', 'TABLE', 'role_version'),
+
+    ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
+      'role, orchestration, orchestration_version, orchestration_step'),
+    -- Most of this is refused by triggers, which say what to do instead.
+    ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
+      'execution, journal, inbox, worker, role_version, signal_key, audit'),
+    ('rolecall_admin', 'TRUNCATE', 'TABLE',
+      'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
+    ('rolecall_admin', 'SELECT', 'TABLE', 'journal_event, execution_priority, row_request, idempotency_key, migration'),
+    ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
+      'TABLE', 'token'),
+    ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
+      'TABLE', 'session'),
+
+    ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
+      'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
+      'row_request, idempotency_key, migration'),
+    ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
+      'TABLE', 'token'),
+    ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
+      'TABLE', 'session')
+  ) AS list (grantee, privileges, kind, names)
+$$;
+COMMENT ON FUNCTION database_rights IS 'What each database role may do with which tables and functions.';
+
+-- Make the tables and functions those of rolecall_owner, when whoever asks is in it.
+CREATE FUNCTION database_roles_own() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  ours      CONSTANT regclass[] := ARRAY(SELECT DISTINCT to_regclass(unnest(names)) FROM database_rights() WHERE kind = 'TABLE');
+  statement text;
+BEGIN
+  IF NOT coalesce(pg_has_role(to_regrole('rolecall_owner'), 'USAGE')
+    AND has_schema_privilege(to_regrole('rolecall_owner'), 'public', 'CREATE'), false)
+  THEN
+    RETURN;
+  END IF;
+  FOR statement IN
+    SELECT format('ALTER TABLE %s OWNER TO rolecall_owner', oid::regclass) FROM pg_class
+    WHERE relowner = current_user::regrole
+      AND (oid = ANY (ours) OR oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = ANY (ours)))
+    UNION ALL
+    SELECT format('ALTER FUNCTION %s OWNER TO rolecall_owner', oid::regprocedure) FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND proowner = current_user::regrole AND (
+      proname IN (SELECT unnest(names) FROM database_rights() WHERE kind = 'FUNCTION')
+      OR oid IN (SELECT tgfoid FROM pg_trigger WHERE tgrelid = ANY (ours)))
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION database_roles_grant() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  statement text;
+BEGIN
+  FOR statement IN
+    SELECT format('GRANT %s ON %s %s TO %I', privileges, kind, array_to_string(names, ', '), grantee)
+    FROM database_rights() WHERE to_regrole(grantee) IS NOT NULL
+  LOOP
+    EXECUTE statement;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION database_roles_establish() RETURNS SETOF text LANGUAGE plpgsql AS $$
+BEGIN
+  PERFORM database_roles_create();
+  PERFORM database_roles_own();
+  PERFORM database_roles_grant();
+  RETURN QUERY SELECT database_roles_missing();
+END $$;
+COMMENT ON FUNCTION database_roles_establish IS
+  'Make the database roles and give them their rights, as far as that is permitted; returns what has still to be run.';
+
+-- A trigger looks at these tables and no others, whatever stands first in the search_path of who fires it; and nobody
+-- has the owner's rights but those who were granted them.
+DO $$
+DECLARE
+  guard regprocedure;
+BEGIN
+  FOR guard IN
+    SELECT oid FROM pg_proc
+    WHERE pronamespace = 'public'::regnamespace AND (prosecdef OR prorettype = 'trigger'::regtype)
+  LOOP
+    EXECUTE format('ALTER FUNCTION %s SET search_path = public, pg_temp', guard);
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', guard);
+  END LOOP;
+  PERFORM database_roles_establish();
+END $$;

@@ -1,0 +1,85 @@
+"""What each database role may do, said a second time: a right that nobody has decided about is a mistake."""
+
+from __future__ import annotations
+
+READ = "SELECT"
+WRITE = "SELECT INSERT UPDATE DELETE"
+DEFINITIONS = ("role", "orchestration", "orchestration_version", "orchestration_step")
+EVERYTHING_BUT_SECRETS = {
+    **dict.fromkeys(
+        (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
+    ),
+    **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
+    "token": "SELECT(-hash)",
+    "session": "SELECT(-hash)",
+}
+TRUNCATE = " TRUNCATE"
+
+# By role, what it may do with each table and view: in all columns, in (some) of them, or in all but (-some).
+RIGHTS: dict[str, dict[str, str]] = {
+    "rolecall_app": {
+        **dict.fromkeys((*DEFINITIONS, "worker", "inbox", "session", "idempotency_key"), WRITE),
+        "execution": "SELECT INSERT UPDATE",
+        "journal": "SELECT INSERT",
+        "signal_key": "SELECT INSERT",
+        "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
+        **dict.fromkeys(
+            ("role_version", "audit", "journal_event", "execution_priority", "row_request", "migration"), READ
+        ),
+    },
+    "rolecall_agent": {
+        "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
+        "output_schema,is_active)",
+        "orchestration": "SELECT INSERT DELETE UPDATE(name,description,tags,is_active,active_version_id)",
+        "orchestration_version": "SELECT INSERT DELETE UPDATE(status,document,message,digest,max_step_runs,major,"
+        "decided_by,published_at,rejected_at,rejection,problems,effects,closure)",
+        "orchestration_step": "SELECT INSERT DELETE UPDATE(role_id)",
+        "role_version": READ,
+        "execution": "SELECT INSERT UPDATE(id)",
+        **dict.fromkeys(("journal", "inbox", "signal_key", "idempotency_key"), "SELECT INSERT"),
+    },
+    "rolecall_admin": {
+        **EVERYTHING_BUT_SECRETS,
+        **dict.fromkeys(("role", "orchestration", "worker"), WRITE),
+        **dict.fromkeys(
+            (
+                "role_version",
+                "orchestration_version",
+                "orchestration_step",
+                "execution",
+                "journal",
+                "inbox",
+                "signal_key",
+                "audit",
+            ),
+            WRITE + TRUNCATE,
+        ),
+    },
+    "rolecall_readonly": EVERYTHING_BUT_SECRETS,
+}
+
+# Functions of the owner's rights that somebody may call; no others are for anybody but their owner.
+FUNCTIONS: dict[str, set[str]] = {
+    "rolecall_app": {"execution_prune", "journal_drop_partitions", "journal_add_partition"},
+    "rolecall_agent": set(),
+    "rolecall_admin": set(),
+    "rolecall_readonly": set(),
+}
+
+
+def allowed(rights: str, columns: list[str]) -> set[tuple[str, str]]:
+    """Every right and column that a line of the table grants; what is about whole tables has the column `*`.
+
+    >>> sorted(allowed("SELECT(-hash) UPDATE(id) DELETE", ["id", "hash"]))
+    [('DELETE', '*'), ('SELECT', 'id'), ('UPDATE', 'id')]
+    """
+    found: set[tuple[str, str]] = set()
+    for right in rights.split():
+        name, _, named = right.rstrip(")").partition("(")
+        if name in ("DELETE", "TRUNCATE"):
+            found.add((name, "*"))
+        elif named.startswith("-"):
+            found |= {(name, column) for column in columns if column not in named[1:].split(",")}
+        else:
+            found |= {(name, column) for column in columns if not named or column in named.split(",")}
+    return found
