@@ -49,7 +49,8 @@ async def versions(
 )
 async def version(ctx: Context, *, orchestration: OrchestrationReference, number: Number) -> Version:
     """A version with its document, and what keeps a draft or a proposal from being published. NOT_FOUND when there is
-    no such orchestration or version. Needs orchestrations.read.
+    no such orchestration or version; CONFLICT with `problems` when somebody has written rows that no document can be
+    read from. Needs orchestrations.read.
     """
     return await orchestrations.version(ctx.caller, orchestration=orchestration, number=number)
 
