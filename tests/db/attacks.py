@@ -141,6 +141,14 @@ ATTACKS = (
         ("role__output_schema_is_readable", EDIT_SPARE.format(f"output_schema = {value}"))
         for value in (NESTED, HUGE, LONG)
     ],
+    # Behind the trigger that keeps a version, which would be refused as well.
+    *[
+        (
+            f"role__{column}_{verb}_readable",
+            "ALTER TABLE role DISABLE TRIGGER USER; " + EDIT_SPARE.format(f"{column} = {NESTED}"),
+        )
+        for column, verb in (("model", "is"), ("parameters", "are"), ("output_schema", "is"))
+    ],
     *[
         ("role__texts_have_a_length", EDIT_SPARE.format(f"{column} = repeat('x', 100001)"))
         for column in ("description", "base_prompt", "created_by")
