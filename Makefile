@@ -7,7 +7,7 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench fuzz hostile laws round-trips survive chaos crash-matrix generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz hostile mutations laws round-trips survive chaos crash-matrix generate ci clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -49,6 +49,9 @@ fuzz: $(VENV)/dev.stamp ## a million hostile expressions, templates, conditions 
 
 hostile: $(VENV)/dev.stamp ## 100,000 generated calls, right and wrong ones, against real servers
 	@$(BIN)/python -m tests.hostile $(HOSTILE)
+
+mutations: $(VENV)/dev.stamp ## 5,000 random edits of rows under servers at work: no call fails, the bad row is named
+	@$(BIN)/python -m tests.hostile.mutate $(MUTATIONS)
 
 laws: $(VENV)/dev.stamp ## what holds for every definition, over 10,000 random ones each
 	@$(BIN)/python -m pytest -q tests/engine/test_laws.py tests/engine/test_restart_laws.py --hypothesis-profile=thorough --timeout=0

@@ -62,8 +62,8 @@ def _of_service(error: ServiceError) -> RpcError | None:
             return RpcError("NOT_FOUND", message)
         case Invalid(problems=problems):
             return RpcError("BAD_REQUEST", message, data={"problems": problems})
-        case Conflict():
-            return RpcError("CONFLICT", message)
+        case Conflict(problems=problems):
+            return RpcError("CONFLICT", message, data={"problems": problems} if problems else None)
         case LimitExceeded(retry_after_seconds=seconds):
             return RpcError("TOO_MANY_REQUESTS", message, data=_retry_after_ms(seconds), headers=_retry_after(seconds))
         case Unavailable():

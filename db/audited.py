@@ -11,7 +11,7 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
     "role": (),
     "role_version": (),
     "orchestration": (),
-    "orchestration_version": (),
+    "orchestration_version": ("edits",),
     "orchestration_step": (),
     "token": ("hash", "last_used_at"),
     "session": ("hash", "last_used_at"),

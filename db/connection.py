@@ -30,6 +30,8 @@ CLOSE_TIMEOUT_SECONDS = 5
 
 SESSION: Mapping[str, str] = {
     "application_name": "rolecall",
+    # Of a user called rolecall, whose schema of that name would come first, too.
+    "search_path": "public, pg_temp",
     "timezone": "UTC",
     "statement_timeout": f"{STATEMENT_TIMEOUT_SECONDS}s",
     "lock_timeout": "10s",

@@ -8,7 +8,7 @@ import msgspec
 from asyncpg import DataError
 
 from db.acting import act_as
-from services.errors import Forbidden, Invalid, LimitExceeded, ServiceError
+from services.errors import Conflict, Forbidden, Invalid, LimitExceeded, ServiceError
 from services.problem import Problem
 from services.tools.tool import Tool, ToolContext, ToolError, tool
 
@@ -57,11 +57,12 @@ def told(error: ServiceError) -> str:
     """
     if isinstance(error, Forbidden):
         return f"{error.code}: {error}"
-    problems = error.problems[:_MAX_PROBLEMS] if isinstance(error, Invalid) else ()
+    problems = error.problems[:_MAX_PROBLEMS] if isinstance(error, Invalid | Conflict) else ()
+    is_told_twice = isinstance(error, Invalid) and problems
     refusal = Refusal(
         code=error.code,
         # The message of an Invalid tells its problems once more, without what is allowed.
-        message="nothing was done; mend these problems and call again" if problems else str(error),
+        message="nothing was done; mend these problems and call again" if is_told_twice else str(error),
         problems=problems,
         retry_after_seconds=error.retry_after_seconds if isinstance(error, LimitExceeded) else None,
     )

@@ -62,12 +62,13 @@ class Invalid(ServiceError):
 
 
 class Conflict(ServiceError):
-    """The thing exists, but its state does not allow this."""
+    """The thing exists, but its state does not allow this. `problems` are what is wrong with it, if that is so."""
 
     code = "CONFLICT"
 
-    def __init__(self, noun: str, id: object, *, state: str, allowed: str) -> None:
+    def __init__(self, noun: str, id: object, *, state: str, allowed: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(f"{noun} {id!r} {state}; this needs {allowed}")
+        self.problems = tuple(problems)
 
 
 class LimitExceeded(ServiceError):

@@ -43,7 +43,7 @@ async def once(
     it. What `make` writes, it writes with tables or `Database.fetch`: they share its transaction.
 
     Raises:
-        Conflict: the key was used for another request.
+        Conflict: the key was used for another request, or somebody has written what is no answer of it.
     """
     if key is None:
         return await make()
@@ -56,7 +56,15 @@ async def once(
         if known and known[0]["request_digest"] != digest:
             raise Conflict("idempotency key", key, state="was used for another request", allowed="a new key")
         if known:
-            return msgspec.json.decode(known[0]["answer"], type=answer_type)
+            return _answer_of(known[0]["answer"], key, answer_type)
         answer = await make()
         await raw(_KEEP, principal, key, procedure, digest, msgspec.json.encode(answer).decode())
         return answer
+
+
+def _answer_of(text: str, key: str, type_: type[T]) -> T:
+    try:
+        return msgspec.json.decode(text, type=type_)
+    except (ValueError, RecursionError):
+        state = "stands for an answer that this version of Rolecall cannot read"
+        raise Conflict("idempotency key", key, state=state, allowed="a new key") from None

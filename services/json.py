@@ -3,6 +3,8 @@
 import re
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
+
 if TYPE_CHECKING:
     Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 else:
@@ -10,6 +12,26 @@ else:
     Json = Any
 
 JsonObject: TypeAlias = dict[str, Json]
+
+
+class Unreadable(ValueError):
+    """A text that is no JSON, or whose JSON Python cannot hold: too many digits, or too deep."""
+
+
+def read(text: str | bytes) -> Json:
+    """The value that `text` spells; what a row holds may have been written by anybody.
+
+    >>> read('{"topic": "tea"}')
+    {'topic': 'tea'}
+
+    Raises:
+        Unreadable: it spells none.
+    """
+    try:
+        return msgspec.json.decode(text)
+    except (ValueError, RecursionError) as error:
+        raise Unreadable(str(error)) from None
+
 
 # Escaped, but not an escaped backslash before the letters u0000.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")

@@ -21,7 +21,7 @@ async def of_version(version: UUID) -> Plan:
 
     Raises:
         NotFound: there is no such version.
-        Conflict: it is not what was published.
+        Conflict: it is not what was published, or somebody has written rows that no document can be read from.
     """
     plan = _plans.get(version)
     if plan is None:

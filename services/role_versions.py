@@ -1,7 +1,7 @@
 """Versions of roles: drafted, proposed, decided about, given up, compared. A role itself is edited in `roles`."""
 
 import difflib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,13 +14,10 @@ from services.errors import Conflict, Invalid, NotFound
 from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
 from services.listing import Limit, id_in
-from services.models.selection import ModelConstraints
 from services.orchestrations.publishing import mark
 from services.paging import Listing, Order, page_of, those_given
-from services.problem import Problem
-from services.roles import ContentChanges, Parameters, RoleVersion, RoleVersionPage, RoleVersionStatus
-from services.schema import problems_of_schema
-from services.tools import registry
+from services.role_parts import parts_of_content
+from services.roles import ContentChanges, RoleVersion, RoleVersionPage, RoleVersionStatus
 
 _SELECT = (
     "SELECT version.id, version.number, version.status, version.number = role.version AS is_present,"
@@ -46,7 +43,6 @@ _NEWEST_FIRST = Order("version.number", "version.id", "number", int, descending=
 # The columns of a role, as its content has them, and the members of a role, as clients have them.
 _MEMBERS = {field.name: field.encode_name for field in msgspec.structs.fields(ContentChanges)}
 _OWN = frozenset(RoleVersion.__struct_fields__) - frozenset(_MEMBERS) - {"problems"}
-_PARTS = {"model": ModelConstraints, "parameters": Parameters}
 _TEXTS = ("description", "base_prompt")
 _MAX_COMPARED_LINES = 2_000
 
@@ -337,31 +333,13 @@ def _check(content: JsonObject) -> None:
     Raises:
         Invalid: it may not; names all problems.
     """
-    if problems := _problems(content):
+    if problems := parts_of_content(_text(content)).problems:
         raise Invalid("the role cannot be this", problems)
 
 
-def _problems(content: Mapping[str, Any]) -> list[Problem]:
-    schema = content["output_schema"]
-    in_schema = [] if schema is None else problems_of_schema(schema, "/outputSchema")
-    in_parts = [problem for name in _PARTS if (problem := _part(content, name)[1]) is not None]
-    return [*in_parts, *in_schema, *registry.problems_of_names(content["tools"], "/tools")]
-
-
-def _part(content: Mapping[str, Any], name: str) -> tuple[msgspec.Struct, Problem | None]:
-    """A part of the content; its default and a problem, when somebody has written there what cannot be read."""
-    try:
-        return msgspec.convert(content[name], _PARTS[name]), None
-    except msgspec.ValidationError as error:
-        return _PARTS[name](), Problem(code="WRONG_VALUE", path=f"/{name}", message=str(error))
-
-
 def _version(row: Any) -> RoleVersion:
-    content: dict[str, Any] = msgspec.json.decode(row["content"])
     own = {name: row[name] for name in _OWN}
-    problems = _problems(content) if row["status"] in ("draft", "proposed", "publishing") else []
-    parts = {name: _part(content, name)[0] for name in _PARTS}
-    return RoleVersion(**{**content, **own, **parts, "tools": tuple(content["tools"]), "problems": tuple(problems)})
+    return RoleVersion(**own, **msgspec.structs.asdict(parts_of_content(row["content"])))
 
 
 def _change(name: str, before: Any, after: Any) -> FieldChange:

@@ -1,6 +1,6 @@
 """Roles: who a model plays. A role is a row that people and agents edit; its every content is kept as a version."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -19,7 +19,8 @@ from services.json import Json
 from services.listing import Limit, id_in
 from services.models.selection import ModelConstraints
 from services.paging import Listing, Order, Page, containing, page_of, those_given
-from services.problem import Problem
+from services.problem import Problem, said
+from services.role_parts import Parameters, parts_of_content, parts_of_row, unreadable
 from services.schema import problems_of_schema
 from services.tools import registry
 
@@ -29,16 +30,12 @@ ToolName = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 RoleVersionStatus = Literal["draft", "proposed", "publishing", "published", "rejected", "archived"]
 
 
-class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What is passed to the model with each call. Unset: the provider's own default."""
-
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
-    max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
-
-
 class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A role as it is now. `version` counts its contents; an execution keeps to the one it started with. After
     `expiresAt` none starts any more whose steps use it.
+
+    `problems` are what keeps it from being used, when somebody has written nonsense into its row or a tool has gone:
+    what cannot be read has its default here.
     """
 
     id: UUID
@@ -56,6 +53,7 @@ class Role(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     created_at: datetime
     updated_at: datetime
     expires_at: datetime | None
+    problems: tuple[Problem, ...] = ()
 
 
 class RolePage(Page[Role], frozen=True, kw_only=True, rename="camel"):
@@ -74,7 +72,7 @@ class RoleVersion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     `publishing` is what somebody has asked a server to publish. `createdBy` is who drafted or proposed it, and null
     where the role itself was edited. `decidedBy` is who published or rejected it; `rejection` says why. `problems` are
-    what keeps one that is not decided from being published.
+    what keeps it from being published or used; what cannot be read has its default here.
     """
 
     number: int
@@ -139,12 +137,13 @@ _NO_CHANGES = RoleChanges()
 
 _ORDERS = {"name": ("name", str), "createdAt": ("created_at", datetime), "updatedAt": ("updated_at", datetime)}
 
-_COLUMNS = ", ".join(Role.__struct_fields__)
+_COLUMNS = ", ".join(name for name in Role.__struct_fields__ if name != "problems")
+_CONTENTS = "SELECT id, role_id, number, status, content::text FROM role_version"
+_MAX_USABLE = 10_000
+# Versions of roles that were looked at and found to have no problems: they do not change.
+_usable: dict[UUID, None] = {}
 _SELECT = f"SELECT {_COLUMNS} FROM role"  # noqa: S608 names of ours
 _LOCK = "SELECT id, version FROM role WHERE id = {} FOR NO KEY UPDATE"
-
-_model = msgspec.json.Decoder(ModelConstraints)
-_parameters = msgspec.json.Decoder(Parameters)
 
 
 async def create(
@@ -373,12 +372,35 @@ async def content(version: UUID) -> RoleContent:
 
     Raises:
         NotFound: there is no such version.
+        Conflict: somebody has written into the role what cannot be read; names all of that.
     """
-    table = tables.RoleVersion
-    found = await table.select(table.role_id, table.content).where(table.id == version).first().output(load_json=True)
-    if found is None:
+    row = await connections.database().fetchrow(f"{_CONTENTS} WHERE id = $1", version)
+    if row is None:
         raise NotFound("role version", version)
-    return msgspec.convert({**found["content"], "id": found["role_id"]}, RoleContent)
+    found = parts_of_content(row["content"])
+    if problems := unreadable(found.problems):
+        raise _unusable(found.name, row["number"], problems)
+    own = {name: getattr(found, name) for name in RoleContent.__struct_fields__ if name != "id"}
+    return RoleContent(id=row["role_id"], **own)
+
+
+async def check_usable(versions: Collection[UUID]) -> None:
+    """Nothing, when these versions of roles have no problems.
+
+    Raises:
+        Conflict: one has some; names it and all of them.
+    """
+    unknown = [version for version in versions if version not in _usable]
+    if not unknown:
+        return
+    query = f"{_CONTENTS} WHERE id = ANY($1::uuid[]) ORDER BY id"
+    for row in await connections.database().fetch(query, unknown):
+        found = parts_of_content(row["content"])
+        if found.problems:
+            raise _unusable(found.name, row["number"], found.problems)
+        if len(_usable) >= _MAX_USABLE:
+            _usable.pop(next(iter(_usable)))
+        _usable[row["id"]] = None
 
 
 async def _locked(role: str, if_version: int | None) -> UUID:
@@ -411,22 +433,18 @@ async def _before(role: Role) -> int:
 
 
 async def _content_at(role: Role, number: int) -> RoleChanges:
-    table = tables.RoleVersion
-    version = table.select(table.content, table.status).where((table.role_id == role.id) & (table.number == number))
-    found = await version.first().output(load_json=True)
-    if found is None:
+    """What makes of a role what it was at that version, but for its name."""
+    query = f"{_CONTENTS} WHERE role_id = $1 AND number = $2"
+    row = await connections.database().fetchrow(query, role.id, number)
+    if row is None:
         raise NotFound("version", number, hint=f"`role.versions` shows those of {role.name!r}")
-    if found["status"] != "published":
-        raise Conflict("version", number, state=f"is {found['status']}", allowed="one that is published")
-    content = {name: value for name, value in found["content"].items() if name != "name"}
-    return RoleChanges(
-        **{
-            **content,
-            "tools": tuple(content["tools"]),
-            "model": msgspec.convert(content["model"], ModelConstraints),
-            "parameters": msgspec.convert(content["parameters"], Parameters),
-        }
-    )
+    if row["status"] != "published":
+        raise Conflict("version", number, state=f"is {row['status']}", allowed="one that is published")
+    found = parts_of_content(row["content"])
+    if problems := unreadable(found.problems):
+        raise Invalid(f"version {number} of the role {role.name!r} cannot be read", problems)
+    kept = [name for name in ContentChanges.__struct_fields__ if name != "name"]
+    return RoleChanges(**{name: getattr(found, name) for name in kept})
 
 
 async def _get(role: str) -> Role:
@@ -439,17 +457,14 @@ async def _get(role: str) -> Role:
 
 
 def _role(row: Record) -> Role:
-    schema = row["output_schema"]
+    parts = parts_of_row(row["tools"], row["model"], row["parameters"], row["output_schema"])
     return Role(
+        **msgspec.structs.asdict(parts),
         id=row["id"],
         name=row["name"],
         description=row["description"],
         base_prompt=row["base_prompt"],
-        tools=tuple(row["tools"]),
         needs_tools=row["needs_tools"],
-        model=_model.decode(row["model"]),
-        parameters=_parameters.decode(row["parameters"]),
-        output_schema=None if schema is None else msgspec.json.decode(schema),
         is_active=row["is_active"],
         version=row["version"],
         created_by=row["created_by"],
@@ -457,6 +472,11 @@ def _role(row: Record) -> Role:
         updated_at=row["updated_at"],
         expires_at=row["expires_at"],
     )
+
+
+def _unusable(name: str, number: int, problems: Sequence[Problem]) -> Conflict:
+    state = f"has problems at version {number} and cannot be used: {said(problems)}"
+    return Conflict("role", name, state=state, allowed="a role without problems", problems=problems)
 
 
 def _not_found(role: str) -> NotFound:

@@ -110,8 +110,8 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         try:
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
-            connections.use(None, None)
             await background.end(*tasks)
+            connections.use(None, None)
             await models.close()
 
 

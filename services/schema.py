@@ -29,7 +29,11 @@ def problems_of_schema(schema: Json, path: str = "") -> list[Problem]:
     >>> [problem.path for problem in problems_of_schema({"type": "objekt"}, "/input")]
     ['/input/type']
     """
-    if expansion(schema) > _MAX_EXPANSION:
+    try:
+        size = expansion(schema)
+    except RecursionError:
+        return [Problem(code="SCHEMA_INVALID", path=path, message="the schema is nested too deep to be read")]
+    if size > _MAX_EXPANSION:
         message = f"with every `$ref` written out the schema would have more than {_MAX_EXPANSION:,} parts"
         return [Problem(code="SCHEMA_INVALID", path=path, message=message)]
     try:

@@ -82,9 +82,9 @@ async def start(
     or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same
     `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not
     fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such
-    orchestration; CONFLICT when it is inactive, its version or a role has expired, or the key was used with another
-    request. While the orchestration has a canary, that takes its share of the sticky keys; without one each
-    idempotency key, or each call, goes for itself. Needs executions.run.
+    orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used
+    as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its
+    share of the sticky keys; without one each idempotency key, or each call, goes for itself. Needs executions.run.
     """
     return await executions.start(
         ctx.caller,

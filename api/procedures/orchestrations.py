@@ -68,7 +68,8 @@ async def list_(
 @query(meta=Needs("orchestrations.read"), examples=[Example(summary="By its name.", input={"orchestration": "review"})])
 async def get(ctx: Context, *, orchestration: OrchestrationReference) -> Orchestration:
     """The orchestration of that name or id, with the document of its active version. NOT_FOUND when there is none;
-    CONFLICT when no version of it is active. Needs orchestrations.read.
+    CONFLICT when no version of it is active or, with `problems`, when somebody has written rows that no document can be
+    read from. Needs orchestrations.read.
     """
     return await orchestrations.get(ctx.caller, orchestration=orchestration)
 

@@ -47,7 +47,9 @@ async def list_(
 
 @query(meta=Needs("roles.read"), examples=[Example(summary="By its name.", input={"role": "Critic"})])
 async def get(ctx: Context, *, role: RoleReference) -> Role:
-    """The role of that name or id. NOT_FOUND when there is none. Needs roles.read."""
+    """The role of that name or id; its `problems` are what keeps it from being used. NOT_FOUND when there is none.
+    Needs roles.read.
+    """
     return await roles.get(ctx.caller, role=role)
 
 

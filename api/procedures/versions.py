@@ -50,7 +50,8 @@ async def versions(
 async def version(ctx: Context, *, orchestration: OrchestrationReference, number: Number) -> Version:
     """A version with its document, what keeps one that is not decided from being published, and what it reaches: its
     `effects` on the world outside, and the roles and versions that it was checked with, with those that are others now
-    (`drift`). NOT_FOUND when there is no such orchestration or version. Needs orchestrations.read.
+    (`drift`). NOT_FOUND when there is no such orchestration or version; CONFLICT with `problems` when somebody has
+    written rows that no document can be read from. Needs orchestrations.read.
     """
     return await orchestrations.version(ctx.caller, orchestration=orchestration, number=number)
 

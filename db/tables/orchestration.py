@@ -109,6 +109,7 @@ class OrchestrationVersion(Table, tablename="orchestration_version"):
     digest = Varchar(length=71, null=True, default=None, help_text="sha256 of the canonical document, steps included.")
     max_step_runs = Integer(null=True, default=None, help_text="No execution runs more steps than this.")
     major = Integer(null=False, default=1, help_text="One more with each publication that broke what callers rely on.")
+    edits = Integer(null=False, default=0, help_text="Counted by the database: the statements that wrote steps of it.")
     message = Text(null=False, default="", help_text="Why this version was made.")
     created_by = Text(null=False, default=None)
     created_at = Timestamptz(null=False)

@@ -8,6 +8,18 @@ from uuid import UUID
 from services.definitions.calls import name_in
 from services.definitions.document import KINDS, Kind
 
+# Of a tool. To compile a longer pattern takes long, and it is one of nobody's.
+MAX_TOOL_NAME = 100
+
+
+def is_called(name: str, wish: str) -> bool:
+    """Whether the tool `name` is meant by `wish`, a name or a pattern.
+
+    >>> is_called("files.read", "files.*"), is_called("files.read", "files.write")
+    (True, False)
+    """
+    return len(wish) <= MAX_TOOL_NAME and fnmatchcase(name, wish)
+
 
 @dataclass(frozen=True, slots=True)
 class Callee:
@@ -37,7 +49,7 @@ class Catalog:
         """Whether an agent whose step lists `wish`, a name, a pattern or a tag, could be granted anything by it."""
         if wish in self.tagged or any(wish in names for names in self.tagged.values()):
             return True
-        return any(fnmatchcase(name, wish) for name in self.tools)
+        return any(is_called(name, wish) for name in self.tools)
 
     def calls(self, start: str, end: str) -> bool:
         """Whether the call `start` is one of the orchestration `end`, or leads to one, also through others."""

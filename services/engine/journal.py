@@ -65,7 +65,7 @@ def decode(payload: str) -> AnyEvent:
     """
     try:
         return _DECODER.decode(payload)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise Unreadable(str(error)) from None
 
 

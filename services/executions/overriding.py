@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+import msgspec
+
+from services import connections
 from services.caller import Caller
 from services.engine.attempts import unstorable
 from services.engine.core.events import StepFailed
@@ -9,14 +12,15 @@ from services.engine.core.paths import name_of
 from services.engine.core.plan import Plan
 from services.engine.core.settle import complete
 from services.engine.core.state import State, is_open
-from services.engine.core.trace import StepTrace, trace
+from services.engine.core.trace import StepTrace
 from services.errors import Conflict, Invalid, NotFound
-from services.executions.reading import history_of
+from services.executions.reading import history_of, traced
 from services.executions.records import FINISHED, Execution
 from services.executions.rows import one
 from services.executions.steering import post
 from services.expressions.errors import quoted, suggestion
-from services.json import Json
+from services.json import Json, read
+from services.problem import Problem
 from services.schema import problems_of_value
 
 
@@ -36,6 +40,7 @@ async def complete_step(
     """
     plan, state = await _opened(caller, execution, path)
     _check_output(plan, state, path, output)
+    await _check_held(output)
     return await post(caller, execution, "complete_step", {"path": path, "output": output, "reason": reason})
 
 
@@ -57,7 +62,7 @@ async def _opened(caller: Caller, execution: UUID, path: str) -> tuple[Plan, Sta
     if found.status in FINISHED:
         raise Conflict("execution", str(execution), state=f"is {found.status}", allowed="one that has not finished")
     plan, history = await history_of(execution)
-    state, traces = trace(plan, history)
+    state, traces = traced(execution, plan, history)
     if not is_open(plan, state, path):
         raise _not_open(plan, state, traces, path)
     return plan, state
@@ -72,6 +77,15 @@ def _not_open(plan: Plan, state: State, traces: dict[str, StepTrace], path: str)
         return NotFound("step", path, hint=hint)
     status = "has not come to its turn" if step.status == "pending" else f"is {step.status}"
     return Conflict("step", path, state=status, allowed=f"one that is open, such as {quoted(open_)}")
+
+
+async def _check_held(output: Json) -> None:
+    """Nothing, when the output is no larger than may be as the inbox gives it back: with all digits of its numbers."""
+    held: str | None = await connections.pool().fetchval("SELECT $1::jsonb::text", msgspec.json.encode(output).decode())
+    assert held is not None, "the text of a value is a text"
+    if (failure := unstorable(read(held))) is not None:
+        message = f"{failure.message} when its numbers are written out; write very large numbers as texts"
+        raise Invalid("the step cannot have this output", [Problem(code=failure.code, path="/output", message=message)])
 
 
 def _check_output(plan: Plan, state: State, path: str, output: Json) -> None:

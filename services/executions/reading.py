@@ -1,5 +1,7 @@
 """Executions, to look at: one with its context, what happened to its steps."""
 
+import logging
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
@@ -17,6 +19,8 @@ from services.engine.core.trace import StepTrace, trace
 from services.errors import Conflict, NotFound
 from services.executions.records import SETTLED, ExecutionDetail, StepLog
 from services.executions.rows import one
+
+_log = logging.getLogger(__name__)
 
 
 async def get(caller: Caller, *, execution: UUID) -> ExecutionDetail:
@@ -48,7 +52,7 @@ async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionD
     caller.require("executions.read")
     base = await one(execution)
     plan, history = await history_of(execution)
-    state, traces = trace(plan, history)
+    state, traces = traced(execution, plan, history)
     tokens = [step.tokens for step in traces.values()]
     costs = [step.cost_usd for step in traces.values()]
     main = [traces[name] for name in plan.main_names]
@@ -62,6 +66,22 @@ async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionD
         cost_usd=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
     )
     return detail, [_step_log(plan, state, step) for step in traces.values()]
+
+
+def traced(
+    execution: UUID, plan: Plan, history: Sequence[tuple[AnyEvent, datetime]]
+) -> tuple[State, dict[str, StepTrace]]:
+    """How an execution stands by its history, and what happened to each of its steps, by path.
+
+    Raises:
+        Conflict: it is the history of something else: somebody has written events of their own into the journal.
+    """
+    try:
+        return trace(plan, history)
+    except Exception as error:  # nothing but the history is to blame, for nothing else is looked at
+        _log.warning("the journal of execution %s does not fit its version", execution, exc_info=error)
+        state = "has a journal that does not fit its version"
+        raise Conflict("execution", str(execution), state=state, allowed="a journal that a worker wrote") from None
 
 
 async def history_of(id: UUID) -> tuple[Plan, list[tuple[AnyEvent, datetime]]]:

@@ -9,6 +9,7 @@ from services import connections
 from services.errors import NotFound
 from services.executions.records import Execution
 from services.failure import Failure
+from services.json import Json, Unreadable, read
 
 _SHOWN = 500
 
@@ -36,12 +37,19 @@ async def one(id: UUID) -> Execution:
 
 def execution_of(row: Any) -> Execution:
     """The execution of a row that `SELECT` gives."""
-    decoded = {name: None if row[name] is None else msgspec.json.decode(row[name]) for name in ("input", "output")}
+    decoded = {name: None if row[name] is None else _value_of(row[name]) for name in ("input", "output")}
     return Execution(**{**dict(row), **decoded, "error": None if row["error"] is None else _failure_of(row["error"])})
+
+
+def _value_of(text: str) -> Json:
+    try:
+        return read(text)
+    except Unreadable:  # somebody has put in by hand what only the database can hold
+        return None
 
 
 def _failure_of(text: str) -> Failure:
     try:
         return msgspec.json.decode(text, type=Failure)
-    except msgspec.DecodeError:  # somebody has ended it by hand, and written there what they liked
+    except (ValueError, RecursionError):  # somebody has ended it by hand, and written there what they liked
         return Failure(code="INTERNAL", message=f"its row says {text[:_SHOWN]}", retryable=False)

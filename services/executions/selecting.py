@@ -158,7 +158,8 @@ async def _uses_tool(tool: str) -> Condition:
         " WHERE jsonb_typeof(config -> 'tools') = 'array' UNION"
         " SELECT jsonb_array_elements_text(content -> 'tools') FROM role_version"
     )
-    wishes = {row[0] for row in named}
+    # What a draft says may be anything, so also nothing.
+    wishes = {row[0] for row in named if row[0] is not None}
     if tool not in wishes and registry.find(tool) is None:
         raise NotFound("tool", tool, hint="no step and no role names one")
     reaching = [wish for wish in wishes if registry.reaches(wish, tool)]

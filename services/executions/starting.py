@@ -53,7 +53,8 @@ async def start(
     Raises:
         NotFound: there is no such orchestration.
         Conflict: it, or one that its steps call, is inactive, or has no active version or one that has expired, or a
-            role has; or the key was used for another request.
+            role has; the rows of its version, or of a role that it uses, are nonsense; or the key was used for another
+            request.
         Invalid: `input` does not fit the orchestration's input schema, a role is assigned to no step that takes one, or
             the start is said twice or is more than a year ahead.
     """
@@ -71,13 +72,17 @@ async def start(
     data = checked_input(plan, {} if input is None else input)
     pinned = await orchestrations.newest_roles(found.version) if plan.role_names else {}
     assigned = await _assigned(plan, role_assignments) if role_assignments else {}
+    calls = await calls_of(found.version, plan)
+    if pinned or assigned or calls:
+        own = (*pinned.values(), *(it.version for it in assigned.values()))
+        await roles.check_usable([*own, *(version for call in calls.values() for version in call.roles.values())])
     started = ExecutionStarted(
         execution=execution,
         at=datetime.now(UTC),
         input=data,
         roles=pinned,
         role_assignments=assigned,
-        calls=await calls_of(found.version, plan),
+        calls=calls,
     )
     inserted = await _insert(caller, found, started, due, idempotency_key, request)
     connections.hint()

@@ -12,7 +12,7 @@ import msgspec
 from db.acting import act_as
 from db.refusal import refusal_of
 from services import connections
-from services.errors import Invalid, ServiceError, Unavailable
+from services.errors import Conflict, Invalid, ServiceError, Unavailable
 from services.orchestrations.publishing import mark, publish_as_it_is
 from services.problem import Problem
 from services.row_requests import OneByOne
@@ -108,7 +108,7 @@ async def _refuse(version: UUID, asked: asyncpg.Record, problems: tuple[Problem,
 def _problems_of(error: Exception) -> tuple[Problem, ...]:
     """What was against it, so that whoever reads the row can mend it."""
     match error:
-        case Invalid(problems=problems) if problems:
+        case Invalid(problems=problems) | Conflict(problems=problems) if problems:
             return tuple(map(_said_for_rows, problems))
         case ServiceError():
             return (Problem(code=error.code, path="", message=str(error)),)

@@ -12,8 +12,10 @@ from services.definitions.check import check
 from services.definitions.digest import digest
 from services.definitions.document import Document, as_json
 from services.definitions.effects import Effect
-from services.definitions.rows import document_of
+from services.definitions.rows import UnreadableRows, document_of
+from services.definitions.structure import pointer
 from services.errors import Conflict, NotFound
+from services.json import Unreadable, read
 from services.listing import id_in
 from services.orchestrations.closure import Closure, closure_now
 from services.orchestrations.effects import effects_now
@@ -35,6 +37,14 @@ SUMMARIES = (
     " LEFT JOIN orchestration_version AS active ON active.id = active_version_id"
     " LEFT JOIN orchestration_version AS canary ON canary.id = canary_version_id"
 )
+
+
+_VERSION = (
+    "SELECT version.*, orchestration.name AS orchestration FROM orchestration_version AS version"
+    " JOIN orchestration ON orchestration.id = version.orchestration_id WHERE version.id = $1"
+)
+_STEPS = "SELECT * FROM orchestration_step WHERE version_id = $1"
+_JSON_OF_STEPS = ("condition", "input_mapping", "output_mapping", "config")
 
 
 async def row_of(orchestration: str) -> Record:
@@ -160,7 +170,14 @@ async def published_document(version: UUID) -> Document:
     if found != row["digest"]:
         state = f"is not what a server has published: its digest is {found}, not {row['digest']}"
         allowed = "its rows as they were; or make a draft of what it is now, and have that published"
-        raise Conflict(f"version {row['number']} of orchestration", its_document.name, state=state, allowed=allowed)
+        problem = Problem(code="NOT_PUBLISHED", path="", message=f"version {row['number']} {state}")
+        raise Conflict(
+            f"version {row['number']} of orchestration",
+            its_document.name,
+            state=state,
+            allowed=allowed,
+            problems=(problem,),
+        )
     return its_document
 
 
@@ -187,29 +204,46 @@ def without_active_version(name: str) -> Conflict:
 
 
 async def _document_of(row: dict[str, Any]) -> Document:
-    step = tables.OrchestrationStep
-    steps = await step.select().where(step.version_id == row["id"]).output(load_json=True)
+    steps = await connections.database().fetch(_STEPS, row["id"])
     try:
-        return document_of(row["document"], steps)
-    except (ValueError, msgspec.ValidationError) as error:
-        state = f"has rows that no document can be read from ({error})"
-        raise Conflict("version", row["number"], state=state, allowed="rows as documents are written to") from None
+        return document_of(_read(row, "document"), [_step_of(step) for step in steps])
+    except UnreadableRows as error:
+        name = f"{row['orchestration']}@{row['number']}"
+        state = f"has rows that no document can be read from: {error}"
+        allowed = "rows as documents are written to"
+        raise Conflict("version", name, state=state, allowed=allowed, problems=error.problems) from None
+
+
+def _step_of(row: Record) -> dict[str, Any]:
+    return {**row, **{column: _read(row, column, pointer(row["name"])) for column in _JSON_OF_STEPS}}
+
+
+def _read(row: Any, column: str, place: str = "") -> Any:
+    """The JSON of a column, which may be null.
+
+    Raises:
+        UnreadableRows: somebody has written there what only the database can hold.
+    """
+    try:
+        return None if row[column] is None else read(row[column])
+    except Unreadable as error:
+        raise UnreadableRows([Problem(code="WRONG_VALUE", path=place + pointer(column), message=str(error))]) from None
 
 
 def _reach_of(row: dict[str, Any]) -> tuple[tuple[Effect, ...], Closure]:
     """What a version was found to reach and to lead to when it was published."""
     try:
-        return msgspec.convert(row["effects"], tuple[Effect, ...]), msgspec.convert(row["closure"], Closure)
-    except msgspec.ValidationError as error:
+        effects, closure = _read(row, "effects"), _read(row, "closure")
+        return msgspec.convert(effects, tuple[Effect, ...]), msgspec.convert(closure, Closure)
+    except ValueError as error:
         state = f"has effects or a closure that no server has written ({error})"
-        raise Conflict(
-            "version", row["number"], state=state, allowed="what was written when it was published"
-        ) from None
+        problem = Problem(code="NOT_PUBLISHED", path="", message=f"version {row['number']} {state}")
+        allowed = "what was written when it was published"
+        raise Conflict("version", row["number"], state=state, allowed=allowed, problems=(problem,)) from None
 
 
 async def _version_row(version: UUID) -> dict[str, Any]:
-    table = tables.OrchestrationVersion
-    row = await table.select().where(table.id == version).first().output(load_json=True)
+    row = await connections.database().fetchrow(_VERSION, version)
     if row is None:
         raise NotFound("orchestration version", version)
-    return row
+    return dict(row)

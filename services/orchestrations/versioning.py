@@ -22,8 +22,8 @@ from services.orchestrations.records import Orchestration, Version, VersionStatu
 from services.orchestrations.rows import document as document_of
 from services.orchestrations.rows import found, locked, version_of, whole, without_active_version
 
-# What no row can hold; every other problem of a draft is found when it is published.
-_UNWRITABLE = ("DUPLICATE_NAME", "RESERVED_NAME")
+# What no rows can hold; every other problem of a draft is found when it is published.
+_UNWRITABLE = ("DUPLICATE_NAME", "RESERVED_NAME", "ORDER_CONFLICT", "GROUP_NOT_CONTIGUOUS")
 
 
 async def draft(
@@ -40,7 +40,8 @@ async def draft(
     draft held. Nothing runs it before it is published, and it may have problems until then.
 
     Raises:
-        Invalid: the document cannot be read, or two steps have one name; or there is a number without an orchestration.
+        Invalid: the document cannot be read, or two steps have one name or one place; or there is a number without an
+            orchestration.
         NotFound: there is no such orchestration or version.
         Conflict: the name of a new one is taken, the version is no draft or has not the digest `if_digest` any more, or
             the key was used for another request.

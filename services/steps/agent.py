@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 import msgspec
 
-from services import roles
 from services.caller import Caller
 from services.engine.performer import Attempt
 from services.failure import failed
@@ -17,7 +16,7 @@ from services.models.catalog import Models
 from services.models.messages import AssistantMessage, Message, ToolCall, ToolMessage, ToolSpec
 from services.principal import Principal, may_hold
 from services.roles import RoleContent
-from services.steps.conversation import ask, opening, request, result
+from services.steps.conversation import ask, opening, request, result, role_of
 from services.tools import registry
 from services.tools.tool import Tool, ToolContext, ToolError
 
@@ -33,8 +32,7 @@ async def perform(models: Models, attempt: Attempt) -> Json:
     Raises:
         Failed: a model call failed, the answer does not fit, or `maxTurns` model calls were not enough.
     """
-    assert attempt.role_version is not None, "check refuses an agent step without a role"
-    role = await roles.content(attempt.role_version)
+    role = await role_of(attempt)
     tools = _tools(role, attempt)
     specs = tuple(ToolSpec(tool.name, tool.description, tool.input_schema) for tool in tools.values())
     messages: list[Message] = [opening(attempt), *(msgspec.convert(note, _Note) for note in attempt.notes)]

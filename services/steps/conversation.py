@@ -2,8 +2,10 @@
 
 import msgspec
 
+from services import roles
 from services.engine.core.events import Usage
 from services.engine.performer import Attempt
+from services.errors import Conflict, NotFound
 from services.failure import failed
 from services.json import Json
 from services.models.catalog import Models
@@ -11,6 +13,22 @@ from services.models.messages import Answer, Message, Request, ToolSpec, UserMes
 from services.problem import said
 from services.roles import RoleContent
 from services.schema import problems_of_value
+
+
+async def role_of(attempt: Attempt) -> RoleContent:
+    """Who is to act.
+
+    Raises:
+        Failed: ROLE_INVALID, when somebody has written into the role what cannot be read; ROLE_NOT_FOUND, when it has
+            gone.
+    """
+    assert attempt.role_version is not None, "check refuses a step without the role that its kind needs"
+    try:
+        return await roles.content(attempt.role_version)
+    except Conflict as error:
+        raise failed("ROLE_INVALID", str(error)) from None
+    except NotFound as error:
+        raise failed("ROLE_NOT_FOUND", str(error)) from None
 
 
 def opening(attempt: Attempt) -> UserMessage:

@@ -1,8 +1,8 @@
 """The tools of this process, and which of them a role may call."""
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 
+from services.definitions.catalog import is_called
 from services.definitions.structure import pointer
 from services.expressions.errors import suggestion
 from services.problem import Problem
@@ -32,7 +32,7 @@ def reaches(wish: str, name: str) -> bool:
     (True, False)
     """
     tool = _tools.get(name)
-    return fnmatchcase(name, wish) if tool is None else _is_granted(tool, wish)
+    return is_called(name, wish) if tool is None else _is_granted(tool, wish)
 
 
 def for_steps() -> dict[str, Tool]:
@@ -58,18 +58,22 @@ def find(name: str) -> Tool | None:
 
 def problems_of_names(names: Iterable[str], path: str) -> list[Problem]:
     """Which of a role's tool names grant nothing."""
-    known = sorted({name for name, tool in _tools.items() if not tool.tags} | _tags())
+    idle = {index: name for index, name in enumerate(names) if not _grants(name)}
+    known = sorted({name for name, tool in _tools.items() if not tool.tags} | _tags()) if idle else []
     return [
         Problem(
             code="UNKNOWN_TOOL",
             path=path + pointer(index),
             message=f"no tool, pattern or tag {name[:100]!r} grants anything",
             allowed=tuple(known),
-            suggestion=suggestion(name, known),
+            suggestion=suggestion(name[:100], known),
         )
-        for index, name in enumerate(names)
-        if not granted([name])
+        for index, name in idle.items()
     ]
+
+
+def _grants(wish: str) -> bool:
+    return any(_is_granted(tool, wish) for tool in _tools.values())
 
 
 def _tags() -> set[str]:
@@ -77,4 +81,4 @@ def _tags() -> set[str]:
 
 
 def _is_granted(tool: Tool, wish: str) -> bool:
-    return wish in tool.tags if tool.tags else fnmatchcase(tool.name, wish)
+    return wish in tool.tags if tool.tags else is_called(tool.name, wish)

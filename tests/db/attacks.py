@@ -44,6 +44,18 @@ ROLE_REQUEST = ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'publishing'") + ";
 ROLE_REJECTED = ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = now()") + "; "
 EDIT_PUBLISHED = f"UPDATE orchestration_version SET {{}} WHERE id = {PUBLISHED}"
 EDIT_STEP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Write' AND version_id = {DRAFT}"
+EDIT_LOOP = f"UPDATE orchestration_step SET {{}} WHERE name = 'Review' AND version_id = {DRAFT}"
+EDIT_CRITIC = f"UPDATE orchestration_step SET {{}} WHERE name = 'Critic' AND version_id = {DRAFT}"
+NEW_STEP = 'INSERT INTO orchestration_step (version_id, name, "order", kind, {}) VALUES ({}, {}, {})'
+ROLE = "(SELECT id FROM role WHERE name = '{}')"
+DEEP = "(repeat('[', 65) || '1' || repeat(']', 65))::jsonb"
+NESTED = "jsonb_build_object('deep', (repeat('[', 64) || '1' || repeat(']', 64))::jsonb)"
+HUGE = "'{\"number\": 1e309}'"
+LONG = "jsonb_build_object('text', repeat('x', 1048576))"
+TRANSFORM, GROUP, SEARCH, OTHER = "'transform'", "'group'", "'search'", "'other'"
+CASES, HANDLERS = '\'{"cases": [{"name": "Good"}]}\'', '\'{"onError": {"catch": [{}]}}\''
+NO_LIST = '\'{"onError": {"catch": {"0": {}}}}\''
+FOREVER = ("'infinity'", "'-infinity'", "'10000-01-01'", "'0044-03-15 BC'")
 EDIT = "UPDATE execution SET {} WHERE idempotency_key = '{}'"
 START = (
     "INSERT INTO execution (id, version_id, input, started_by, {}) "
@@ -76,6 +88,7 @@ NEW_SESSION = (
 )
 # What else would be emptied with the executions refuses to be.
 UNGUARDED = "ALTER TABLE inbox DISABLE TRIGGER USER; ALTER TABLE signal_key DISABLE TRIGGER USER;"
+UNGUARDED_STEPS = "ALTER TABLE orchestration_version DISABLE TRIGGER USER; "
 SEND = "INSERT INTO signal_key (execution_id, key, request_digest) SELECT {}, 'paid', 'another'"
 # A request to start, and what becomes of it.
 ASK = "SELECT rolecall.run('Brief', {}, {});"
@@ -92,6 +105,26 @@ def _child(path: str, parent: str, depth: int, version: str = PUBLISHED, attempt
     return START.format(columns, version, f"'{path}', {parent}, {depth}, {attempt}")
 
 
+def _step(name: str, order: int, kind: str = "transform", **columns: str) -> str:
+    """A new step of the draft; the values of columns are SQL."""
+    own = {"slot": "'main'", **columns}
+    return NEW_STEP.format(", ".join(own), DRAFT, f"'{name}', {order}, '{kind}'", ", ".join(own.values()))
+
+
+def _inside(parent: str, slot: str, name: str = "Inner", order: int = 0) -> str:
+    """A new step of the draft, held by another."""
+    held_by = f"(SELECT id FROM orchestration_step WHERE name = '{parent}' AND version_id = {DRAFT})"
+    return _step(name, order, slot=f"'{slot}'", parent_id=held_by)
+
+
+def _held(levels: int) -> str:
+    """Groups of the draft, each in the one before; the first stands at the top."""
+    steps = [_step("Held 0", 10, "group")]
+    for level in range(1, levels):
+        steps.append(_inside(f"Held {level - 1}", "body", f"Held {level}").replace("'transform'", "'group'"))
+    return "; ".join(steps)
+
+
 # What follows is done by hand, as somebody in that role.
 BY_HAND = "SET LOCAL ROLE rolecall_admin; "
 
@@ -104,6 +137,32 @@ ATTACKS = (
     ("role__name_is_a_name", EDIT_SPARE.format("name = 'Coder; DROP TABLE role'")),
     ("role__tools_are_named", EDIT_SPARE.format("tools = ARRAY['files.read', NULL]")),
     ("role__tools_are_named", EDIT_SPARE.format("tools = ARRAY['']")),
+    ("role__tools_are_named", EDIT_SPARE.format("tools = ARRAY[ARRAY['a'], ARRAY['b']]")),
+    ("role__tools_are_named", EDIT_SPARE.format("tools = array_fill('a'::varchar, ARRAY[1001])")),
+    ("role__tools_are_named", EDIT_SPARE.format("tools = ARRAY[repeat('a', 101)]")),
+    *[("role__model_is_readable", EDIT_SPARE.format(f"model = {value}")) for value in (NESTED, HUGE, LONG)],
+    *[("role__parameters_are_readable", EDIT_SPARE.format(f"parameters = {value}")) for value in (NESTED, HUGE, LONG)],
+    *[
+        ("role__output_schema_is_readable", EDIT_SPARE.format(f"output_schema = {value}"))
+        for value in (NESTED, HUGE, LONG)
+    ],
+    # Behind the trigger that keeps a version, which would be refused as well.
+    *[
+        (
+            f"role__{column}_{verb}_readable",
+            "ALTER TABLE role DISABLE TRIGGER USER; " + EDIT_SPARE.format(f"{column} = {NESTED}"),
+        )
+        for column, verb in (("model", "is"), ("parameters", "are"), ("output_schema", "is"))
+    ],
+    *[
+        ("role__texts_have_a_length", EDIT_SPARE.format(f"{column} = repeat('x', 100001)"))
+        for column in ("description", "base_prompt", "created_by")
+    ],
+    *[("role__times_are_dates", EDIT_SPARE.format(f"created_at = {value}")) for value in FOREVER],
+    (
+        "role__times_are_dates",
+        "ALTER TABLE role DISABLE TRIGGER USER; " + EDIT_SPARE.format("updated_at = 'infinity'"),
+    ),
     ("role__model_is_an_object", EDIT_SPARE.format("model = 'null'")),
     ("role__parameters_are_an_object", EDIT_SPARE.format("parameters = '[]'")),
     ("role__output_schema_is_a_schema", EDIT_SPARE.format("output_schema = '7'")),
@@ -151,6 +210,41 @@ ATTACKS = (
             "content || '{\"parameters\": []}'",
             "content || '{\"output_schema\": 7}'",
         )
+    ),
+    *[
+        (
+            "role_version__content_is_readable",
+            ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"content = content || jsonb_build_object('{member}', {value})"),
+        )
+        for member in ("model", "parameters", "output_schema")
+        for value in (NESTED, HUGE + "::jsonb", LONG)
+    ],
+    *[
+        (
+            "role_version__content_is_readable",
+            ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"content = content || jsonb_build_object('{member}', {value})"),
+        )
+        for member, value in (
+            ("description", "repeat('x', 100001)"),
+            ("base_prompt", "repeat('x', 100001)"),
+            ("tools", "jsonb_build_array(repeat('x', 1048576))"),
+        )
+    ],
+    *[
+        ("role_version__texts_have_a_length", ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"{column} = repeat('x', 100001)"))
+        for column in ("message", "rejection", "created_by", "decided_by")
+    ],
+    *[
+        ("role_version__times_are_dates", ROLE_DRAFT + EDIT_ROLE_DRAFT.format(f"created_at = {value}"))
+        for value in FOREVER
+    ],
+    (
+        "role_version__times_are_dates",
+        MARK + ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'published', published_at = 'infinity'"),
+    ),
+    (
+        "role_version__times_are_dates",
+        ROLE_PROPOSAL + EDIT_ROLE_DRAFT.format("status = 'rejected', rejected_at = 'infinity'"),
     ),
     ("role_version__number_counts_from_one", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("number = 0")),
     ("role_version__status", ROLE_DRAFT + EDIT_ROLE_DRAFT.format("status = 'frozen'")),
@@ -247,6 +341,10 @@ ATTACKS = (
     ("orchestration__name", "INSERT INTO orchestration (name, created_by) VALUES ('Brief', 'eve')"),
     ("orchestration__name_is_a_name", EDIT_BRIEF.format("name = ' Brief'")),
     ("orchestration__tags_are_named", EDIT_BRIEF.format("tags = ARRAY[NULL]::varchar[]")),
+    ("orchestration__tags_are_named", EDIT_BRIEF.format("tags = ARRAY[ARRAY['a'], ARRAY['b']]")),
+    ("orchestration__texts_have_a_length", EDIT_BRIEF.format("description = repeat('x', 100001)")),
+    ("orchestration__texts_have_a_length", EDIT_BRIEF.format("created_by = repeat('x', 2001)")),
+    *[("orchestration__times_are_dates", EDIT_BRIEF.format(f"created_at = {value}")) for value in FOREVER],
     ("orchestration__active_version_id", EDIT_BRIEF.format("active_version_id = gen_random_uuid()")),
     (
         "orchestration__active_version_id",
@@ -322,6 +420,47 @@ ATTACKS = (
     ("orchestration_version__number_counts_from_one", EDIT_DRAFT.format("number = 0")),
     ("orchestration_version__status", EDIT_DRAFT.format(f"status = 'frozen', {COMPLETE}")),
     ("orchestration_version__document_is_an_object", EDIT_DRAFT.format("document = '[]'")),
+    *[
+        ("orchestration_version__document_is_readable", EDIT_DRAFT.format(f"document = {value}"))
+        for value in (NESTED, HUGE, LONG)
+    ],
+    *[
+        ("orchestration_version__texts_have_a_length", EDIT_DRAFT.format(f"{column} = repeat('x', 100001)"))
+        for column in ("message", "rejection", "created_by", "decided_by", "requested_by")
+    ],
+    *[
+        ("orchestration_version__times_are_dates", EDIT_DRAFT.format(f"{column} = {value}"))
+        for value in FOREVER
+        for column in ("created_at", "published_at")
+    ],
+    (
+        "orchestration_version__times_are_dates",
+        PROPOSE + EDIT_DRAFT.format("status = 'rejected', rejected_at = 'infinity'"),
+    ),
+    ("orchestration_version__times_are_dates", EDIT_DRAFT.format("requested_at = 'infinity'")),
+    *[
+        ("orchestration_version__findings_are_readable", EDIT_DRAFT.format(f"{column} = jsonb_build_array({value})"))
+        for value in (NESTED, HUGE + "::jsonb", LONG)
+        for column in ("problems", "effects")
+    ],
+    ("orchestration_version__findings_are_readable", EDIT_DRAFT.format(f"closure = {HUGE}")),
+    # What a draft may lack, and what is published may not.
+    (
+        "orchestration_version__published_is_finished",
+        f"DELETE FROM orchestration_step WHERE version_id = {DRAFT}; {PUBLISH_DRAFT}",
+    ),
+    (
+        "orchestration_version__published_is_finished",
+        f"{EDIT_STEP.format('role_id = NULL')}; {PUBLISH_DRAFT}",
+    ),
+    *[
+        ("orchestration_version__published_is_finished", f"{_step('Extra', 2, kind)}; {PUBLISH_DRAFT}")
+        for kind in ("agent", "llm", "tool", "orchestration", "loop", "map")
+    ],
+    (
+        "orchestration_version__published_is_finished",
+        _step("Extra", 2, "tool", config='\'{"tool": ""}\'') + f"; {PUBLISH_DRAFT}",
+    ),
     ("orchestration_version__digest_is_a_digest", EDIT_DRAFT.format("digest = 'sha256:00'")),
     ("orchestration_version__max_step_runs", EDIT_DRAFT.format("max_step_runs = -1")),
     ("orchestration_version__published_is_complete", MARK + EDIT_DRAFT.format("status = 'published'")),
@@ -444,7 +583,16 @@ ATTACKS = (
             f"WHERE name = 'Review' AND version_id = {PUBLISHED})"
         ),
     ),
+    # Behind the guard of the tree, which looks at it when the transaction ends.
+    (
+        "orchestration_step__parent_of_same_version",
+        UNGUARDED_STEPS + EDIT_STEP.format("slot = 'body', parent_id = gen_random_uuid()"),
+    ),
     ("orchestration_step__not_its_own_parent", EDIT_STEP.format("slot = 'body', parent_id = id")),
+    (
+        "orchestration_step__not_its_own_parent",
+        UNGUARDED_STEPS + EDIT_STEP.format("slot = 'body', parent_id = id"),
+    ),
     ("orchestration_step__slot", EDIT_STEP.format("slot = 'sideways'")),
     (
         "orchestration_step__slot",
@@ -455,9 +603,83 @@ ATTACKS = (
         "orchestration_step__slot_fits_parent",
         f"UPDATE orchestration_step SET slot = 'main' WHERE name = 'Critic' AND version_id = {DRAFT}",
     ),
-    ("orchestration_step__name_is_free", EDIT_STEP.format("name = ''")),
+    ("orchestration_step__name_is_a_name", EDIT_STEP.format("name = ''")),
+    ("orchestration_step__name_is_a_name", EDIT_STEP.format("name = 'a/b'")),
+    ("orchestration_step__name_is_a_name", EDIT_STEP.format("name = E'Write\\n'")),
+    ("orchestration_step__group_is_a_name", EDIT_STEP.format("parallel_group = ''")),
+    ("orchestration_step__role_name_is_a_name", EDIT_STEP.format("role_name = '7', role_id = NULL")),
     ("orchestration_step__name_is_free", EDIT_STEP.format("name = 'context'")),
     ("orchestration_step__order", EDIT_STEP.format('"order" = -1')),
+    ("orchestration_step__order", EDIT_STEP.format('"order" = 1000001')),
+    ("orchestration_step__slot", EDIT_CRITIC.format("slot = 'catch:00'")),
+    ("orchestration_step__role_agrees", EDIT_STEP.format(f"role_id = {ROLE.format('Spare')}, role_name = 'Coder '")),
+    (
+        "orchestration_step__role_agrees",
+        _step("Extra", 2, "llm", role_id=ROLE.format("Spare"), role_name="'Coder'"),
+    ),
+    ("orchestration_step__condition_is_readable", EDIT_STEP.format(f"condition = {DEEP}")),
+    ("orchestration_step__condition_is_readable", EDIT_STEP.format(f"condition = {HUGE}")),
+    ("orchestration_step__config_is_readable", EDIT_STEP.format(f"config = {NESTED}")),
+    ("orchestration_step__mappings_are_objects", EDIT_STEP.format("input_mapping = '[]'")),
+    ("orchestration_step__mappings_are_objects", EDIT_STEP.format("output_mapping = '\"all\"'")),
+    ("orchestration_step__mappings_are_readable", EDIT_STEP.format(f"input_mapping = {HUGE}")),
+    ("orchestration_step__mappings_are_readable", EDIT_STEP.format(f"output_mapping = {NESTED}")),
+    *[
+        ("orchestration_step__loop_is_bounded", EDIT_LOOP.format(f"config = '{{\"maxIterations\": {value}}}'"))
+        for value in ("0", "1001", "2.5", "true", '"3"')
+    ],
+    ("orchestration_step__map_is_bounded", EDIT_LOOP.format("kind = 'map', config = '{\"maxItems\": 10001}'")),
+    ("orchestration_step__map_is_bounded", EDIT_LOOP.format("kind = 'map', config = '{\"maxConcurrency\": 101}'")),
+    (
+        "orchestration_step__at_most_200",
+        'INSERT INTO orchestration_step (version_id, name, "order", kind) '
+        f"SELECT {DRAFT}, 'Extra ' || place, place, 'transform' FROM generate_series(2, 199) AS place",
+    ),
+    ("orchestration_step__tree_is_shallow", _held(10)),
+    (
+        "orchestration_step__tree_has_a_top",
+        f"{_step('One', 5, 'group')}; {_inside('One', 'body', 'Two').replace(TRANSFORM, GROUP)}; "
+        "UPDATE orchestration_step AS step SET slot = 'body', parent_id = two.id FROM orchestration_step AS two "
+        "WHERE step.name = 'One' AND two.name = 'Two'",
+    ),
+    ("orchestration_step__slot_of_its_parent", _inside("Critic", "body")),
+    ("orchestration_step__slot_of_its_parent", _inside("Review", "else")),
+    ("orchestration_step__slot_of_its_parent", _inside("Review", "case:Good")),
+    ("orchestration_step__slot_of_its_parent", _inside("Review", "catch:0")),
+    ("orchestration_step__slot_of_its_parent", EDIT_LOOP.format("kind = 'branch', config = '{}'")),
+    (
+        "orchestration_step__slot_of_its_parent",
+        f"{_step('Route', 2, 'branch', config=CASES)}; {_inside('Route', 'case:Bad')}",
+    ),
+    (
+        "orchestration_step__slot_of_its_parent",
+        f"{_step('Safe', 2, config=HANDLERS)}; {_inside('Safe', 'catch:1')}",
+    ),
+    (
+        "orchestration_step__slot_of_its_parent",
+        f"{_step('Safe', 2, config=NO_LIST)}; {_inside('Safe', 'catch:0')}",
+    ),
+    ("orchestration_step__slot_of_its_parent", f"{_step('End', 2, 'stop')}; {_inside('End', 'compensate')}"),
+    ("orchestration_step__order_is_its_own", EDIT_STEP.format('"order" = 1')),
+    ("orchestration_step__order_is_its_own", _step("Extra", 1)),
+    ("orchestration_step__order_is_its_own", _inside("Review", "body")),
+    (
+        "orchestration_step__order_is_its_own",
+        f"{_step('One', 5, parallel_group=SEARCH)}; {_step('Two', 5)}",
+    ),
+    (
+        "orchestration_step__order_is_its_own",
+        f"{_step('One', 5, parallel_group=SEARCH)}; {_step('Two', 5, parallel_group=OTHER)}",
+    ),
+    (
+        "orchestration_step__group_is_contiguous",
+        f"{_step('One', 5, parallel_group=SEARCH)}; {_step('Two', 6)}; {_step('Three', 7, parallel_group=SEARCH)}",
+    ),
+    (
+        "orchestration_step__group_is_contiguous",
+        f"{_step('One', 5, parallel_group=SEARCH)}; {_step('Two', 6, parallel_group=OTHER)}; "
+        f"{_step('Three', 7, parallel_group=SEARCH)}",
+    ),
     ("orchestration_step__kind", EDIT_STEP.format("kind = 'goto'")),
     ("orchestration_step__config_is_an_object", EDIT_STEP.format("config = '\"loop\"'")),
     ("orchestration_step__max_retries", EDIT_STEP.format("max_retries = 20")),
@@ -466,6 +688,8 @@ ATTACKS = (
     ("orchestration_step__timeout_ms", EDIT_STEP.format("timeout_ms = 0")),
     ("orchestration_step__timeout_ms", EDIT_STEP.format("timeout_ms = 86400001")),
     ("worker__lease_seconds", "UPDATE worker SET lease_seconds = 0"),
+    *[("worker__times_are_dates", f"UPDATE worker SET heartbeat_at = {value}") for value in FOREVER],
+    ("worker__times_are_dates", "UPDATE worker SET started_at = 'infinity'"),
     ("execution_owner_fkey", "DELETE FROM worker WHERE name = 'first'"),
     (
         "execution_owner_fkey",
@@ -514,8 +738,18 @@ ATTACKS = (
         EDIT.format("status = 'completed', owner = NULL, finished_at = now(), error = '{}'", "running"),
     ),
     ("execution__available_when_queued", EDIT.format("available_at = NULL", "queued")),
-    ("execution__available_at_is_finite", EDIT.format("available_at = 'infinity'", "queued")),
-    ("execution__available_at_is_finite", EDIT.format("available_at = '-infinity'", "waiting")),
+    *[("execution__times_are_dates", EDIT.format(f"available_at = {value}", "queued")) for value in FOREVER],
+    *[("execution__times_are_dates", EDIT.format(f"started_at = {value}", "waiting")) for value in FOREVER],
+    ("execution__times_are_dates", START.format("created_at", PUBLISHED, "'infinity'")),
+    (
+        "execution__times_are_dates",
+        "ALTER TABLE execution DISABLE TRIGGER USER; "
+        + EDIT.format("cancel_requested_at = 'infinity', finished_at = finished_at", "completed"),
+    ),
+    (
+        "execution__times_are_dates",
+        "ALTER TABLE execution DISABLE TRIGGER USER; " + EDIT.format("finished_at = 'infinity'", "completed"),
+    ),
     ("execution__starts_within_a_year", START.format("available_at", PUBLISHED, "now() + interval '366 days 1 hour'")),
     ("execution__available_unless_held", EDIT.format("available_at = now()", "running")),
     ("execution__available_unless_held", EDIT.format("available_at = now()", "paused")),
@@ -662,6 +896,11 @@ ATTACKS = (
     ),
     ("journal__one_output_per_step", APPEND.format("journal", 9, 1, "step_completed", 2, "running")),
     ("journal__one_failure_per_attempt", APPEND.format("journal", 9, 1, "step_failed", 1, "running")),
+    (
+        "journal__times_are_dates",
+        "INSERT INTO journal (execution_id, seq, epoch, kind, payload, recorded_at) "
+        "SELECT id, 9, 1, 'step_noted', '{}', 'infinity' FROM execution WHERE idempotency_key = 'running'",
+    ),
     ("journal__seq_counts_from_one", APPEND.format("journal", 0, 1, "step_noted", 1, "running")),
     ("journal_pkey", APPEND.format("journal", 1, 1, "step_noted", 1, "running")),
     (
@@ -711,6 +950,14 @@ ATTACKS = (
     ("idempotency_key_pkey", NEW_KEY.format("human anna", "mine")),
     ("idempotency_key__is_not_edited", 'UPDATE idempotency_key SET answer = \'{"name": "Forged"}\''),
     ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY['read', NULL]"),
+    ("token__scopes_are_named", "UPDATE token SET scopes = ARRAY[ARRAY['a'], ARRAY['b']]"),
+    ("token__name_has_a_length", "UPDATE token SET name = ''"),
+    ("token__name_has_a_length", "UPDATE token SET name = repeat('x', 2001)"),
+    *[
+        ("token__times_are_dates", f"UPDATE token SET {column} = {value}")
+        for value in FOREVER
+        for column in ("created_at", "expires_at", "revoked_at", "last_used_at")
+    ],
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
     ("token__agents_read_no_audit", "UPDATE token SET kind = 'agent', scopes = '{roles.read,audit.read}'"),
     ("token__agents_are_no_admins", "UPDATE token SET kind = 'agent', scopes = '{roles.read,admin}'"),

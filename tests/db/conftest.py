@@ -24,8 +24,8 @@ INSERT INTO orchestration_version (orchestration_id, number, document, created_b
   WHERE name = 'Brief' OR number = 1;
 INSERT INTO orchestration_step (version_id, name, "order", kind, role_id)
   SELECT version.id, 'Write', 0, 'agent', role.id FROM orchestration_version AS version, role WHERE role.name = 'Coder';
-INSERT INTO orchestration_step (version_id, name, "order", kind)
-  SELECT id, 'Review', 1, 'loop' FROM orchestration_version;
+INSERT INTO orchestration_step (version_id, name, "order", kind, config)
+  SELECT id, 'Review', 1, 'loop', '{"maxIterations": 3}' FROM orchestration_version;
 INSERT INTO orchestration_step (version_id, parent_id, slot, name, "order", kind)
   SELECT version_id, id, 'body', 'Critic', 0, 'transform' FROM orchestration_step WHERE name = 'Review';
 SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true);

@@ -31,6 +31,39 @@ STATUSES = (
     "WHERE idempotency_key IN ('running', 'cancelling')"
 )
 
+ADD = "INSERT INTO orchestration_step (version_id, name, \"order\", kind, {}) SELECT {}, '{}', {}, '{}', {};"
+SET_ORDER = f"UPDATE orchestration_step SET \"order\" = {{}} WHERE name = '{{}}' AND version_id = {DRAFT};"
+NAMED = "(SELECT id FROM orchestration_step WHERE name = '{}' AND version_id = " + DRAFT + ")"
+ROLE_OF_EXTRA = (
+    "SELECT step.role_name || ' ' || coalesce(role.name, 'nobody') FROM orchestration_step AS step "
+    "LEFT JOIN role ON role.id = role_id WHERE step.name = 'Extra'"
+)
+
+
+def _step(name: str, order: int, kind: str = "transform", **columns: str) -> str:
+    """A new step of the draft; the values of columns are SQL."""
+    own = {"slot": "'main'", **columns}
+    return ADD.format(", ".join(own), DRAFT, name, order, kind, ", ".join(own.values()))
+
+
+def _inside(parent: str, slot: str, name: str, kind: str = "transform", order: int = 0) -> str:
+    """A new step of the draft, held by another."""
+    return _step(name, order, kind, slot=f"'{slot}'", parent_id=NAMED.format(parent))
+
+
+ROUTE = _step("Route", 2, "branch", config='\'{"cases": [{"name": "Pay now"}], "onError": {"catch": [{}]}}\'')
+FILLED = "".join(
+    [_inside("Route", slot, slot.title().replace(":", " ")) for slot in ("else", "catch:0", "compensate")]
+    + [_inside("Route", "case:Pay now", "Pay")]
+)
+MEMBERS = "".join(
+    _step(name, 5 + place, parallel_group="'search'") for place, name in enumerate(("One", "Two", "Three"))
+)
+UNFINISHED = ("agent", "tool", "orchestration", "loop", "map")
+NINE = _step("Held 0", 5, "group") + "".join(
+    _inside(f"Held {level}", "body", f"Held {level + 1}", "group") for level in range(8)
+)
+
 LATER = "UPDATE execution SET available_at = clock_timestamp() + interval '1 hour' WHERE idempotency_key = 'queued';"
 CLAIM = (
     f"UPDATE execution SET owner = '{SECOND}', status = 'running', epoch = epoch + 1, available_at = NULL "
@@ -400,6 +433,123 @@ EDITS = (
         f"WHERE version_id = {DRAFT} AND parent_id IS NULL",
         STEPS,
         "Review Write Critic",
+    ),
+    (
+        "two steps of a draft swap their orders, one after the other",
+        SET_ORDER.format(1, "Write") + SET_ORDER.format(0, "Review"),
+        STEPS,
+        "Review Write Critic",
+    ),
+    (
+        "all steps of a draft move down, and a new one stands before them",
+        f"UPDATE orchestration_step SET \"order\" = \"order\" + 1 WHERE version_id = {DRAFT} AND parent_id IS NULL;"
+        + _step("First", 0),
+        STEPS,
+        "First Write Review Critic",
+    ),
+    (
+        "a step and the one that it holds change places",
+        "UPDATE orchestration_step SET kind = 'group', slot = 'main', parent_id = NULL, \"order\" = 1 "
+        f"WHERE id = {NAMED.format('Critic')};"
+        f"UPDATE orchestration_step SET slot = 'body', parent_id = {NAMED.format('Critic')} WHERE id = "
+        f"{NAMED.format('Review')}",
+        STEPS,
+        "Write Critic Review",
+    ),
+    (
+        "the members of a group have one order, or orders that follow each other",
+        MEMBERS + SET_ORDER.format(5, "Two"),
+        "SELECT array_agg(\"order\" ORDER BY name) FROM orchestration_step WHERE parallel_group = 'search'",
+        [5, 7, 5],
+    ),
+    (
+        "a group is taken apart and put together again",
+        MEMBERS + SET_ORDER.format(9, "Two") + _step("Between", 8) + SET_ORDER.format(4, "Two"),
+        STEPS,
+        "Write Review Two One Three Between Critic",
+    ),
+    (
+        "a group may have the name of one in another list",
+        MEMBERS + _inside("Review", "body", "Search", order=1)
+        + f"UPDATE orchestration_step SET parallel_group = 'search' WHERE id = {NAMED.format('Search')}",
+        f"SELECT count(*) FROM orchestration_step WHERE parallel_group = 'search' AND version_id = {DRAFT}",
+        4,
+    ),
+    (
+        "every slot that a branch has can be filled",
+        ROUTE + FILLED,
+        f"SELECT array_agg(slot ORDER BY slot) FROM orchestration_step WHERE parent_id = {NAMED.format('Route')}",
+        ["case:Pay now", "catch:0", "compensate", "else"],
+    ),
+    (
+        "a case is given another name, and its steps with it",
+        ROUTE
+        + FILLED
+        + "UPDATE orchestration_step SET slot = 'case:Later' WHERE slot = 'case:Pay now';"
+        + "UPDATE orchestration_step SET config = jsonb_set(config, '{cases,0,name}', '\"Later\"') "
+        "WHERE name = 'Route'",
+        "SELECT slot FROM orchestration_step WHERE name = 'Pay'",
+        "case:Later",
+    ),
+    ("steps stand nine deep", NINE, "SELECT count(*) FROM orchestration_step WHERE name LIKE 'Held%'", 9),
+    (
+        "a draft has 200 steps",
+        'INSERT INTO orchestration_step (version_id, name, "order", kind) '
+        f"SELECT {DRAFT}, 'Extra ' || place, place, 'transform' FROM generate_series(2, 198) AS place",
+        f"SELECT count(*) FROM orchestration_step WHERE version_id = {DRAFT}",
+        200,
+    ),
+    (
+        "a draft may lack what its publication needs",
+        "".join(_step(f"The {kind}", 2 + place, kind) for place, kind in enumerate(UNFINISHED)),
+        STEPS,
+        "Write Review The agent The tool The orchestration The loop The map Critic",
+    ),
+    (
+        "nothing is said by the null of JSON either",
+        _step("Extra", 2, "loop", config="'{\"maxIterations\": null}'", input_mapping="'null'"),
+        STEPS,
+        "Write Review Extra Critic",
+    ),
+    (
+        "a role that is said by its name has its id",
+        _step("Extra", 2, "llm", role_name="'Spare'"),
+        ROLE_OF_EXTRA,
+        "Spare Spare",
+    ),
+    (
+        "a role that is said by its id has its name",
+        _step("Extra", 2, "llm", role_id="(SELECT id FROM role WHERE name = 'Spare')"),
+        ROLE_OF_EXTRA,
+        "Spare Spare",
+    ),
+    (
+        "a role that is still to come is named",
+        _step("Extra", 2, "llm", role_name="'Poet'"),
+        ROLE_OF_EXTRA,
+        "Poet nobody",
+    ),
+    (
+        "another role is given by its name, and its id follows",
+        _step("Extra", 2, "llm", role_name="'Spare'")
+        + "UPDATE orchestration_step SET role_name = 'Coder' WHERE name = 'Extra'",
+        ROLE_OF_EXTRA,
+        "Coder Coder",
+    ),
+    (
+        "another role is given by its id, and its name follows",
+        _step("Extra", 2, "llm", role_name="'Spare'")
+        + "UPDATE orchestration_step SET role_id = (SELECT id FROM role WHERE name = 'Coder') WHERE name = 'Extra'",
+        ROLE_OF_EXTRA,
+        "Coder Coder",
+    ),
+    (
+        "a step whose role was renamed can be edited and keeps the name that it knows",
+        _step("Extra", 2, "llm", role_name="'Spare'")
+        + "UPDATE role SET name = 'Poet' WHERE name = 'Spare';"
+        + "UPDATE orchestration_step SET role_name = role_name, max_retries = 1 WHERE name = 'Extra'",
+        ROLE_OF_EXTRA,
+        "Spare Poet",
     ),
     (
         "a child is written before its parent",

@@ -47,8 +47,8 @@ async def test_a_tree_shows_what_stands_in_what(world: asyncpg.Connection) -> No
 
     assert [row[0] for row in await world.fetch("SELECT rolecall.tree('Brief', 3)")] == [
         "Brief, version 3 (draft)",
-        "├─ Write (agent)",
-        "├─ Review (loop)",
+        "├─ Write (agent as Coder)",
+        "├─ Review (loop, at most 3)",
         "│  └─ Critic (transform)",
         '└─ finally: Tell (llm as Coder, together as ends, if "input.n > 1")',
     ]
@@ -98,6 +98,10 @@ async def test_what_is_active_goes_back_and_forth(world: asyncpg.Connection) -> 
     await world.execute(
         "INSERT INTO orchestration_version (orchestration_id, number, document, created_by)"
         f' SELECT {BRIEF}, 4, \'{{"name": "Brief", "description": "Shorter.", "tags": ["new"]}}\', \'anna\''
+    )
+    await world.execute(
+        'INSERT INTO orchestration_step (version_id, name, "order", kind) '
+        "SELECT rolecall.version('Brief', 4), 'Wait', 0, 'transform'"
     )
     await _publish(world, 4)
 

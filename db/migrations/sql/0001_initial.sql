@@ -26,6 +26,38 @@ $$;
 COMMENT ON FUNCTION is_by_hand IS 'Whether the one who asks has rolecall_admin, and is no server.';
 
 
+-- What a column can hold, and a program cannot read -------------------------------------------------------------------
+
+CREATE FUNCTION is_date(instant timestamptz) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT instant >= timestamptz '0001-01-02 00:00:00+00' AND instant < timestamptz '9999-12-31 00:00:00+00'
+$$;
+COMMENT ON FUNCTION is_date IS
+  'Whether an instant is one of the years 1 to 9999: what lies beyond, infinity too, most programs cannot read.';
+
+-- Numbers that no double holds, and what is nested deeper than a document is read.
+CREATE FUNCTION is_readable(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT NOT jsonb_path_exists(value, 'strict $.**{65}')
+    AND NOT jsonb_path_exists(value, 'strict $.** ? (@ > 1.7e308 || @ < -1.7e308)')
+    AND octet_length(value::text) <= 1048576
+$$;
+COMMENT ON FUNCTION is_readable IS
+  'Whether JSON is nested up to 64 levels, has numbers up to 1.7e308 and is written with up to 1 MiB.';
+
+CREATE FUNCTION is_list_of_names(names varchar[]) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT coalesce(array_ndims(names), 1) = 1 AND cardinality(names) <= 1000
+    AND NOT EXISTS (SELECT FROM unnest(names) AS name WHERE name IS NULL OR length(name) NOT BETWEEN 1 AND 100)
+$$;
+COMMENT ON FUNCTION is_list_of_names IS
+  'Whether an array is a list (no table) of up to 1,000 texts, none of them null, each of 1 to 100 characters.';
+
+CREATE FUNCTION is_count(value jsonb, most integer) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE jsonb_typeof(value)
+    WHEN 'number' THEN value::numeric BETWEEN 1 AND most AND value::numeric % 1 = 0
+    ELSE value IS NULL OR value = 'null' END
+$$;
+COMMENT ON FUNCTION is_count IS 'Whether JSON is a whole number from 1 to that many, or nothing is said.';
+
+
 -- Roles ---------------------------------------------------------------------------------------------------------------
 
 CREATE TABLE role (
@@ -46,10 +78,16 @@ CREATE TABLE role (
   expires_at    timestamptz,
   CONSTRAINT role__expires_at_is_a_date CHECK (expires_at >= '1970-01-01 UTC' AND expires_at < '9999-12-31 UTC'),
   CONSTRAINT role__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
-  CONSTRAINT role__tools_are_named CHECK (array_position(tools, NULL) IS NULL AND array_position(tools, '') IS NULL),
+  CONSTRAINT role__tools_are_named CHECK (is_list_of_names(tools)),
   CONSTRAINT role__model_is_an_object CHECK (jsonb_typeof(model) = 'object'),
+  CONSTRAINT role__model_is_readable CHECK (is_readable(model)),
   CONSTRAINT role__parameters_are_an_object CHECK (jsonb_typeof(parameters) = 'object'),
-  CONSTRAINT role__output_schema_is_a_schema CHECK (jsonb_typeof(output_schema) IN ('object', 'boolean'))
+  CONSTRAINT role__parameters_are_readable CHECK (is_readable(parameters)),
+  CONSTRAINT role__output_schema_is_a_schema CHECK (jsonb_typeof(output_schema) IN ('object', 'boolean')),
+  CONSTRAINT role__output_schema_is_readable CHECK (is_readable(output_schema)),
+  CONSTRAINT role__texts_have_a_length CHECK (
+    length(description) <= 100000 AND length(base_prompt) <= 100000 AND length(created_by) <= 2000),
+  CONSTRAINT role__times_are_dates CHECK (is_date(created_at) AND is_date(updated_at))
 );
 COMMENT ON TABLE role IS
   'Who a model plays: a prompt, tools and a wish for a model. Edit freely; every content is kept in role_version.';
@@ -97,7 +135,15 @@ CREATE TABLE role_version (
     AND NOT jsonb_path_exists(content, '$.tools[*] ? (@.type() <> "string" || @ == "")')
     AND jsonb_typeof(content -> 'needs_tools') = 'boolean' AND jsonb_typeof(content -> 'model') = 'object'
     AND jsonb_typeof(content -> 'parameters') = 'object'
-    AND jsonb_typeof(content -> 'output_schema') IN ('null', 'object', 'boolean'), false) ELSE false END)
+    AND jsonb_typeof(content -> 'output_schema') IN ('null', 'object', 'boolean'), false) ELSE false END),
+  CONSTRAINT role_version__content_is_readable CHECK (
+    is_readable(content -> 'model') AND is_readable(content -> 'parameters') AND is_readable(content -> 'output_schema')
+    AND length(content ->> 'description') <= 100000 AND length(content ->> 'base_prompt') <= 100000
+    AND is_readable(content -> 'tools')),
+  CONSTRAINT role_version__texts_have_a_length CHECK (
+    length(message) <= 100000 AND length(rejection) <= 100000 AND length(created_by) <= 2000 AND length(decided_by) <= 2000),
+  CONSTRAINT role_version__times_are_dates CHECK (
+    is_date(created_at) AND is_date(published_at) AND is_date(rejected_at))
 );
 COMMENT ON TABLE role_version IS
   'What a role was at each of its versions, written by a trigger on role; and drafts and proposals of what it could be.';
@@ -296,7 +342,9 @@ CREATE TABLE orchestration (
   CONSTRAINT orchestration__canary_is_beside_the_active CHECK (
     canary_version_id IS NULL OR coalesce(canary_version_id <> active_version_id, false)),
   CONSTRAINT orchestration__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
-  CONSTRAINT orchestration__tags_are_named CHECK (array_position(tags, NULL) IS NULL AND array_position(tags, '') IS NULL)
+  CONSTRAINT orchestration__tags_are_named CHECK (is_list_of_names(tags)),
+  CONSTRAINT orchestration__texts_have_a_length CHECK (length(description) <= 100000 AND length(created_by) <= 2000),
+  CONSTRAINT orchestration__times_are_dates CHECK (is_date(created_at) AND is_date(updated_at))
 );
 -- By the letters of its name, which it shares with the procedure that runs it.
 CREATE INDEX orchestration__by_letters ON orchestration (translate(lower(name COLLATE "C"), ' _.-', ''));
@@ -318,6 +366,7 @@ CREATE TABLE orchestration_version (
   digest           varchar(71),
   max_step_runs    integer,
   major            integer NOT NULL DEFAULT 1,
+  edits            integer NOT NULL DEFAULT 0,
   message          text NOT NULL DEFAULT '',
   created_by       text NOT NULL,
   created_at       timestamptz NOT NULL DEFAULT now(),
@@ -341,6 +390,7 @@ CREATE TABLE orchestration_version (
   CONSTRAINT orchestration_version__status CHECK (
     status IN ('draft', 'proposed', 'publishing', 'published', 'rejected', 'archived')),
   CONSTRAINT orchestration_version__document_is_an_object CHECK (jsonb_typeof(document) = 'object'),
+  CONSTRAINT orchestration_version__document_is_readable CHECK (is_readable(document)),
   CONSTRAINT orchestration_version__digest_is_a_digest CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
   CONSTRAINT orchestration_version__max_step_runs CHECK (max_step_runs >= 0),
   CONSTRAINT orchestration_version__major_counts_from_one CHECK (major >= 1),
@@ -348,6 +398,13 @@ CREATE TABLE orchestration_version (
     status NOT IN ('published', 'archived')
     OR (digest IS NOT NULL AND max_step_runs IS NOT NULL AND published_at IS NOT NULL)),
   CONSTRAINT orchestration_version__rejected_when_decided CHECK ((status = 'rejected') = (rejected_at IS NOT NULL)),
+  CONSTRAINT orchestration_version__texts_have_a_length CHECK (
+    length(message) <= 100000 AND length(rejection) <= 100000 AND length(created_by) <= 2000
+    AND length(decided_by) <= 2000 AND length(requested_by) <= 2000),
+  CONSTRAINT orchestration_version__times_are_dates CHECK (
+    is_date(created_at) AND is_date(published_at) AND is_date(rejected_at) AND is_date(requested_at)),
+  CONSTRAINT orchestration_version__findings_are_readable CHECK (
+    is_readable(problems) AND is_readable(effects) AND is_readable(closure)),
   CONSTRAINT orchestration_version__publishing_is_requested CHECK (
     status <> 'publishing' OR (requested_by IS NOT NULL AND requested_at IS NOT NULL
       AND coalesce(requested_from IN ('draft', 'proposed'), false))),
@@ -359,6 +416,7 @@ COMMENT ON TABLE orchestration_version IS
   'One state of an orchestration. Drafts are edited, proposals decided; published ones are what executions run.';
 COMMENT ON COLUMN orchestration_version.major IS
   'What was published under one number takes the inputs, and gives the outputs, of what was active before it.';
+COMMENT ON COLUMN orchestration_version.edits IS 'Counted by the database: the statements that have written steps of it.';
 COMMENT ON COLUMN orchestration_version.status IS
   'Set it to publishing, and a server that runs checks the version and answers here: published, or what it was before '
   'with problems.';
@@ -406,16 +464,28 @@ CREATE TABLE orchestration_step (
     REFERENCES orchestration_step (version_id, id) ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED,
   CONSTRAINT orchestration_step__not_its_own_parent CHECK (parent_id <> id),
   CONSTRAINT orchestration_step__slot CHECK (
-    slot ~ '^(main|onFailure|finally|body|else|compensate|case:.+|catch:[0-9]+)$'),
+    slot ~ '^(main|onFailure|finally|body|else|compensate|case:.+|catch:(0|[1-9][0-9]*))$'),
   CONSTRAINT orchestration_step__slot_fits_parent CHECK (
     (parent_id IS NULL) = (slot IN ('main', 'onFailure', 'finally'))),
-  CONSTRAINT orchestration_step__name_is_free CHECK (name <> '' AND name NOT IN (
+  CONSTRAINT orchestration_step__name_is_a_name CHECK (name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
+  CONSTRAINT orchestration_step__name_is_free CHECK (name NOT IN (
     'context', 'input', 'output', 'steps', 'step', 'item', 'loop', 'error', 'execution', 'vars', 'secrets', 'previous')),
-  CONSTRAINT orchestration_step__order CHECK ("order" >= 0),
+  CONSTRAINT orchestration_step__group_is_a_name CHECK (parallel_group ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
+  CONSTRAINT orchestration_step__role_name_is_a_name CHECK (role_name ~ '^[A-Za-z][A-Za-z0-9 _.-]{0,99}$'),
+  CONSTRAINT orchestration_step__order CHECK ("order" BETWEEN 0 AND 1000000),
   CONSTRAINT orchestration_step__kind CHECK (kind IN (
     'agent', 'llm', 'tool', 'code', 'transform', 'wait', 'approval', 'webhook', 'orchestration', 'branch', 'loop', 'map',
     'group', 'fail', 'stop')),
   CONSTRAINT orchestration_step__config_is_an_object CHECK (jsonb_typeof(config) = 'object'),
+  CONSTRAINT orchestration_step__config_is_readable CHECK (is_readable(config)),
+  CONSTRAINT orchestration_step__condition_is_readable CHECK (is_readable(condition)),
+  -- A mapping that is not there is null; the null of JSON says the same.
+  CONSTRAINT orchestration_step__mappings_are_objects CHECK (
+    jsonb_typeof(input_mapping) IN ('object', 'null') AND jsonb_typeof(output_mapping) IN ('object', 'null')),
+  CONSTRAINT orchestration_step__mappings_are_readable CHECK (is_readable(input_mapping) AND is_readable(output_mapping)),
+  CONSTRAINT orchestration_step__loop_is_bounded CHECK (kind <> 'loop' OR is_count(config -> 'maxIterations', 1000)),
+  CONSTRAINT orchestration_step__map_is_bounded CHECK (
+    kind <> 'map' OR is_count(config -> 'maxItems', 10000) AND is_count(config -> 'maxConcurrency', 100)),
   CONSTRAINT orchestration_step__max_retries CHECK (max_retries BETWEEN 0 AND 19),
   CONSTRAINT orchestration_step__retry_delay_ms CHECK (retry_delay_ms BETWEEN 0 AND 86400000),
   CONSTRAINT orchestration_step__timeout_ms CHECK (timeout_ms BETWEEN 1 AND 86400000)
@@ -528,6 +598,7 @@ BEGIN
   same_but_decided.problems := OLD.problems;
   same_but_decided.effects := OLD.effects;
   same_but_decided.closure := OLD.closure;
+  same_but_decided.edits := OLD.edits;
   IF OLD.status IN ('draft', 'proposed', 'publishing') AND NEW.status = 'published' AND NOT is_publishing() THEN
     RAISE EXCEPTION 'version % of orchestration % was not published by a server', OLD.number, OLD.orchestration_id
       USING ERRCODE = '55000', TABLE = 'orchestration_version', CONSTRAINT = 'orchestration_version__published_by_a_server',
@@ -607,6 +678,150 @@ BEGIN
 END $$;
 CREATE TRIGGER orchestration_step__is_read_only BEFORE INSERT OR UPDATE OR DELETE ON orchestration_step
   FOR EACH ROW EXECUTE FUNCTION orchestration_step_guard();
+
+-- A step says its role by id, by name or by both, and whichever was said last is followed by the other. One that is not
+-- there yet can be named. A step that was written before its role was renamed keeps the name that it knows.
+CREATE FUNCTION orchestration_step_role() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  called text;
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    IF NEW.role_id IS NOT DISTINCT FROM OLD.role_id AND NEW.role_name IS NOT DISTINCT FROM OLD.role_name THEN
+      RETURN NEW;
+    ELSIF NEW.role_id IS NOT DISTINCT FROM OLD.role_id THEN
+      NEW.role_id := NULL;
+    ELSIF NEW.role_name IS NOT DISTINCT FROM OLD.role_name THEN
+      NEW.role_name := NULL;
+    END IF;
+  END IF;
+  IF NEW.role_id IS NULL THEN
+    NEW.role_id := (SELECT id FROM role WHERE name = NEW.role_name);
+    RETURN NEW;
+  END IF;
+  called := (SELECT name FROM role WHERE id = NEW.role_id);
+  IF NEW.role_name <> called THEN
+    RAISE EXCEPTION 'step "%" has the role_id of the role "%" and the role_name "%"', NEW.name, called, NEW.role_name
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__role_agrees',
+        HINT = 'Set one of them; the other follows.';
+  END IF;
+  NEW.role_name := coalesce(called, NEW.role_name);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER orchestration_step__role_agrees BEFORE INSERT OR UPDATE OF role_id, role_name ON orchestration_step
+  FOR EACH ROW WHEN (NEW.role_id IS NOT NULL OR NEW.role_name IS NOT NULL) EXECUTE FUNCTION orchestration_step_role();
+
+
+-- Steps together ------------------------------------------------------------------------------------------------------
+
+-- What the steps of a version are to each other is looked at when the transaction ends, so that they can be swapped and
+-- rebuilt in it; once for each version, behind its last edit. The count also keeps two apart who edit one version at
+-- once: the second waits and then sees what the first has done, or is refused where its isolation would hide that.
+CREATE FUNCTION orchestration_step_count_edit() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$  -- who may edit steps need not be let count
+BEGIN
+  UPDATE orchestration_version SET edits = edits + 1 WHERE id IN (SELECT version_id FROM changed);
+  RETURN NULL;
+END $$;
+CREATE TRIGGER orchestration_step__inserted AFTER INSERT ON orchestration_step REFERENCING NEW TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION orchestration_step_count_edit();
+CREATE TRIGGER orchestration_step__updated AFTER UPDATE ON orchestration_step REFERENCING NEW TABLE AS changed
+  FOR EACH STATEMENT EXECUTE FUNCTION orchestration_step_count_edit();
+
+-- A draft may lack what its publication needs. What it has is in a place where a document can have it, so that it can be
+-- read, and mended, by whoever looks at it. To take steps away breaks none of this.
+CREATE FUNCTION orchestration_steps_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  version orchestration_version;
+  wrong   record;
+BEGIN
+  SELECT * INTO version FROM orchestration_version WHERE id = NEW.id;  -- as it is now, not as it was when it was edited
+  IF version.id IS NULL OR version.edits <> NEW.edits THEN
+    RETURN NULL;  -- it is gone, or looked at behind an edit that came later
+  END IF;
+  IF (SELECT count(*) FROM orchestration_step WHERE version_id = version.id) > 200 THEN
+    RAISE EXCEPTION 'version % of orchestration % has more than 200 steps', version.number, version.orchestration_id
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__at_most_200',
+        HINT = 'Move some of them into an orchestration of their own, and call that with a step of the kind orchestration.';
+  END IF;
+  -- Who is not reached from the top is held by itself, or too far down.
+  WITH RECURSIVE tree (id, depth) AS (
+    SELECT id, 0 FROM orchestration_step WHERE version_id = version.id AND parent_id IS NULL
+    UNION ALL
+    SELECT step.id, tree.depth + 1 FROM tree
+    JOIN orchestration_step AS step ON step.version_id = version.id AND step.parent_id = tree.id WHERE tree.depth < 9
+  )
+  SELECT step.name, tree.depth INTO wrong FROM orchestration_step AS step LEFT JOIN tree ON tree.id = step.id
+    WHERE step.version_id = version.id AND coalesce(tree.depth, 9) > 8 ORDER BY tree.depth NULLS LAST, step.name LIMIT 1;
+  IF wrong.depth IS NOT NULL THEN
+    RAISE EXCEPTION 'step "%" is held by steps more than 8 deep', wrong.name
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__tree_is_shallow',
+        HINT = 'Give it a parent_id further up, or move what holds it into an orchestration of its own.';
+  ELSIF wrong.name IS NOT NULL THEN
+    RAISE EXCEPTION 'step "%" is held by itself, through the steps above it', wrong.name
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__tree_has_a_top',
+        HINT = 'Follow parent_id upwards: it has to end at a step without one, in the slot main, onFailure or finally.';
+  END IF;
+  SELECT step.name, step.slot, parent.name AS parent, parent.kind INTO wrong
+    FROM orchestration_step AS step JOIN orchestration_step AS parent ON parent.id = step.parent_id
+    WHERE step.version_id = version.id AND NOT CASE
+      WHEN step.slot = 'body' THEN parent.kind IN ('loop', 'map', 'group')
+      WHEN step.slot = 'else' THEN parent.kind = 'branch'
+      WHEN step.slot LIKE 'case:%' THEN parent.kind = 'branch' AND coalesce(
+        parent.config -> 'cases' @> jsonb_build_array(jsonb_build_object('name', substr(step.slot, 6))), false)
+      WHEN step.slot LIKE 'catch:%' THEN coalesce(jsonb_typeof(parent.config #> '{onError,catch}') = 'array', false)
+        AND parent.config #> ARRAY['onError', 'catch', substr(step.slot, 7)] IS NOT NULL
+      ELSE parent.kind NOT IN ('fail', 'stop') END  -- compensate
+    ORDER BY step.name LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'step "%" stands in the slot % of the step "%", which is of the kind % and has none such',
+      wrong.name, wrong.slot, wrong.parent, wrong.kind
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__slot_of_its_parent',
+        HINT = 'A loop, a map and a group have body; a branch has else, and case:<name> for each of its config.cases; every '
+          'step has catch:<n> for each of its config.onError.catch, counted from 0; all but fail and stop have compensate.';
+  END IF;
+  SELECT min(name) AS one, max(name) AS other, "order" INTO wrong FROM orchestration_step WHERE version_id = version.id
+    GROUP BY parent_id, slot, "order"
+    HAVING count(*) > 1 AND (count(parallel_group) < count(*) OR min(parallel_group) <> max(parallel_group))
+    ORDER BY "order" LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'steps "%" and "%" both have the order %', wrong.one, wrong.other, wrong."order"
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__order_is_its_own',
+        HINT = 'Only members of one parallel_group may have the same order. Give one of them the next, in this transaction.';
+  END IF;
+  SELECT min(name) AS name, parallel_group INTO wrong FROM (
+    SELECT name, parent_id, slot, parallel_group,
+      parallel_group IS DISTINCT FROM lag(parallel_group) OVER (PARTITION BY parent_id, slot ORDER BY "order") AS is_first
+    FROM orchestration_step WHERE version_id = version.id
+  ) AS step WHERE parallel_group IS NOT NULL AND is_first
+    GROUP BY parent_id, slot, parallel_group HAVING count(*) > 1 ORDER BY parallel_group LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'the members of the parallel_group "%", such as "%", have other steps between them',
+      wrong.parallel_group, wrong.name
+      USING ERRCODE = '23514', TABLE = 'orchestration_step', CONSTRAINT = 'orchestration_step__group_is_contiguous',
+        HINT = 'Give its members orders that follow each other, or some of them another parallel_group.';
+  END IF;
+  IF version.status = 'published' THEN
+    SELECT name, kind, CASE
+        WHEN kind IN ('agent', 'llm') AND role_id IS NULL THEN 'role_name'
+        WHEN kind = 'tool' AND coalesce(config ->> 'tool', '') = '' THEN 'config.tool'
+        WHEN kind = 'orchestration' AND coalesce(config ->> 'orchestration', '') = '' THEN 'config.orchestration'
+        WHEN kind = 'loop' AND config ->> 'maxIterations' IS NULL THEN 'config.maxIterations'
+        WHEN kind = 'map' AND config ->> 'items' IS NULL THEN 'config.items'
+      END AS lacks INTO wrong
+    FROM orchestration_step WHERE version_id = version.id ORDER BY lacks NULLS LAST, name LIMIT 1;
+    IF wrong.name IS NULL OR wrong.lacks IS NOT NULL THEN
+      RAISE EXCEPTION 'version % of orchestration % is not finished: %', version.number, version.orchestration_id,
+        CASE WHEN wrong.name IS NULL THEN 'it has no steps'
+          ELSE format('step "%s" of the kind %s has no %s', wrong.name, wrong.kind, wrong.lacks) END
+        USING ERRCODE = '55000', TABLE = 'orchestration_version',
+          CONSTRAINT = 'orchestration_version__published_is_finished',
+          HINT = 'Finish the draft, then publish it. orchestration.version tells everything that is wrong with it.';
+    END IF;
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER orchestration_version__steps AFTER UPDATE OF status, edits ON orchestration_version
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION orchestration_steps_guard();
 
 CREATE TRIGGER orchestration_version__no_truncate BEFORE TRUNCATE ON orchestration_version EXECUTE FUNCTION
   refuse('orchestration_version__is_read_only', 'published versions never change', 'Delete orchestrations that never ran.');
@@ -709,7 +924,8 @@ CREATE TABLE worker (
   started_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
   heartbeat_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
   lease_seconds integer NOT NULL DEFAULT 15,
-  CONSTRAINT worker__lease_seconds CHECK (lease_seconds >= 1)
+  CONSTRAINT worker__lease_seconds CHECK (lease_seconds >= 1),
+  CONSTRAINT worker__times_are_dates CHECK (is_date(started_at) AND is_date(heartbeat_at))
 );
 COMMENT ON TABLE worker IS
   'The processes that run executions. One whose heartbeat is older than its lease is dead: others take its work back.';
@@ -753,7 +969,9 @@ CREATE TABLE execution (
   CONSTRAINT execution__available_when_queued CHECK (available_at IS NOT NULL OR status <> 'queued'),
   CONSTRAINT execution__available_unless_held CHECK (available_at IS NULL OR status IN ('queued', 'waiting')),
   -- How long it is until 'infinity' cannot be said, and a worker asks that of the first that is due.
-  CONSTRAINT execution__available_at_is_finite CHECK (isfinite(available_at)),
+  CONSTRAINT execution__times_are_dates CHECK (
+    is_date(created_at) AND is_date(available_at) AND is_date(started_at) AND is_date(finished_at)
+    AND is_date(cancel_requested_at)),
   -- The idempotency index below reads the name; without one, the same key would start two executions.
   CONSTRAINT execution__started_by_a_principal CHECK (
     coalesce(jsonb_typeof(started_by -> 'kind') = 'string' AND jsonb_typeof(started_by -> 'name') = 'string', false)),
@@ -987,7 +1205,8 @@ CREATE TABLE journal (
   payload      text NOT NULL,
   recorded_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
   PRIMARY KEY (execution_id, seq),
-  CONSTRAINT journal__seq_counts_from_one CHECK (seq >= 1)
+  CONSTRAINT journal__seq_counts_from_one CHECK (seq >= 1),
+  CONSTRAINT journal__times_are_dates CHECK (is_date(recorded_at))
 ) PARTITION BY RANGE (execution_id);
 COMMENT ON TABLE journal IS
   'What happened in each execution, in order: its only history. Append-only. In a partition for each month of starts.';
@@ -1423,10 +1642,13 @@ CREATE TABLE token (
   last_used_at timestamptz,
   CONSTRAINT token__hash_has_32_bytes CHECK (octet_length(hash) = 32),
   CONSTRAINT token__kind CHECK (kind IN ('human', 'agent', 'service')),
-  CONSTRAINT token__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL),
+  CONSTRAINT token__scopes_are_named CHECK (is_list_of_names(scopes)),
   CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes)),
   CONSTRAINT token__agents_read_no_audit CHECK (kind <> 'agent' OR 'audit.read' <> ALL (scopes)),
-  CONSTRAINT token__agents_are_no_admins CHECK (kind <> 'agent' OR 'admin' <> ALL (scopes))
+  CONSTRAINT token__agents_are_no_admins CHECK (kind <> 'agent' OR 'admin' <> ALL (scopes)),
+  CONSTRAINT token__name_has_a_length CHECK (length(name) BETWEEN 1 AND 2000),
+  CONSTRAINT token__times_are_dates CHECK (
+    is_date(created_at) AND is_date(expires_at) AND is_date(revoked_at) AND is_date(last_used_at))
 );
 COMMENT ON TABLE token IS 'Who may call: found by prefix, compared by hash. The secret itself is never stored.';
 
@@ -1443,7 +1665,7 @@ CREATE TABLE session (
   CONSTRAINT session__hash_has_32_bytes CHECK (octet_length(hash) = 32),
   CONSTRAINT session__stands_for_one CHECK (
     (token_id IS NULL) = (name IS NOT NULL) AND (token_id IS NULL) = (scopes IS NOT NULL)),
-  CONSTRAINT session__scopes_are_named CHECK (array_position(scopes, NULL) IS NULL AND array_position(scopes, '') IS NULL)
+  CONSTRAINT session__scopes_are_named CHECK (is_list_of_names(scopes))
 );
 CREATE INDEX session__by_token ON session (token_id);
 COMMENT ON TABLE session IS
@@ -1596,7 +1818,7 @@ CREATE CONSTRAINT TRIGGER role_version__is_audited AFTER INSERT OR UPDATE OR DEL
 CREATE CONSTRAINT TRIGGER orchestration__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 CREATE CONSTRAINT TRIGGER orchestration_version__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration_version
-  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('edits');
 CREATE CONSTRAINT TRIGGER orchestration_step__is_audited AFTER INSERT OR UPDATE OR DELETE ON orchestration_step
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 CREATE CONSTRAINT TRIGGER token__is_audited AFTER INSERT OR UPDATE OR DELETE ON token
@@ -1740,6 +1962,52 @@ COMMENT ON CONSTRAINT orchestration_step__name_is_free ON orchestration_step IS
 COMMENT ON CONSTRAINT orchestration_step__order ON orchestration_step IS 'Count from 0.';
 COMMENT ON CONSTRAINT orchestration_version__expires_at_is_a_date ON orchestration_version IS
   'Take a date from 1970 to 9999, or null for never.';
+COMMENT ON CONSTRAINT role__times_are_dates ON role IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT role__texts_have_a_length ON role IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT role__model_is_readable ON role IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT role__parameters_are_readable ON role IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT role__output_schema_is_readable ON role IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT role_version__times_are_dates ON role_version IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT role_version__texts_have_a_length ON role_version IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT role_version__content_is_readable ON role_version IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT orchestration__times_are_dates ON orchestration IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT orchestration__texts_have_a_length ON orchestration IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT orchestration_version__times_are_dates ON orchestration_version IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT orchestration_version__texts_have_a_length ON orchestration_version IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT orchestration_version__document_is_readable ON orchestration_version IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT orchestration_version__findings_are_readable ON orchestration_version IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT orchestration_step__condition_is_readable ON orchestration_step IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT orchestration_step__config_is_readable ON orchestration_step IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT orchestration_step__mappings_are_readable ON orchestration_step IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB.';
+COMMENT ON CONSTRAINT orchestration_step__mappings_are_objects ON orchestration_step IS
+  'A mapping is an object, {"name": "<<context.Step>>"}, or null for none.';
+COMMENT ON CONSTRAINT orchestration_step__name_is_a_name ON orchestration_step IS
+  'Begin with a letter; then letters, digits, spaces, _ . and -, up to 100 characters.';
+COMMENT ON CONSTRAINT orchestration_step__role_name_is_a_name ON orchestration_step IS
+  'Begin with a letter; then letters, digits, spaces, _ . and -, up to 100 characters.';
+COMMENT ON CONSTRAINT orchestration_step__group_is_a_name ON orchestration_step IS
+  'Begin with a letter; then letters, digits, spaces, _ . and -, up to 100 characters.';
+COMMENT ON CONSTRAINT orchestration_step__loop_is_bounded ON orchestration_step IS
+  'Set maxIterations in config to a whole number from 1 to 1000.';
+COMMENT ON CONSTRAINT orchestration_step__map_is_bounded ON orchestration_step IS
+  'Set in config maxItems from 1 to 10000, and maxConcurrency from 1 to 100 if at all.';
 COMMENT ON CONSTRAINT orchestration_step__kind ON orchestration_step IS
   'A kind is agent, llm, tool, code, transform, wait, approval, webhook, orchestration, branch, loop, map, group, fail or '
   'stop.';
