@@ -175,7 +175,7 @@ async def test_rows_that_cannot_be_read_are_told_so_and_hold_up_nothing(opened: 
     # Rows from elsewhere, a copy of another database say, need not have gone by the rules of this one.
     await opened.pool.execute(
         "ALTER TABLE orchestration_version DROP CONSTRAINT orchestration_version__document_is_readable;"
-        'DROP TRIGGER orchestration_version__with_hints ON orchestration_version'
+        "DROP TRIGGER orchestration_version__with_hints ON orchestration_version"
     )
     await opened.pool.execute(edit)
     await opened.pool.execute("UPDATE orchestration_version SET status = 'publishing' WHERE number > 1")
