@@ -12,9 +12,11 @@ VERSION = "1.38.0"
 DESCRIPTION = "initial schema"
 
 # The schema, then what makes it comfortable for people with a SQL client.
-SCRIPTS = [
-    Path(__file__).parent / "sql" / name for name in ("0001_initial.sql", "0001_views.sql", "0001_functions.sql", "0001_comments.sql")
-]
+NAMES = (
+    "common", "roles", "orchestrations", "executions", "history", "access", "audit", "hints", "rights",
+    "views", "functions", "comments",
+)
+SCRIPTS = [Path(__file__).parent / "sql" / f"0001_{name}.sql" for name in NAMES]
 
 
 async def forwards() -> MigrationManager:

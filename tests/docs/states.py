@@ -56,7 +56,7 @@ _EVENTS: dict[str, AnyEvent] = {
 
 def of_executions() -> str:
     """What an execution may become, by what it is."""
-    sql = (SQL / "0001_initial.sql").read_text(encoding="utf-8")
+    sql = (SQL / "0001_executions.sql").read_text(encoding="utf-8")
     guard = sql[sql.index("FUNCTION execution_transition_guard") :]
     ways: dict[str, list[str]] = defaultdict(list)
     for before, after in re.findall(r"'(\w+)>(\w+)'", guard[: guard.index("$$;")]):
