@@ -58,7 +58,10 @@ async def export(
 
 @mutation(
     meta=Needs("orchestrations.read", "orchestrations.write"),
-    examples=[Example(summary="What would this change?", input={"text": _TEXT, "dryRun": True})],
+    examples=[
+        Example(summary="What it holds is there then, and active.", input={"text": _TEXT}),
+        Example(summary="What would this change?", input={"text": _TEXT, "dryRun": True}),
+    ],
 )
 async def import_(
     ctx: Context,

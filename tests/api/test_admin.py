@@ -260,7 +260,7 @@ REFUSED = [
         "orchestration_step__max_retries (Retry 0 to 19 times.)",
     ),
     ("PATCH", "orchestration_step/{step}", {"name": "input"}, 400, "orchestration_step__name_is_free"),
-    ("PATCH", "orchestration_step/{step}", {"name": ""}, 400, "orchestration_step__name_is_free"),
+    ("PATCH", "orchestration_step/{step}", {"name": ""}, 400, "orchestration_step__name_is_a_name"),
     ("PATCH", "orchestration_step/{step}", {"name": None}, 400, "cannot be null (Give it a value.)"),
     ("PATCH", "orchestration_step/{step}", {"slot": "nowhere"}, 400, "orchestration_step__slot"),
     ("PATCH", "orchestration_step/{step}", {"config": "[]"}, 400, "orchestration_step__config_is_an_object"),
@@ -417,14 +417,14 @@ async def test_a_version_is_published_by_its_row(admin: Admin, workflow: Workflo
         return row
 
     await admin.ask(
-        "PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"input_mapping": '"<<nothing.at.all>>"'}
+        "PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"input_mapping": '{"text": "<<nothing.at.all>>"}'}
     )
     refused = await answered()
     await admin.ask("PATCH", f"/api/tables/orchestration_step/{workflow.step}/", {"input_mapping": '{"text": "after"}'})
     published = await answered()
 
     assert (refused["status"], published["status"]) == ("draft", "published")
-    assert "inputMapping" in msgspec.json.decode(refused["problems"])[0]["message"]
+    assert "inputMapping" in msgspec.json.decode(refused["problems"])[0]["path"]
     assert (published["problems"], published["decided_by"]) == ("[]", "tester")
 
 

@@ -105,19 +105,27 @@ def test_our_own_mistakes_are_not_blamed_on_the_caller(error: Exception) -> None
         pytest.param(
             "INSERT INTO role (name, base_prompt, created_by) VALUES ('1', '', '')",
             "BAD_REQUEST",
-            ("role__name_is_a_name", 'new row for relation "role" violates check constraint "role__name_is_a_name"'),
+            (
+                "role__name_is_a_name",
+                "this row of role breaks the rule role__name_is_a_name (A name begins with a letter and has up to 100"
+                " letters, digits, spaces, dots, underscores and hyphens.)",
+            ),
             id="check",
         ),
         pytest.param(
             "INSERT INTO role (name, created_by) VALUES ('A', '')",
             "BAD_REQUEST",
-            ("CONSTRAINT", 'null value in column "base_prompt" of relation "role" violates not-null constraint'),
+            ("CONSTRAINT", "base_prompt of role cannot be null (Give it a value.)"),
             id="not null",
         ),
         pytest.param(
             "INSERT INTO role (name, base_prompt, created_by) VALUES ('A', '', ''), ('A', '', '')",
             "CONFLICT",
-            ("role__name", 'duplicate key value violates unique constraint "role__name"'),
+            (
+                "role__name",
+                "another row of role has this name (Take another name, or edit the role that has this one: "
+                "SELECT * FROM role WHERE name = ….)",
+            ),
             id="unique",
         ),
         pytest.param(
