@@ -3,7 +3,7 @@ import pg from 'pg';
 
 const ROLE = `id, name, description, base_prompt AS "basePrompt", tools, needs_tools AS "needsTools", model, parameters,
   output_schema AS "outputSchema", is_active AS "isActive", version, created_by AS "createdBy",
-  created_at AS "createdAt", updated_at AS "updatedAt"`;
+  created_at AS "createdAt", updated_at AS "updatedAt", expires_at AS "expiresAt", '[]'::jsonb AS problems`;
 const TOKEN = `SELECT name, kind, scopes, hash, revoked_at IS NULL AND coalesce(expires_at > now(), true) AS "isValid"
   FROM token WHERE prefix = $1`;
 const CREATE = `INSERT INTO role (name, description, base_prompt, tools, needs_tools, model, parameters, output_schema,

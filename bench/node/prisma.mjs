@@ -2,6 +2,9 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import client from 'rows';
 
+// What keeps a role from being used: nothing, of these.
+const whole = (row) => row && { ...row, problems: [] };
+
 export function open(url, poolSize) {
   const prisma = new client.PrismaClient({ adapter: new PrismaPg({ connectionString: url, max: poolSize }) });
   return {
@@ -9,15 +12,17 @@ export function open(url, poolSize) {
       const found = await prisma.token.findUnique({ where: { prefix } });
       return found && { ...found, isValid: !found.revokedAt && (!found.expiresAt || found.expiresAt > new Date()) };
     },
-    list: ({ tool, limit, after }) =>
-      prisma.role.findMany({
-        where: { name: after == null ? undefined : { gt: after }, tools: tool == null ? undefined : { has: tool } },
-        orderBy: { name: 'asc' },
-        take: limit,
-      }),
-    get: (where) => prisma.role.findUnique({ where }),
-    create: (role) =>
-      prisma.role.create({ data: { ...role, outputSchema: role.outputSchema ?? client.Prisma.DbNull } }),
+    list: async ({ tool, limit, after }) =>
+      (
+        await prisma.role.findMany({
+          where: { name: after == null ? undefined : { gt: after }, tools: tool == null ? undefined : { has: tool } },
+          orderBy: { name: 'asc' },
+          take: limit,
+        })
+      ).map(whole),
+    get: async (where) => whole(await prisma.role.findUnique({ where })),
+    create: async (role) =>
+      whole(await prisma.role.create({ data: { ...role, outputSchema: role.outputSchema ?? client.Prisma.DbNull } })),
     isTaken: (error) => error.code === 'P2002',
   };
 }

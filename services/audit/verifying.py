@@ -60,7 +60,8 @@ _FUNCTIONS = "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = 'public':
 class Anchored(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
     """An entry as it was kept elsewhere."""
 
-    seq: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+    # No more than JavaScript counts exactly: what is greater would come back as text.
+    seq: Annotated[int, msgspec.Meta(ge=1, le=2**53 - 1)]
     hash: Annotated[str, msgspec.Meta(pattern=_HASH)]
 
 

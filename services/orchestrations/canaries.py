@@ -20,7 +20,7 @@ def is_in_canary(orchestration: UUID, key: str, percent: int) -> bool:
     """Whether a start with this key belongs to a canary of that share. The same key always does or does not; a larger
     share takes further keys in and leaves none out.
 
-    >>> [is_in_canary(UUID(int=1), "anna", percent) for percent in (0, 24, 25, 100)]
+    >>> [is_in_canary(UUID(int=1), "anna", percent) for percent in (0, 44, 45, 100)]
     [False, False, True, True]
     """
     hashed = hashlib.sha256(f"{orchestration}/{key}".encode()).digest()

@@ -111,7 +111,8 @@ async def test_the_views_show_what_has_run(api: Api) -> None:
     ]
 
 
-async def test_what_waits_says_what_for(api: Api) -> None:
+async def test_what_waits_says_what_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_tools", dict(registry._tools))
     registry.register(tool("test.fail")(fail))
     for document in (NAP, ASK, BOTH, AGAIN, FAIL):
         await api.call("orchestration.create", {"document": document})
