@@ -1,6 +1,7 @@
 """What of a role can be nonsense when somebody has written rows by hand: read as far as it can be, and told."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Annotated, TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from services.schema import problems_of_schema
 from services.tools import registry
 
 T = TypeVar("T", ModelConstraints, "Parameters")
+_MAX_KEPT_CHARACTERS = 8_192
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -63,11 +65,13 @@ def parts_of(tools: Json, model: Json, parameters: Json, output_schema: Json) ->
 
 def parts_of_row(tools: Json, model: str, parameters: str, output_schema: str | None) -> RoleParts:
     """The parts of a role whose JSON is text yet."""
+    is_short = len(model) + len(parameters) + len(output_schema or "") <= _MAX_KEPT_CHARACTERS
+    parts = (_kept_parts if is_short else _parts_of_texts)(model, parameters, output_schema)
+    if not tools:
+        return parts
     problems: list[Problem] = []
-    texts = {"/model": model, "/parameters": parameters, "/outputSchema": output_schema}
-    decoded = {place: _decoded(text, place, problems) for place, text in texts.items()}
-    parts = parts_of(tools, decoded["/model"], decoded["/parameters"], decoded["/outputSchema"])
-    return msgspec.structs.replace(parts, problems=(*problems, *parts.problems)) if problems else parts
+    named = _tools(tools, problems)
+    return msgspec.structs.replace(parts, tools=named, problems=(*problems, *parts.problems))
 
 
 def parts_of_content(text: str) -> ContentParts:
@@ -83,6 +87,18 @@ def parts_of_content(text: str) -> ContentParts:
         base_prompt=_text(content.get("base_prompt")),
         needs_tools=content.get("needs_tools") is True,
     )
+
+
+def _parts_of_texts(model: str, parameters: str, output_schema: str | None) -> RoleParts:
+    problems: list[Problem] = []
+    texts = {"/model": model, "/parameters": parameters, "/outputSchema": output_schema}
+    decoded = {place: _decoded(text, place, problems) for place, text in texts.items()}
+    parts = parts_of([], decoded["/model"], decoded["/parameters"], decoded["/outputSchema"])
+    return msgspec.structs.replace(parts, problems=(*problems, *parts.problems)) if problems else parts
+
+
+# The same few texts are read in every list, and a schema takes long to be judged. Which tools there are may change.
+_kept_parts = lru_cache(maxsize=1_000)(_parts_of_texts)
 
 
 def unreadable(problems: Iterable[Problem]) -> list[Problem]:

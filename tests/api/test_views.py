@@ -1,6 +1,7 @@
 """The views for people with a SQL client: what they show of something that has run."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +62,14 @@ WAITING = (
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def failing_tool() -> Iterator[None]:
+    """A tool that always fails, for the tests of this module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "_tools", {**registry._tools, "test.fail": tool("test.fail")(fail)})
+        yield
+
+
 async def run(api: Api) -> Any:
     await api.call("role.create", {"name": "Reader", "basePrompt": "You read."})
     await api.call("role.create", {"name": "Skimmer", "basePrompt": "You skim."})
@@ -111,9 +120,7 @@ async def test_the_views_show_what_has_run(api: Api) -> None:
     ]
 
 
-async def test_what_waits_says_what_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_tools", dict(registry._tools))
-    registry.register(tool("test.fail")(fail))
+async def test_what_waits_says_what_for(api: Api) -> None:
     for document in (NAP, ASK, BOTH, AGAIN, FAIL):
         await api.call("orchestration.create", {"document": document})
 
