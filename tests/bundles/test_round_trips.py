@@ -78,7 +78,7 @@ async def test_an_example_comes_back_as_it_went(
 
 @pytest.mark.timeout(0)
 async def test_random_definitions_come_back_as_they_went(copy_of: CopyOf, template: str) -> None:
-    found = sample(int(os.environ.get("ROLECALL_ROUND_TRIPS", "100")))
+    found = sample(int(os.environ.get("ROLECALL_ROUND_TRIPS", "25")))
     for start in range(0, len(found), 100):  # each import looks at all that is there
         await come_back(copy_of, template, found[start : start + 100])
 

@@ -6,7 +6,7 @@ from tests.cli.processes import Rolecall
 from tests.conftest import NewDirectory
 from tests.hostile.rows import round_of
 
-MUTATIONS = 150
+MUTATIONS = 75
 
 
 @pytest.mark.timeout(300)
