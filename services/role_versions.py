@@ -14,8 +14,8 @@ from services.errors import Conflict, Invalid, NotFound
 from services.idempotency import IdempotencyKey
 from services.json import Json, JsonObject
 from services.listing import Limit, id_in
-from services.orchestrations.publishing import mark
 from services.paging import Listing, Order, page_of, those_given
+from services.publication import mark
 from services.role_parts import parts_of_content
 from services.roles import ContentChanges, RoleVersion, RoleVersionPage, RoleVersionStatus
 

@@ -24,6 +24,7 @@ from services.json import Json
 from services.orchestrations.closure import closure_now
 from services.orchestrations.effects import effects_now
 from services.orchestrations.rows import document as document_of
+from services.publication import mark
 
 # What callers rely on: the active version or, where none is active, what was published last.
 _RELIED_ON = """
@@ -39,8 +40,6 @@ _RESOLVE = """
 UPDATE orchestration_step AS step SET role_id = role.id FROM role
 WHERE step.version_id = {} AND role.name = step.role_name AND step.role_id IS DISTINCT FROM role.id
 """
-# What keeps others from publishing by hand; see `is_publishing` in the schema.
-_MARK = "SELECT set_config('rolecall.publishing', pg_current_xact_id()::text, true)"
 _OTHERS = """
 SELECT step.name FROM orchestration_step AS step JOIN role ON role.name = step.role_name
 WHERE step.version_id = {} AND step.role_id IS DISTINCT FROM role.id
@@ -162,11 +161,6 @@ async def publish(
             table.closure: _text(await closure_now(version)),
         }
     ).where(table.id == version)
-
-
-async def mark() -> None:
-    """Let the database know that what this transaction does with versions is done by a server."""
-    await tables.OrchestrationVersion.raw(_MARK)
 
 
 async def make_active(orchestration: UUID, version: UUID, document: Document) -> None:
