@@ -19,7 +19,7 @@ from services import (
     orchestrations,
     plans,
     retention,
-    role_requests,
+    roles,
     row_requests,
 )
 from services.credential_watch import CredentialWatch
@@ -96,7 +96,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         requests = RowRequests(
             {
                 "publication": orchestrations.publication_requests(),
-                "publication of a role": role_requests.publication_requests(),
+                "publication of a role": roles.publication_requests(),
                 "start": executions.start_requests(),
             }
         )

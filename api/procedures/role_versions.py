@@ -8,10 +8,9 @@ from api.context import Context
 from api.policy import Needs
 from api.procedures.parameters import Cursor, ExpectedVersion, Forward, Key, Message, Number
 from api.rpc import Example, mutation, query
-from services import role_versions
+from services import roles
 from services.listing import Limit, RoleReference
-from services.role_versions import FieldChange
-from services.roles import ContentChanges, RoleVersion, RoleVersionPage, RoleVersionStatus
+from services.roles import ContentChanges, FieldChange, RoleVersion, RoleVersionPage, RoleVersionStatus
 
 Edits = Annotated[ContentChanges, Meta(description="What would be another; what is left out stays as it is.")]
 
@@ -31,7 +30,7 @@ async def versions(
     """What a role was at each of its versions, and what it was drafted or proposed to be, the newest first; all, or
     those in a `status`. NOT_FOUND when there is no such role; BAD_REQUEST as `role.list`. Needs roles.read.
     """
-    return await role_versions.versions(ctx.caller, role=role, status=status, cursor=cursor, limit=limit)
+    return await roles.versions(ctx.caller, role=role, status=status, cursor=cursor, limit=limit)
 
 
 @query(
@@ -44,7 +43,7 @@ async def diff(
     """What makes the version `to` of the version `from`, field by field, and texts also line by line; a version that is
     not given is what the role is now. NOT_FOUND when there is no such role or version. Needs roles.read.
     """
-    return await role_versions.diff(ctx.caller, role=role, from_=from_, to=to)
+    return await roles.diff(ctx.caller, role=role, from_=from_, to=to)
 
 
 @mutation(
@@ -65,7 +64,7 @@ async def draft(
     problems, which the answer names, until it is published. NOT_FOUND when there is no such role or version; CONFLICT
     when the version is no draft, and as `role.update`. Needs roles.write.
     """
-    return await role_versions.draft(
+    return await roles.draft(
         ctx.caller,
         role=role,
         changes=changes,
@@ -83,7 +82,7 @@ async def discard(ctx: Context, *, role: RoleReference, number: Number) -> RoleV
     """The draft, which is gone now. NOT_FOUND when there is no such role or version; CONFLICT when it is no draft.
     Needs roles.write.
     """
-    return await role_versions.discard(ctx.caller, role=role, number=number)
+    return await roles.discard(ctx.caller, role=role, number=number)
 
 
 @mutation(
@@ -105,7 +104,7 @@ async def propose(
     to publish or reject. BAD_REQUEST with its `problems`; NOT_FOUND when there is no such role; CONFLICT as
     `role.update`. Needs roles.propose.
     """
-    return await role_versions.propose(
+    return await roles.propose(
         ctx.caller,
         role=role,
         changes=changes,
@@ -125,7 +124,7 @@ async def publish(
     when there is no such role or version; CONFLICT when it is neither draft nor proposal, the role has come to a later
     version, or is not at `ifVersion`, or its name is another's. Needs roles.write.
     """
-    return await role_versions.publish(ctx.caller, role=role, number=number, if_version=if_version)
+    return await roles.publish(ctx.caller, role=role, number=number, if_version=if_version)
 
 
 @mutation(
@@ -136,7 +135,7 @@ async def reject(ctx: Context, *, role: RoleReference, number: Number, reason: M
     """The proposal, rejected for good. NOT_FOUND when there is no such role or version; CONFLICT when it is no
     proposal. Needs roles.write.
     """
-    return await role_versions.reject(ctx.caller, role=role, number=number, reason=reason)
+    return await roles.reject(ctx.caller, role=role, number=number, reason=reason)
 
 
 @mutation(
@@ -146,4 +145,4 @@ async def archive(ctx: Context, *, role: RoleReference, number: Number) -> RoleV
     """The published version, given up for good: no roll-back goes there, and what runs keeps to it. NOT_FOUND when
     there is no such role or version; CONFLICT when it is not published, or is what the role is. Needs roles.write.
     """
-    return await role_versions.archive(ctx.caller, role=role, number=number)
+    return await roles.archive(ctx.caller, role=role, number=number)

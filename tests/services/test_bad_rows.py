@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from db.connection import Database
-from services import bundles, executions, orchestrations, role_versions, roles
+from services import bundles, executions, orchestrations, roles
 from services.caller import OPERATOR
 from services.definitions.document import Step
 from services.engine.performer import Attempt
@@ -105,7 +105,7 @@ async def test_a_role_names_what_is_wrong_with_its_row_and_is_not_used(
 
     assert [(found.code, found.path) for found in role.problems] == [problem]
     assert (await roles.list_(OPERATOR)).items[0] == role
-    assert (await role_versions.versions(OPERATOR, role="Reader")).items[0].problems == role.problems
+    assert (await roles.versions(OPERATOR, role="Reader")).items[0].problems == role.problems
     with pytest.raises(Conflict, match="'Reader' has problems at version 2") as refusal:
         await executions.start(OPERATOR, orchestration="asks")
     assert refusal.value.problems == role.problems

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from db.connection import Database
-from services import connections, idempotency, orchestrations, role_versions, roles
+from services import connections, idempotency, orchestrations, roles
 from services.caller import OPERATOR, Caller
 from services.errors import Conflict, Invalid
 from services.principal import SCOPES, Principal
@@ -39,8 +39,8 @@ CALLS: dict[str, tuple[Call, dict[str, Any]]] = {
     "role.create": (roles.create, {"name": "Critic", "base_prompt": "Judge."}),
     "role.update": (roles.update, {"role": "Reader", "if_version": 1, "changes": RoleChanges(description="d")}),
     "role.rollback": (roles.rollback, {"role": "Writer"}),
-    "role.draft": (role_versions.draft, {"role": "Reader", "changes": RoleChanges(description="d")}),
-    "role.propose": (role_versions.propose, {"role": "Reader", "changes": RoleChanges(description="d")}),
+    "role.draft": (roles.draft, {"role": "Reader", "changes": RoleChanges(description="d")}),
+    "role.propose": (roles.propose, {"role": "Reader", "changes": RoleChanges(description="d")}),
     "orchestration.create": (orchestrations.create, {"document": {**FLOW, "name": "new"}}),
     "orchestration.update": (orchestrations.update, {"orchestration": "flow", "if_version": 2, "is_active": False,
                                                      "changes": {"tags": ["changed"]}}),

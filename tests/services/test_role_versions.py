@@ -7,13 +7,12 @@ from typing import Any
 import pytest
 
 from db.connection import Database
-from services import executions, orchestrations, role_versions, roles
+from services import executions, orchestrations, roles
 from services.caller import OPERATOR, Caller
 from services.errors import Conflict, Forbidden, Invalid, NotFound, ServiceError
 from services.models.selection import ModelConstraints
 from services.principal import Principal
-from services.role_versions import FieldChange
-from services.roles import ContentChanges, RoleChanges
+from services.roles import ContentChanges, FieldChange, RoleChanges
 from tests.role_versions import newest_version
 
 GUEST = Caller(Principal(kind="agent", name="guest", scopes=("roles.propose", "roles.read")))
@@ -24,20 +23,20 @@ def prompt(text: str) -> ContentChanges:
 
 
 async def numbers() -> list[tuple[int, str, bool]]:
-    found = (await role_versions.versions(OPERATOR, role="Reader")).items
+    found = (await roles.versions(OPERATOR, role="Reader")).items
     return [(it.number, it.status, it.is_present) for it in found]
 
 
 async def test_a_draft_changes_nothing_until_it_is_published() -> None:
     before = await roles.get(OPERATOR, role="Reader")
 
-    drafted = await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Twice."), message="why")
+    drafted = await roles.draft(OPERATOR, role="Reader", changes=prompt("Twice."), message="why")
 
     assert (drafted.number, drafted.status, drafted.is_present, drafted.message) == (2, "draft", False, "why")
     assert (drafted.base_prompt, drafted.created_by, drafted.name) == ("Twice.", "operator", "Reader")
     assert await roles.get(OPERATOR, role="Reader") == before
 
-    published = await role_versions.publish(OPERATOR, role="Reader", number=2, if_version=1)
+    published = await roles.publish(OPERATOR, role="Reader", number=2, if_version=1)
 
     now = await roles.get(OPERATOR, role="Reader")
     assert (published.status, published.is_present, published.decided_by) == ("published", True, "operator")
@@ -50,15 +49,15 @@ async def test_all_of_a_content_is_published() -> None:
         name="Elder", description="d", base_prompt="p", tools=("files.read",), needs_tools=True,
         model=ModelConstraints(min_context_tokens=9_000), output_schema={"type": "object"},
     )  # fmt: skip
-    await role_versions.draft(OPERATOR, role="Reader", changes=changes)
+    await roles.draft(OPERATOR, role="Reader", changes=changes)
 
-    await role_versions.publish(OPERATOR, role="Reader", number=2)
+    await roles.publish(OPERATOR, role="Reader", number=2)
 
     now = await roles.get(OPERATOR, role="Elder")
     given = {name: getattr(changes, name) for name in changes.__struct_fields__ if name != "parameters"}
     assert {name: getattr(now, name) for name in given} == given
-    back = await role_versions.draft(OPERATOR, role="Elder", changes=ContentChanges(output_schema=None))
-    await role_versions.publish(OPERATOR, role="Elder", number=back.number)
+    back = await roles.draft(OPERATOR, role="Elder", changes=ContentChanges(output_schema=None))
+    await roles.publish(OPERATOR, role="Elder", number=back.number)
     assert (await roles.get(OPERATOR, role="Elder")).output_schema is None
 
 
@@ -66,12 +65,12 @@ async def test_what_runs_keeps_to_its_version_and_what_starts_takes_the_publishe
     document = {"name": "flow", "steps": [{"name": "A", "kind": "llm", "roleName": "Reader"}]}
     await orchestrations.create(OPERATOR, document=document)
     first = await newest_version("Reader")
-    await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
+    await roles.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
 
     version = (await orchestrations.get(OPERATOR, orchestration="flow")).version_id
     assert await orchestrations.newest_roles(version) == {"Reader": first}
 
-    await role_versions.publish(OPERATOR, role="Reader", number=2)
+    await roles.publish(OPERATOR, role="Reader", number=2)
 
     assert await orchestrations.newest_roles(version) == {"Reader": await newest_version("Reader")}
     assert (await roles.content(first)).base_prompt == "You are the Reader."
@@ -79,88 +78,88 @@ async def test_what_runs_keeps_to_its_version_and_what_starts_takes_the_publishe
 
 
 async def test_a_draft_is_edited_field_by_field_and_discarded() -> None:
-    await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
+    await roles.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
 
-    edited = await role_versions.draft(OPERATOR, role="Reader", number=2, changes=ContentChanges(description="d"))
+    edited = await roles.draft(OPERATOR, role="Reader", number=2, changes=ContentChanges(description="d"))
 
     assert (edited.number, edited.base_prompt, edited.description) == (2, "Twice.", "d")
-    assert await role_versions.discard(OPERATOR, role="Reader", number=2) == edited
+    assert await roles.discard(OPERATOR, role="Reader", number=2) == edited
     assert await numbers() == [(1, "published", True)]
     for number, error in ((1, Conflict), (2, NotFound)):
         with pytest.raises(error):
-            await role_versions.discard(OPERATOR, role="Reader", number=number)
+            await roles.discard(OPERATOR, role="Reader", number=number)
         with pytest.raises(error):
-            await role_versions.draft(OPERATOR, role="Reader", number=number, changes=prompt("No."))
+            await roles.draft(OPERATOR, role="Reader", number=number, changes=prompt("No."))
 
 
 async def test_a_draft_may_have_problems_until_it_is_published() -> None:
     changes = ContentChanges(tools=("file.read",), output_schema={"type": 7})
 
-    drafted = await role_versions.draft(OPERATOR, role="Reader", changes=changes)
+    drafted = await roles.draft(OPERATOR, role="Reader", changes=changes)
 
     assert {problem.path.split("/")[1] for problem in drafted.problems} == {"tools", "outputSchema"}
     with pytest.raises(Invalid) as refusal:
-        await role_versions.publish(OPERATOR, role="Reader", number=2)
+        await roles.publish(OPERATOR, role="Reader", number=2)
     assert refusal.value.problems == drafted.problems
     with pytest.raises(Invalid):
-        await role_versions.propose(OPERATOR, role="Reader", changes=changes)
+        await roles.propose(OPERATOR, role="Reader", changes=changes)
     assert (await roles.get(OPERATOR, role="Reader")).version == 1
 
 
 async def test_who_may_not_write_proposes_and_somebody_else_decides() -> None:
-    proposed = await role_versions.propose(GUEST, role="Reader", changes=prompt("Twice."), message="better")
+    proposed = await roles.propose(GUEST, role="Reader", changes=prompt("Twice."), message="better")
 
     assert (proposed.status, proposed.created_by, proposed.message) == ("proposed", "guest", "better")
-    for decide in (role_versions.publish, role_versions.reject, role_versions.archive, role_versions.discard):
+    for decide in (roles.publish, roles.reject, roles.archive, roles.discard):
         with pytest.raises(Forbidden, match=r"this needs roles\.write"):
             await decide(GUEST, role="Reader", number=2)
     with pytest.raises(Forbidden):
-        await role_versions.draft(GUEST, role="Reader", changes=prompt("Twice."))
+        await roles.draft(GUEST, role="Reader", changes=prompt("Twice."))
     with pytest.raises(Conflict, match="version 2 is proposed; this needs one that is draft"):
-        await role_versions.draft(OPERATOR, role="Reader", number=2, changes=prompt("Sneaked in."))
+        await roles.draft(OPERATOR, role="Reader", number=2, changes=prompt("Sneaked in."))
 
-    rejected = await role_versions.reject(OPERATOR, role="Reader", number=2, reason="no need")
+    rejected = await roles.reject(OPERATOR, role="Reader", number=2, reason="no need")
 
     assert (rejected.status, rejected.rejection, rejected.decided_by) == ("rejected", "no need", "operator")
-    for decide in (role_versions.publish, role_versions.reject):
+    for decide in (roles.publish, roles.reject):
         with pytest.raises(Conflict, match="version 2 is rejected"):
             await decide(OPERATOR, role="Reader", number=2)
-    again = await role_versions.propose(GUEST, role="Reader", changes=prompt("Twice."))
-    await role_versions.publish(OPERATOR, role="Reader", number=again.number)
+    again = await roles.propose(GUEST, role="Reader", changes=prompt("Twice."))
+    await roles.publish(OPERATOR, role="Reader", number=again.number)
     assert (await roles.get(OPERATOR, role="Reader")).version == 3
 
 
 async def test_what_was_written_before_an_edit_does_not_undo_it() -> None:
-    await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
+    await roles.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
     edited = await roles.update(OPERATOR, role="Reader", changes=RoleChanges(description="d"))
 
     with pytest.raises(Conflict, match="version 2 is older than version 3, which the role is at"):
-        await role_versions.publish(OPERATOR, role="Reader", number=2)
+        await roles.publish(OPERATOR, role="Reader", number=2)
 
     assert await roles.get(OPERATOR, role="Reader") == edited
     assert await numbers() == [(3, "published", True), (2, "draft", False), (1, "published", False)]
 
 
 async def test_who_has_read_another_version_publishes_nothing() -> None:
-    first = await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
-    second = await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Thrice."))
-    await role_versions.publish(OPERATOR, role="Reader", number=first.number, if_version=1)
+    first = await roles.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
+    second = await roles.draft(OPERATOR, role="Reader", changes=prompt("Thrice."))
+    await roles.publish(OPERATOR, role="Reader", number=first.number, if_version=1)
 
     for ask in (
-        role_versions.publish(OPERATOR, role="Reader", number=second.number, if_version=1),
-        role_versions.draft(OPERATOR, role="Reader", changes=prompt("No."), if_version=1),
-        role_versions.propose(OPERATOR, role="Reader", changes=prompt("No."), if_version=1),
+        roles.publish(OPERATOR, role="Reader", number=second.number, if_version=1),
+        roles.draft(OPERATOR, role="Reader", changes=prompt("No."), if_version=1),
+        roles.propose(OPERATOR, role="Reader", changes=prompt("No."), if_version=1),
     ):
         with pytest.raises(Conflict, match="role 'Reader' is at version 2 and not at 1"):
             await ask
 
 
 async def test_of_two_decisions_about_a_proposal_one_counts() -> None:
-    await role_versions.propose(GUEST, role="Reader", changes=prompt("Twice."))
+    await roles.propose(GUEST, role="Reader", changes=prompt("Twice."))
 
     both = await asyncio.gather(
-        role_versions.publish(OPERATOR, role="Reader", number=2),
-        role_versions.reject(OPERATOR, role="Reader", number=2),
+        roles.publish(OPERATOR, role="Reader", number=2),
+        roles.reject(OPERATOR, role="Reader", number=2),
         return_exceptions=True,
     )
 
@@ -170,8 +169,8 @@ async def test_of_two_decisions_about_a_proposal_one_counts() -> None:
 
 async def test_drafts_edits_and_proposals_at_once_get_numbers_of_their_own() -> None:
     made = await asyncio.gather(
-        *(role_versions.draft(OPERATOR, role="Reader", changes=prompt(f"d{number}")) for number in range(4)),
-        *(role_versions.propose(GUEST, role="Reader", changes=prompt(f"p{number}")) for number in range(4)),
+        *(roles.draft(OPERATOR, role="Reader", changes=prompt(f"d{number}")) for number in range(4)),
+        *(roles.propose(GUEST, role="Reader", changes=prompt(f"p{number}")) for number in range(4)),
         *(roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt=f"e{number}")) for number in range(4)),
     )
 
@@ -181,9 +180,9 @@ async def test_drafts_edits_and_proposals_at_once_get_numbers_of_their_own() -> 
 
 async def test_a_roll_back_passes_by_what_was_never_published_or_is_archived() -> None:
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="two"))
-    await role_versions.draft(OPERATOR, role="Reader", changes=prompt("three"))
+    await roles.draft(OPERATOR, role="Reader", changes=prompt("three"))
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="four"))
-    archived = await role_versions.archive(OPERATOR, role="Reader", number=2)
+    archived = await roles.archive(OPERATOR, role="Reader", number=2)
 
     back = await roles.rollback(OPERATOR, role="Reader")
 
@@ -192,23 +191,23 @@ async def test_a_roll_back_passes_by_what_was_never_published_or_is_archived() -
         with pytest.raises(Conflict, match=f"version {number} {why}; this needs one that is published"):
             await roles.rollback(OPERATOR, role="Reader", number=number)
     with pytest.raises(Conflict, match="version 5 is what the role is"):
-        await role_versions.archive(OPERATOR, role="Reader", number=5)
+        await roles.archive(OPERATOR, role="Reader", number=5)
 
 
 async def test_a_published_name_that_is_another_s_is_refused() -> None:
-    await role_versions.draft(OPERATOR, role="Reader", changes=ContentChanges(name="Writer"))
+    await roles.draft(OPERATOR, role="Reader", changes=ContentChanges(name="Writer"))
 
     with pytest.raises(Conflict, match="role 'Writer' exists already"):
-        await role_versions.publish(OPERATOR, role="Reader", number=2)
+        await roles.publish(OPERATOR, role="Reader", number=2)
 
 
 async def test_versions_are_listed_by_status_and_page_by_page() -> None:
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="two"))
-    await role_versions.propose(GUEST, role="Reader", changes=prompt("three"))
+    await roles.propose(GUEST, role="Reader", changes=prompt("three"))
 
-    first = await role_versions.versions(OPERATOR, role="Reader", limit=2)
-    rest = await role_versions.versions(OPERATOR, role="Reader", limit=2, cursor=first.next_cursor)
-    proposed = await role_versions.versions(OPERATOR, role="Reader", status="proposed")
+    first = await roles.versions(OPERATOR, role="Reader", limit=2)
+    rest = await roles.versions(OPERATOR, role="Reader", limit=2, cursor=first.next_cursor)
+    proposed = await roles.versions(OPERATOR, role="Reader", status="proposed")
 
     assert [it.number for it in first.items + rest.items] == [3, 2, 1]
     assert [(it.number, it.created_by) for it in proposed.items] == [(3, "guest")]
@@ -217,7 +216,7 @@ async def test_versions_are_listed_by_status_and_page_by_page() -> None:
 
 async def test_two_versions_differ_by_fields_and_texts_by_lines() -> None:
     await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt="Be kind.\nBe short.\nBe quick."))
-    await role_versions.draft(
+    await roles.draft(
         OPERATOR,
         role="Reader",
         changes=ContentChanges(base_prompt="Be kind.\nBe brief.\nBe quick.", tools=("files.read",)),
@@ -231,11 +230,11 @@ async def test_two_versions_differ_by_fields_and_texts_by_lines() -> None:
         lines=lines,
     )
     tools = FieldChange(field="tools", before=[], after=["files.read"])
-    assert await role_versions.diff(OPERATOR, role="Reader", to=3) == (changed, tools)
-    assert [it.field for it in await role_versions.diff(OPERATOR, role="Reader", from_=1)] == ["basePrompt"]
-    assert await role_versions.diff(OPERATOR, role="Reader") == ()
+    assert await roles.diff(OPERATOR, role="Reader", to=3) == (changed, tools)
+    assert [it.field for it in await roles.diff(OPERATOR, role="Reader", from_=1)] == ["basePrompt"]
+    assert await roles.diff(OPERATOR, role="Reader") == ()
     with pytest.raises(NotFound, match="there is no version 4"):
-        await role_versions.diff(OPERATOR, role="Reader", from_=4)
+        await roles.diff(OPERATOR, role="Reader", from_=4)
 
 
 @pytest.mark.parametrize("lines", [("a", "b"), ("a",), tuple(str(number) for number in range(50))])
@@ -246,7 +245,7 @@ async def test_texts_of_any_kind_are_compared_in_no_time(lines: tuple[str, ...])
         for text in texts:
             await roles.update(OPERATOR, role="Reader", changes=RoleChanges(base_prompt=text))
         began = time.monotonic()
-        (change,) = await role_versions.diff(OPERATOR, role="Reader", from_=await _last_but_one())
+        (change,) = await roles.diff(OPERATOR, role="Reader", from_=await _last_but_one())
         assert time.monotonic() - began < 2
         assert "\n".join(line[2:] for line in change.lines if not line.startswith("- ")) == texts[1].rstrip("\n")
 
@@ -256,27 +255,24 @@ async def _last_but_one() -> int:
 
 
 async def test_a_row_that_somebody_has_broken_hides_no_other(opened: Database) -> None:
-    await role_versions.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
+    await roles.draft(OPERATOR, role="Reader", changes=prompt("Twice."))
     await opened.pool.execute(
         'UPDATE role_version SET content = content || \'{"model": {"preferred": 7}}\' WHERE number = 2'
     )
 
     assert len(await numbers()) == 2
     with pytest.raises(Invalid, match="/model"):
-        await role_versions.publish(OPERATOR, role="Reader", number=2)
+        await roles.publish(OPERATOR, role="Reader", number=2)
 
 
 @pytest.mark.parametrize("role", ["Nobody", "00000000-0000-7000-8000-000000000000"])
 async def test_versions_of_nobody_are_not_found(role: str) -> None:
     calls: list[Any] = [
-        role_versions.versions(OPERATOR, role=role),
-        role_versions.diff(OPERATOR, role=role),
-        role_versions.draft(OPERATOR, role=role, changes=prompt("")),
-        role_versions.propose(OPERATOR, role=role, changes=prompt("")),
-        *(
-            ask(OPERATOR, role=role, number=1)
-            for ask in (role_versions.publish, role_versions.reject, role_versions.discard, role_versions.archive)
-        ),
+        roles.versions(OPERATOR, role=role),
+        roles.diff(OPERATOR, role=role),
+        roles.draft(OPERATOR, role=role, changes=prompt("")),
+        roles.propose(OPERATOR, role=role, changes=prompt("")),
+        *(ask(OPERATOR, role=role, number=1) for ask in (roles.publish, roles.reject, roles.discard, roles.archive)),
     ]
     for call in calls:
         with pytest.raises(ServiceError) as refusal:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from db.connection import Database
-from services import orchestrations, role_versions, roles
+from services import orchestrations, roles
 from services.caller import OPERATOR, Caller
 from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.models.selection import ModelConstraints
@@ -69,7 +69,7 @@ async def test_a_rollback_is_a_new_version_with_an_old_content_and_the_name_of_n
     assert (first.version, first.name, first.base_prompt, first.tools) == (4, "Elder", "You are the Reader.", ())
     assert (second.version, second.base_prompt, second.tools, second.description) == (5, "New.", ("files.read",), "d")
     assert second.id == before.id
-    found = (await role_versions.versions(OPERATOR, role="Elder")).items
+    found = (await roles.versions(OPERATOR, role="Elder")).items
     assert [(it.number, it.name) for it in found] == [
         (5, "Elder"), (4, "Elder"), (3, "Elder"), (2, "Reader"), (1, "Reader"),
     ]  # fmt: skip

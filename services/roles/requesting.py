@@ -5,9 +5,8 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from services import role_versions
 from services.publication import Publication
-from services.role_versions import Locked
+from services.roles.versioning import Locked, publish_as_it_is
 from services.row_requests import OneByOne
 
 _HOLD_ROLE = """
@@ -24,4 +23,4 @@ def publication_requests() -> OneByOne[UUID]:
 
 async def _publish(_version: UUID, asked: asyncpg.Record, role: asyncpg.Record) -> None:
     now = Locked(role["id"], role["name"], role["version"], msgspec.json.decode(role["content"]))
-    await role_versions.publish_as_it_is(asked["requested_by"], now, asked["number"])
+    await publish_as_it_is(asked["requested_by"], now, asked["number"])

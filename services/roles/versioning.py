@@ -1,6 +1,5 @@
-"""Versions of roles: drafted, proposed, decided about, given up, compared. A role itself is edited in `roles`."""
+"""Versions of roles: drafted, proposed, decided about, given up."""
 
-import difflib
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -10,14 +9,15 @@ from asyncpg import UniqueViolationError
 
 from services import connections, idempotency
 from services.caller import Caller
-from services.errors import Conflict, Invalid, NotFound
+from services.errors import Conflict, Invalid
 from services.idempotency import IdempotencyKey
-from services.json import Json, JsonObject
+from services.json import JsonObject
 from services.listing import Limit, id_in
 from services.paging import Listing, Order, page_of, those_given
 from services.publication import mark
-from services.role_parts import parts_of_content
-from services.roles import ContentChanges, RoleVersion, RoleVersionPage, RoleVersionStatus
+from services.roles.parts import parts_of_content
+from services.roles.records import ContentChanges, RoleVersion, RoleVersionPage, RoleVersionStatus
+from services.roles.rows import id_of, no_role, no_version
 
 _SELECT = (
     "SELECT version.id, version.number, version.status, version.number = role.version AS is_present,"
@@ -40,20 +40,7 @@ _REJECT = (
     "UPDATE role_version SET status = 'rejected', rejected_at = now(), decided_by = $2, rejection = $3 WHERE id = $1"
 )
 _NEWEST_FIRST = Order("version.number", "version.id", "number", int, descending=True)
-# The columns of a role, as its content has them, and the members of a role, as clients have them.
-_MEMBERS = {field.name: field.encode_name for field in msgspec.structs.fields(ContentChanges)}
-_OWN = frozenset(RoleVersion.__struct_fields__) - frozenset(_MEMBERS) - {"problems"}
-_TEXTS = ("description", "base_prompt")
-_MAX_COMPARED_LINES = 2_000
-
-
-class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A field that differs. `lines` is how a text does: each line of either with `- `, `+ ` or two blanks before it."""
-
-    field: str
-    before: Json
-    after: Json
-    lines: tuple[str, ...] = ()
+_OWN = frozenset(RoleVersion.__struct_fields__) - frozenset(ContentChanges.__struct_fields__) - {"problems"}
 
 
 async def versions(
@@ -72,7 +59,7 @@ async def versions(
         Invalid: the cursor is none of this list.
     """
     caller.require("roles.read")
-    id = await _id_of(role)
+    id = await id_of(role)
     asked = {"version.role_id = {}": id, "version.status = {}": status}
     listing = Listing("role.versions", _NEWEST_FIRST, asked)
     items, next_cursor = await page_of(listing, _SELECT, those_given(asked), _version, cursor=cursor, limit=limit)
@@ -231,22 +218,6 @@ async def archive(caller: Caller, *, role: str, number: int) -> RoleVersion:
         return _version(await _row(now, number))
 
 
-async def diff(
-    caller: Caller, *, role: str, from_: int | None = None, to: int | None = None
-) -> tuple[FieldChange, ...]:
-    """What makes the version `to` of the version `from_`; one that is not given is what the role is now.
-
-    Raises:
-        NotFound: there is no such role or version.
-    """
-    caller.require("roles.read")
-    id = await _id_of(role)
-    before, after = [await _content_at(id, number) for number in (from_, to)]
-    return tuple(
-        _change(name, before[name], after[name]) for name in _MEMBERS if _text(before[name]) != _text(after[name])
-    )
-
-
 class Locked(msgspec.Struct, frozen=True):
     """A role as it is, and nobody changes it until this transaction ends."""
 
@@ -259,27 +230,18 @@ class Locked(msgspec.Struct, frozen=True):
 async def _locked(role: str, if_version: int | None = None) -> Locked:
     row = await connections.database().fetchrow(_LOCK, role, id_in(role))
     if row is None:
-        raise _no_role(role)
+        raise no_role(role)
     if if_version is not None and row["version"] != if_version:
         state = f"is at version {row['version']} and not at {if_version}"
         raise Conflict("role", row["name"], state=state, allowed="a change of what it is now; read it again")
     return Locked(row["id"], row["name"], row["version"], msgspec.json.decode(row["content"]))
 
 
-async def _id_of(role: str) -> UUID:
-    row = await connections.database().fetchrow(
-        "SELECT id FROM role WHERE id = $2 OR $2::uuid IS NULL AND name = $1", role, id_in(role)
-    )
-    if row is None:
-        raise _no_role(role)
-    return row["id"]
-
-
 async def _row(now: Locked, number: int) -> Any:
     query = f"{_SELECT} WHERE version.role_id = $1 AND version.number = $2"
     row = await connections.database().fetchrow(query, now.id, number)
     if row is None:
-        raise _no_version(number)
+        raise no_version(number)
     return row
 
 
@@ -296,18 +258,6 @@ async def _inserted(
 ) -> RoleVersion:
     (row,) = await connections.database().fetch(_INSERT, now.id, status, _text(content), message, caller.name)
     return _version(await _row(now, row["number"]))
-
-
-async def _content_at(role: UUID, number: int | None) -> JsonObject:
-    row = await connections.database().fetchrow(
-        "SELECT content FROM role_version AS version JOIN role ON role.id = role_id"
-        " WHERE role_id = $1 AND number = coalesce($2, role.version)",
-        role,
-        number,
-    )
-    if row is None:
-        raise _no_version(number)
-    return msgspec.json.decode(row["content"])
 
 
 async def _once(
@@ -342,32 +292,5 @@ def _version(row: Any) -> RoleVersion:
     return RoleVersion(**own, **msgspec.structs.asdict(parts_of_content(row["content"])))
 
 
-def _change(name: str, before: Any, after: Any) -> FieldChange:
-    lines = _compared(before, after) if name in _TEXTS else ()
-    return FieldChange(field=_MEMBERS[name], before=before, after=after, lines=lines)
-
-
-def _compared(before: str, after: str) -> tuple[str, ...]:
-    """How one text becomes the other, line by line; whole texts, where they are too long to be compared in short."""
-    a, b = before.splitlines(), after.splitlines()
-    if len(a) + len(b) > _MAX_COMPARED_LINES:
-        return (*(f"- {line}" for line in a), *(f"+ {line}" for line in b))
-    found: list[str] = []
-    for tag, a1, a2, b1, b2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
-        if tag == "equal":
-            found += [f"  {line}" for line in a[a1:a2]]
-        else:
-            found += [f"- {line}" for line in a[a1:a2]] + [f"+ {line}" for line in b[b1:b2]]
-    return tuple(found)
-
-
 def _text(value: Any) -> str:
     return msgspec.json.encode(value, order="sorted").decode()
-
-
-def _no_role(role: str) -> NotFound:
-    return NotFound("role", role, hint="`role.list` shows those there are")
-
-
-def _no_version(number: object) -> NotFound:
-    return NotFound("version", number, hint="`role.versions` shows those there are")

@@ -8,17 +8,16 @@ import msgspec
 import pytest
 
 from db.connection import Database
-from services import background, role_versions, roles
+from services import background, roles
 from services.caller import OPERATOR
-from services.role_requests import publication_requests
-from services.roles import ContentChanges, RoleChanges
+from services.roles import ContentChanges, RoleChanges, publication_requests
 from services.row_requests import RowRequests
 
 ASK = "UPDATE role_version SET status = 'publishing' WHERE number = 2 AND status IN ('draft', 'proposed')"
 
 
 async def drafted(**changes: Any) -> None:
-    await role_versions.draft(OPERATOR, role="Reader", changes=ContentChanges(**changes))
+    await roles.draft(OPERATOR, role="Reader", changes=ContentChanges(**changes))
 
 
 async def row(opened: Database) -> asyncpg.Record:
@@ -30,7 +29,7 @@ async def row(opened: Database) -> asyncpg.Record:
 async def test_a_draft_that_is_to_be_published_is_published_for_who_asked(opened: Database) -> None:
     await drafted(base_prompt="Twice.")
     await opened.pool.execute(ASK)
-    (waiting,) = (await role_versions.versions(OPERATOR, role="Reader", status="publishing")).items
+    (waiting,) = (await roles.versions(OPERATOR, role="Reader", status="publishing")).items
 
     answered = await publication_requests()()
 
