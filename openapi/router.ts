@@ -333,6 +333,20 @@ export type Limits = {
   maxContextBytes: number;
 };
 
+/** One call of a model, made by the attempt of that number. */
+export type LoggedCall = {
+  model: string;
+  outcome: string;
+  reason: string;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string | null;
+  price: string | null;
+  durationMs: number;
+  isCached: boolean;
+  attempt: number;
+};
+
 /** A model that can be called, by its `name` in full. `price` is null where it is not known, and so is `contextTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. */
 export type Model = {
   name: string;
@@ -803,6 +817,7 @@ export type StepLog = {
   inputTokens: number;
   outputTokens: number;
   costUsd: string | null;
+  calls: LoggedCall[];
 };
 
 /** A token without its secret. `name` is the principal's; `prefix` stands in the token and may be shown. */

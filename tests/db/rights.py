@@ -12,7 +12,7 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(("audit", "audit_anchor", "journal_event", "execution_priority", "row_request", "migration"), READ),
     "execution_request": READ,
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
-    **dict.fromkeys(("step_log", "failure_overview", "cost_by_role"), READ),
+    **dict.fromkeys(("step_log", "model_call_log", "failure_overview", "cost_by_role"), READ),
     **dict.fromkeys(("provider", "model", "model_price", "default_model"), READ),
     "token": "SELECT(-hash)",
     "session": "SELECT(-hash)",

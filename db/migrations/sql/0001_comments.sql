@@ -261,6 +261,24 @@ COMMENT ON COLUMN step_log.cost_usd IS 'What that cost in dollars; null where th
 COMMENT ON COLUMN step_log.failure_code IS 'Why it failed, as a code.';
 COMMENT ON COLUMN step_log.failure_message IS 'Why it failed, in words.';
 COMMENT ON COLUMN step_log.output IS 'What the step gave.';
+COMMENT ON COLUMN step_log.model_calls IS 'How many calls of models it took: model_call_log has each.';
+
+COMMENT ON COLUMN model_call_log.execution_id IS 'The execution that made it.';
+COMMENT ON COLUMN model_call_log.seq IS 'The place in its journal of the attempt that made it.';
+COMMENT ON COLUMN model_call_log.path IS 'The instance of the step, such as Duel[2]/Critic.';
+COMMENT ON COLUMN model_call_log.step IS 'The name of the step.';
+COMMENT ON COLUMN model_call_log.attempt IS 'Which attempt made it, from 1.';
+COMMENT ON COLUMN model_call_log.place IS 'Which of its calls, from 1.';
+COMMENT ON COLUMN model_call_log.model IS 'The model that was asked.';
+COMMENT ON COLUMN model_call_log.outcome IS 'answered, or why it was not, as a code.';
+COMMENT ON COLUMN model_call_log.reason IS 'Why this model was asked.';
+COMMENT ON COLUMN model_call_log.input_tokens IS 'What it was sent, in tokens; 0 where nobody counted.';
+COMMENT ON COLUMN model_call_log.output_tokens IS 'What it answered, in tokens; 0 where nobody counted.';
+COMMENT ON COLUMN model_call_log.cost_usd IS 'What that cost in dollars; null where it is not known.';
+COMMENT ON COLUMN model_call_log.price IS 'The price that the cost was reckoned with.';
+COMMENT ON COLUMN model_call_log.duration_ms IS 'How many milliseconds it took.';
+COMMENT ON COLUMN model_call_log.is_cached IS 'Whether an earlier answer to the same question was given.';
+COMMENT ON COLUMN model_call_log.at IS 'When the attempt was written down.';
 
 COMMENT ON COLUMN failure_overview.orchestration IS 'The name of what has failed.';
 COMMENT ON COLUMN failure_overview.step IS 'The step that it failed at; null where it was none.';
@@ -275,10 +293,11 @@ COMMENT ON COLUMN cost_by_role.role IS 'The name of the role that was acted in.'
 COMMENT ON COLUMN cost_by_role.model IS 'The model that was asked.';
 COMMENT ON COLUMN cost_by_role.day IS 'The day, in UTC.';
 COMMENT ON COLUMN cost_by_role.attempts IS 'How many attempts asked a model.';
+COMMENT ON COLUMN cost_by_role.calls IS 'How many calls they made.';
 COMMENT ON COLUMN cost_by_role.input_tokens IS 'What the model was sent, in tokens.';
 COMMENT ON COLUMN cost_by_role.output_tokens IS 'What the model answered, in tokens.';
 COMMENT ON COLUMN cost_by_role.cost_usd IS 'What that cost in dollars, as far as the price is known.';
-COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the price is not known.';
+COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the cost of some call is not known.';
 
 COMMENT ON FUNCTION orchestration_version_finding_guard() IS
   'Keeps people from writing what only a server can find out.';

@@ -148,7 +148,7 @@ LANGUAGE sql IMMUTABLE AS $$
   ) AS list (grantee, privileges, kind, names)
   UNION ALL
   SELECT grantee, 'SELECT', 'TABLE', '{workflow_overview, version_history, role_usage, execution_overview, waiting_for,
-    step_log, failure_overview, cost_by_role}'::text[]
+    step_log, model_call_log, failure_overview, cost_by_role}'::text[]
   FROM unnest('{rolecall_admin, rolecall_readonly}'::text[]) AS grantee
 $$;
 COMMENT ON FUNCTION database_rights IS 'What each database role may do with which tables and functions.';
