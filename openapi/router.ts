@@ -104,6 +104,12 @@ export type ContentChanges = {
   outputSchema?: Json | undefined;
 };
 
+/** What a model may cost at most, in USD per million tokens; null is no limit. */
+export type CostCeiling = {
+  input?: string | null | undefined;
+  output?: string | null | undefined;
+};
+
 /** What the steps that make attempts have where they do not say it themselves. */
 export type Defaults = {
   maxRetries: number | null;
@@ -378,8 +384,11 @@ export type ModelCheck = {
 /** What a role asks of its model. */
 export type ModelConstraints = {
   preferred?: string[] | undefined;
-  capabilities?: ("json" | "tools" | "vision")[] | undefined;
+  fallbacks?: string[] | undefined;
+  providers?: string[] | null | undefined;
+  capabilities?: ("json" | "streaming" | "tools" | "vision")[] | undefined;
   minContextTokens?: number | null | undefined;
+  maxCostPerMillion?: CostCeiling | null | undefined;
 };
 
 /** The models that can be called, the default first; and what keeps rows from being any of them. */
