@@ -115,8 +115,7 @@ async def test_a_program_that_is_stopped_leaves_no_process(world: World) -> None
     waiting = asyncio.create_task(world.run("await tools.count(what='a')"))
     await began.wait()
     computing = asyncio.create_task(world.run("while True: pass"))
-    while len(processes_of(world.workers)) < 2:
-        await asyncio.sleep(0)
+    await become(world.workers, 2)
     waiting.cancel()
     computing.cancel()
 
@@ -124,7 +123,7 @@ async def test_a_program_that_is_stopped_leaves_no_process(world: World) -> None
 
     assert [type(each) for each in ended] == [asyncio.CancelledError, asyncio.CancelledError]
     assert world.recorded == []
-    await none_left(world.workers)
+    await become(world.workers, 0)
 
 
 async def test_fifty_programs_at_once_share_few_processes(workers: Workers) -> None:
@@ -148,7 +147,7 @@ async def test_fifty_programs_at_once_share_few_processes(workers: Workers) -> N
 
     assert values == list(range(50))
     assert 1 <= most <= 4
-    await none_left(workers)
+    await become(workers, 0)
 
 
 async def test_each_process_is_bounded_by_the_system_too(world: World) -> None:
@@ -156,15 +155,14 @@ async def test_each_process_is_bounded_by_the_system_too(world: World) -> None:
     running = asyncio.create_task(world.run("await tools.count(what='a')"))
     await began.wait()
     (pid,) = processes_of(world.workers)
-    limits = Path(f"/proc/{pid}/limits").read_text()
-    environment = Path(f"/proc/{pid}/environ").read_bytes()
+    limits, environment = about(pid, "limits"), about(pid, "environ")
     world.held[1].set()
     await running
 
     rows = {line[:25].strip(): line[25:].split()[0] for line in limits.splitlines()[1:]}
     assert rows["Max address space"] == str(64 * 2**20 + 512 * 2**20)
     assert (rows["Max cpu time"], rows["Max core file size"], rows["Max file size"]) == ("120", "0", "0")
-    assert b"PATH" not in environment
+    assert "PATH" not in environment
 
 
 async def test_there_is_no_process_before_the_first_program_and_none_after_the_end() -> None:
@@ -176,7 +174,7 @@ async def test_there_is_no_process_before_the_first_program_and_none_after_the_e
     assert await world.value("1") == 1
     assert workers.confinement in ("bubblewrap", "limits")
     await workers.close()
-    await none_left(workers)
+    await become(workers, 0)
     assert await world.value("2") == 2  # it opens again
     await workers.close()
 
@@ -191,18 +189,23 @@ async def test_a_process_that_does_not_answer_is_ended() -> None:
     os.kill(pid, signal.SIGSTOP)
     world.held[1].set()
 
-    with pytest.raises(ProgramError, match="PROGRAM_LIMIT: the program computed for longer than 0.2 seconds"):
+    with pytest.raises(ProgramError, match=r"PROGRAM_LIMIT: the program computed for longer than 0\.2 seconds"):
         await running
 
     assert await world.value("1") == 1
     await workers.close()
 
 
-async def none_left(workers: Workers) -> None:
-    """Return once no interpreter is left."""
+async def become(workers: Workers, count: int) -> None:
+    """Return once there are so many interpreters."""
     async with asyncio.timeout(10):
-        while processes_of(workers):
+        while len(processes_of(workers)) != count:  # noqa: ASYNC110 - nobody tells when a process has gone
             await asyncio.sleep(0)
+
+
+def about(pid: int, what: str) -> str:
+    """What the system says of a process."""
+    return Path(f"/proc/{pid}/{what}").read_text()
 
 
 def processes_of(workers: Workers) -> set[int]:
