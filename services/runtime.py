@@ -32,7 +32,7 @@ from services.models.catalog import Models
 from services.row_requests import RowRequests
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import files, registry
+from services.tools import opened_folder, registry
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         Invalid: the key that anchors are signed with cannot be used.
     """
     anchoring = _anchoring(settings)
-    registry.register(*files.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
