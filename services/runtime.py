@@ -29,10 +29,12 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
+from services.outbound import Guard, Outbound
+from services.outbound.allowed import allowed, patterns
 from services.row_requests import RowRequests
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import opened_folder, registry
+from services.tools import data, http, opened_folder, registry, time, web
 
 _log = logging.getLogger(__name__)
 
@@ -46,6 +48,7 @@ class Runtime:
     notifier: Notifier
     exchange: Exchange
     models: Models
+    outbound: Outbound
 
     def worker(self) -> Worker:
         """A worker over this runtime; it works once it is run."""
@@ -86,7 +89,9 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         Invalid: the key that anchors are signed with cannot be used.
     """
     anchoring = _anchoring(settings)
+    outbound = _outbound(settings)
     registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -108,11 +113,12 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
-            yield Runtime(settings, database, notifier, exchange, models)
+            yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             connections.use(None, None)
             await models.close()
+            await outbound.close()
 
 
 def _check_roles(database: Database, *, is_required: bool) -> None:
@@ -124,6 +130,10 @@ def _check_roles(database: Database, *, is_required: bool) -> None:
             f"{database.agents_problem}; `rolecall migrate` says what a database administrator has to run"
         )
     _log.warning("what agents ask is asked with this server's own rights: %s", database.agents_problem)
+
+
+def _outbound(settings: Settings) -> Outbound:
+    return Outbound(Guard(allowed(settings.outbound_allow), patterns(settings.outbound_hosts)))
 
 
 def _anchoring(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]] | None:
