@@ -39,7 +39,7 @@ from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import data, files, http, registry, time, web
+from services.tools import data, http, opened_folder, registry, time, web
 
 _log = logging.getLogger(__name__)
 
@@ -98,8 +98,8 @@ async def opened(
     secrets.use(Keyring.from_environment(environ))
     anchoring = _anchoring(settings)
     outbound = _outbound(settings)
-    registry.register(*files.tools(settings.files_dir), *data.TOOLS, *time.TOOLS)
-    registry.register(*http.tools(outbound), *web.tools(outbound))
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -136,8 +136,8 @@ async def opened(
             watch.use(None)
             connections.use(None, None)
             await models.close()
-            await configured.close()
             await outbound.close()
+            await configured.close()
 
 
 def _check_roles(database: Database, *, is_required: bool) -> None:
