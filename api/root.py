@@ -2,6 +2,7 @@
 
 from api.procedures import (
     audit,
+    budgets,
     bundles,
     executions,
     orchestrations,
@@ -77,6 +78,11 @@ router = Router(
         retry_many=executions.retry_many,
     ),
     run=Family(runs.member),
+    budget=Router(
+        list=budgets.list_,
+        get=budgets.get,
+        set=budgets.set_,
+    ),
     token=Router(
         list=tokens.list_,
         create=tokens.create,

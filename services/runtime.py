@@ -12,6 +12,7 @@ from typing import Any
 from db.connection import CannotOpen, Database, shown
 from services import (
     background,
+    budgets,
     connections,
     credentials,
     executions,
@@ -100,11 +101,19 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
                 "start": executions.start_requests(),
             }
         )
-        notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)
+        budget_watch = budgets.BudgetWatch()
+        await budget_watch.look()
+
+        def hear(_: str = "") -> None:
+            requests.wake()
+            budget_watch.wake()
+
+        notifier.hear(row_requests.CHANNEL, hear, greet=hear)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
-        tasks = [hints, upkeep, answers]
+        paid = asyncio.create_task(budget_watch.run(), name="budgets")
+        tasks = [hints, upkeep, answers, paid]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:

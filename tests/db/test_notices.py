@@ -20,6 +20,7 @@ EDITS = {
     "orchestration_version": "UPDATE orchestration_version SET message = 'x' WHERE status = 'draft'",
     "orchestration_step": "DELETE FROM orchestration_step WHERE name = 'Critic' AND version_id IN"
     " (SELECT id FROM orchestration_version WHERE status = 'draft')",
+    "budget": "UPDATE budget SET tokens_per_day = 5",
     "execution_request": "INSERT INTO execution_request (orchestration) VALUES ('Brief')",
 }
 HEARD_OF = """

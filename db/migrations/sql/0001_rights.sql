@@ -95,11 +95,12 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
       'idempotency_key'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
     ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, migration'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, budget_overview, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
     -- Whoever takes an expiry away is a person.
@@ -118,7 +119,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_agent', 'SELECT, INSERT', 'TABLE', 'journal, inbox, signal_key, idempotency_key'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step'),
+      'role, orchestration, orchestration_version, orchestration_step, budget'),
     -- Most of this is refused by triggers, which say what to do instead.
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'execution, journal, inbox, worker, role_version, signal_key, audit'),
@@ -126,7 +127,8 @@ LANGUAGE sql IMMUTABLE AS $$
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
     ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
     ('rolecall_admin', 'SELECT', 'TABLE',
-      'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, migration'),
+      'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, budget_account, '
+      'budget_reservation, budget_overview, migration'),
     ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -134,7 +136,8 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
-      'row_request, execution_request, idempotency_key, audit_anchor, migration'),
+      'row_request, execution_request, idempotency_key, audit_anchor, budget, budget_account, budget_reservation, '
+      'budget_overview, migration'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
