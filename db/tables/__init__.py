@@ -7,8 +7,10 @@ from db.tables.execution_request import ExecutionRequest
 from db.tables.idempotency import IdempotencyKey
 from db.tables.inbox import Inbox
 from db.tables.journal import Journal
+from db.tables.model import DefaultModel, Model, ModelPrice, Provider
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
 from db.tables.role import Role, RoleVersion
+from db.tables.secret import Secret
 from db.tables.session import Session
 from db.tables.signal_key import SignalKey
 from db.tables.token import Token
@@ -32,6 +34,11 @@ TABLES = (
     Token,
     Session,
     IdempotencyKey,
+    Secret,
+    Provider,
+    Model,
+    ModelPrice,
+    DefaultModel,
     Audit,
     AuditPending,
     AuditAnchor,
@@ -45,16 +52,21 @@ __all__ = [
     "Budget",
     "BudgetAccount",
     "BudgetReservation",
+    "DefaultModel",
     "Execution",
     "ExecutionRequest",
     "IdempotencyKey",
     "Inbox",
     "Journal",
+    "Model",
+    "ModelPrice",
     "Orchestration",
     "OrchestrationStep",
     "OrchestrationVersion",
+    "Provider",
     "Role",
     "RoleVersion",
+    "Secret",
     "Session",
     "SignalKey",
     "Token",

@@ -84,11 +84,7 @@ async def test_every_constraint_of_what_people_edit_says_what_to_do(world: async
     hinted = [table.removesuffix("__with_hints") for (table,) in await world.fetch(HINTED)]
 
     assert set(hinted) == {
-        "budget",
-        "role",
-        "role_version",
-        "orchestration",
-        "orchestration_version",
-        "orchestration_step",
+        *("role", "role_version", "orchestration", "orchestration_version", "orchestration_step"),
+        *("secret", "provider", "model", "model_price", "default_model", "budget"),
     }
     assert [name for (name,) in await world.fetch(SILENT, hinted)] == []
