@@ -9,7 +9,7 @@ from services.engine.core.events import ModelCall
 from services.models import environment
 from services.models.calls import OnCall, finished, outcome_of, unrecorded
 from services.models.configuration import Configuration
-from services.models.messages import Answer, Request, Usage
+from services.models.messages import Answer, Request
 from services.models.prices import Price
 from services.models.provider import Emit, Provider, unheard
 from services.models.selection import Choice, ModelConstraints, Offer, choose
@@ -94,5 +94,9 @@ class Models:
 
 def _priced(answer: Answer, price: Price | None) -> Answer:
     tokens = answer.usage
-    cost = price and price.cost_usd(input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
-    return msgspec.structs.replace(answer, usage=Usage(tokens.input_tokens, tokens.output_tokens, cost))
+    cost = price and price.cost_usd(
+        input_tokens=tokens.input_tokens,
+        cached_input_tokens=tokens.cached_input_tokens,
+        output_tokens=tokens.output_tokens,
+    )
+    return msgspec.structs.replace(answer, usage=msgspec.structs.replace(tokens, cost_usd=cost))

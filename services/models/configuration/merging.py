@@ -6,8 +6,10 @@ import msgspec
 
 from services.definitions.nearby import nearest_of
 from services.models.configuration.configuration import Configuration
-from services.models.configuration.recipes import Preset, Recipe, Unusable, recipe_of
+from services.models.configuration.recipes import Recipe, Unusable, recipe_of
 from services.models.configuration.rows import ModelRow, ProviderRow, Rows
+from services.models.environment import abilities
+from services.models.presets import PRESETS
 from services.models.prices import PriceList
 from services.models.provider import Provider
 from services.models.selection import Offer, offered
@@ -19,7 +21,6 @@ def merged(
     base: Configuration,
     rows: Rows,
     *,
-    presets: Mapping[str, Preset],
     opened: Mapping[str, Opened],
     environ: Mapping[str, str],
     make: Callable[[Recipe], Provider],
@@ -38,12 +39,12 @@ def merged(
         if not row.is_active:
             continue
         try:
-            providers[row.name] = make(recipe_of(row, presets, opened, environ))
+            providers[row.name] = make(recipe_of(row, opened, environ))
         except Unusable as error:
             problems.append(_problem(f"/provider/{row.name}", error.code, str(error), error.suggestion))
             continue
         limits[row.name] = row.limits
-        found = _offers(row, [model for model in rows.models if model.provider == row.name], presets[row.preset], base)
+        found = _offers(row, [model for model in rows.models if model.provider == row.name], base)
         if not found:
             message = f"provider {row.name!r} has no active model; `model.create` adds one"
             problems.append(_problem(f"/provider/{row.name}", "NO_MODELS", message))
@@ -59,22 +60,26 @@ def merged(
     )
 
 
-def _offers(row: ProviderRow, models: Sequence[ModelRow], preset: Preset, base: Configuration) -> list[Offer]:
-    """What a provider offers: its models, by their rows; without any, what the environment's of that name did."""
-    usual = row.capabilities if row.capabilities is not None else preset.capabilities
-    if not models:
-        of_environment = [offer for offer in base.offers if offer.provider == row.name]
+def _offers(row: ProviderRow, models: Sequence[ModelRow], base: Configuration) -> list[Offer]:
+    """What a provider offers: its models, by their rows; without any, what is usual for its preset."""
+    preset = PRESETS[row.preset]
+    usual = row.capabilities if row.capabilities is not None else abilities(preset.capabilities)
+    if models:
+        return [
+            Offer(
+                row.name,
+                model.name,
+                model.capabilities if model.capabilities is not None else usual,
+                model.context_tokens or preset.context_tokens(model.name),
+                only_by_name=model.only_by_name,
+            )
+            for model in models
+        ]
+    of_environment = [offer for offer in base.offers if offer.provider == row.name]
+    if of_environment or not preset.default_model or row.base_url is not None:
         return [msgspec.structs.replace(offer, capabilities=usual) for offer in of_environment]
-    return [
-        Offer(
-            row.name,
-            model.name,
-            model.capabilities if model.capabilities is not None else usual,
-            model.context_tokens,
-            only_by_name=model.only_by_name,
-        )
-        for model in models
-    ]
+    context = preset.context_tokens(preset.default_model)
+    return [Offer(row.name, preset.default_model, usual, context, serves_others=True)]
 
 
 def _ordered(base: Configuration, kept: list[Offer], added: list[Offer], *, is_wished: bool) -> list[Offer]:

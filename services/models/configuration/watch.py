@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from services.engine.outages import is_away
 from services.models.catalog import Models
 from services.models.configuration.kept import KeptProvider
-from services.models.configuration.making import PRESETS, made
+from services.models.configuration.making import made
 from services.models.configuration.merging import merged
 from services.models.configuration.recipes import Recipe
 from services.models.configuration.rows import read
@@ -59,7 +59,6 @@ class ConfigurationWatch:
             configuration = merged(
                 self._base,
                 rows,
-                presets=PRESETS,
                 opened=secrets,
                 environ=self._environ,
                 make=self._making(kept),
