@@ -33,11 +33,13 @@ from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
 from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
+from services.outbound import Guard, Outbound
+from services.outbound.allowed import allowed, patterns
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import files, registry
+from services.tools import data, http, opened_folder, registry, time, web
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Runtime:
     notifier: Notifier
     exchange: Exchange
     models: Models
+    outbound: Outbound
 
     def worker(self) -> Worker:
         """A worker over this runtime; it works once it is run."""
@@ -94,7 +97,9 @@ async def opened(
     """
     secrets.use(Keyring.from_environment(environ))
     anchoring = _anchoring(settings)
-    registry.register(*files.tools(settings.files_dir))
+    outbound = _outbound(settings)
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -108,7 +113,7 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ)
+        configured = ConfigurationWatch(models, environ, outbound.guard)
         watch.use(configured)
 
         def look() -> None:
@@ -125,12 +130,13 @@ async def opened(
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             await configured.refresh()
-            yield Runtime(settings, database, notifier, exchange, models)
+            yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             watch.use(None)
             connections.use(None, None)
             await models.close()
+            await outbound.close()
             await configured.close()
 
 
@@ -143,6 +149,10 @@ def _check_roles(database: Database, *, is_required: bool) -> None:
             f"{database.agents_problem}; `rolecall migrate` says what a database administrator has to run"
         )
     _log.warning("what agents ask is asked with this server's own rights: %s", database.agents_problem)
+
+
+def _outbound(settings: Settings) -> Outbound:
+    return Outbound(Guard(allowed(settings.outbound_allow), patterns(settings.outbound_hosts)))
 
 
 def _anchoring(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]] | None:
