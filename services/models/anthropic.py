@@ -53,7 +53,7 @@ class AnthropicProvider:
         model = f"{self.name}/{request.model}"
         failures.check_request(request, self.capabilities, model)
         names = wire.ToolNames.of(request)
-        parameters = _parameters(request, names, self.capabilities, await self._endpoint.sdk(), model)
+        parameters = parameters_of(request, names, self.capabilities, await self._endpoint.sdk(), model)
         pieces = Pieces(emit)
 
         def opening(client: Any, within: Any) -> Any:
@@ -63,8 +63,8 @@ class AnthropicProvider:
         with self._endpoint.reading(model):
             if body is None and not pieces.is_whole:
                 raise failures.broken_off(model, self._endpoint.variables, "its answer has no end")
-            said = pieces.said() if body is None else msgspec.json.decode(body, type=_Said)
-            answer = _answer(said, request, names, model)
+            said = pieces.said() if body is None else msgspec.json.decode(body, type=Said)
+            answer = answer_of(said, request, names, model)
         if body is not None:
             emit(answer.text)
         return answer
@@ -89,7 +89,7 @@ class _Counted(msgspec.Struct):
     cache_read_input_tokens: int | None = None
 
 
-class _Said(msgspec.Struct):
+class Said(msgspec.Struct):
     """A message; its blocks stay as they came."""
 
     content: list[JsonMapping]
@@ -154,14 +154,14 @@ class Pieces:
                 pass
         return self._is_over
 
-    def said(self) -> _Said:
+    def said(self) -> Said:
         """What the pieces are together; the input of a tool call is JSON text then."""
         for (index, name), pieces in self._growth.items():
             block = self._blocks[index]
             grown = "".join(pieces)
             # A call without arguments has no pieces of them, or empty ones.
             block[name] = (grown or None) if name == "input" else (block.get(name) or "") + grown
-        return _Said([block for _, block in sorted(self._blocks.items())], self._counted, self._stop)
+        return Said([block for _, block in sorted(self._blocks.items())], self._counted, self._stop)
 
     def _grow(self, index: int, delta: JsonMapping) -> None:
         grown = _GROWN_BY.get(str(delta.get("type")))
@@ -199,7 +199,7 @@ def detail_of(error: Any) -> str:
     return error.api_message or error.response.text
 
 
-def _parameters(
+def parameters_of(
     request: Request, names: wire.ToolNames, capabilities: Capabilities, sdk: Any, model: str
 ) -> dict[str, Any]:
     parameters = dict[str, Any](model=request.model)
@@ -275,13 +275,18 @@ def _blocks(message: Message, names: wire.ToolNames, model: str) -> tuple[str, l
         case AssistantMessage(text=text, tool_calls=calls):
             return "assistant", _said_again(text, calls, names, model)
         case ToolMessage(call_id=call_id, text=text, is_error=is_error):
-            result = {"type": "tool_result", "tool_use_id": wire.call_id(call_id), "content": text}
+            result = {"type": "tool_result", "tool_use_id": wire.call_id(call_id, "plain"), "content": text}
             return "user", [{**result, "is_error": is_error}]
 
 
 def _said_again(text: str, calls: tuple[ToolCall, ...], names: wire.ToolNames, model: str) -> list[dict[str, Any]]:
     uses = [
-        {"type": "tool_use", "id": wire.call_id(call.id), "name": names.outside(call.name), "input": call.arguments}
+        {
+            "type": "tool_use",
+            "id": wire.call_id(call.id, "plain"),
+            "name": names.outside(call.name),
+            "input": call.arguments,
+        }
         for call in calls
     ]
     thought = wire.echoed(calls[0], model).get("content", []) if calls else []
@@ -326,7 +331,7 @@ def _is_closed(schema: Any) -> bool:
     return all(_is_closed(part) for part in [*variants, *members, *items])
 
 
-def _answer(said: _Said, request: Request, names: wire.ToolNames, model: str) -> Answer:
+def answer_of(said: Said, request: Request, names: wire.ToolNames, model: str) -> Answer:
     if said.stop_reason == "refusal":
         raise failures.refused(model, "")
     at_limit = said.stop_reason in ("max_tokens", "model_context_window_exceeded")

@@ -282,7 +282,7 @@ def _message(message: Message, names: wire.ToolNames, capabilities: Capabilities
         case AssistantMessage(text=text, tool_calls=calls):
             return _said_again(text, calls, names, capabilities, model)
         case ToolMessage(call_id=call_id, text=text, is_error=is_error):
-            id = wire.call_id(call_id, is_short=capabilities.short_call_ids)
+            id = _call_id(call_id, capabilities)
             return {"role": "tool", "tool_call_id": id, "content": f"Error: {text}" if is_error else text}
 
 
@@ -303,7 +303,11 @@ def _said_again(
 
 def _call(call: ToolCall, names: wire.ToolNames, capabilities: Capabilities) -> dict[str, Any]:
     function = {"name": names.outside(call.name), "arguments": msgspec.json.encode(call.arguments).decode()}
-    return {"id": wire.call_id(call.id, is_short=capabilities.short_call_ids), "type": "function", "function": function}
+    return {"id": _call_id(call.id, capabilities), "type": "function", "function": function}
+
+
+def _call_id(id: str, capabilities: Capabilities) -> str:
+    return wire.call_id(id, "short" if capabilities.short_call_ids else "free")
 
 
 def _sign(told: list[dict[str, Any]], signatures: list[JsonMapping | None], model: str) -> None:

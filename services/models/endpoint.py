@@ -109,7 +109,7 @@ class Endpoint:
             raise failures.too_large(model) from error
         except ErrorInAnswer as error:
             detail = failures.shown(error.detail, secret=self._api_key)
-            raise failures.failure_of_error(error.kind, detail, model=model, variables=self.variables) from error
+            raise failures.failure_of_error(error.kind, detail, model=model, variables=self.variables) from None
 
     async def close(self) -> None:
         """Give back connections."""
@@ -132,11 +132,12 @@ class Endpoint:
         return self._client
 
     def _fail(self, sdk: Any, error: Any, model: str, pulse: "_Pulse") -> NoReturn:
+        """Raise what `error` means, not chained to it: what a provider says may repeat the key."""
         cause = error.__cause__ if isinstance(error, sdk.APIConnectionError) and error.__cause__ else error
         if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
-            raise failures.unreachable(model, self.variables, cause) from error
+            raise failures.unreachable(model, self.variables, self._named(cause)) from None
         if isinstance(error, TimeoutError | httpx2.TimeoutException | sdk.APITimeoutError):
-            raise pulse.failure(model) from error
+            raise pulse.failure(model) from None
         if isinstance(error, sdk.APIStatusError):
             raise failures.failure_of_status(
                 error.status_code,
@@ -144,8 +145,12 @@ class Endpoint:
                 error.response.headers,
                 model=model,
                 variables=self.variables,
-            ) from error
-        raise failures.broken_off(model, self.variables, cause) from error
+            ) from None
+        raise failures.broken_off(model, self.variables, self._named(cause)) from None
+
+    def _named(self, cause: Exception) -> str:
+        """What `cause` says, or what it is: many errors of connections say nothing."""
+        return failures.shown(str(cause), secret=self._api_key) or type(cause).__name__
 
 
 class _Pulse:

@@ -39,7 +39,14 @@ def _openai(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
     offer = Offer("openai", model, ("tools", "json", "vision"), known.context_tokens(model), serves_others=True)
     # Whoever else is there may not know what OpenAI's own endpoint does.
     spoken = preset_at(url)
-    provider = provider_of(spoken.name, name="openai", api_key=key, base_url=url, variables=known.variables)
+    provider = provider_of(
+        spoken.name,
+        name="openai",
+        api_key=key,
+        base_url=url,
+        variables=known.variables,
+        capabilities={"vision": "vision" in offer.capabilities},
+    )
     return [(provider, [offer])]
 
 

@@ -124,15 +124,15 @@ def failure_of_error(kind: object, detail: str, *, model: str, variables: Variab
     return _meant_by(status, said, {}, model=model, variables=variables, now=None)
 
 
-def unreachable(model: str, variables: Variables, cause: object) -> Unreached:
+def unreachable(model: str, variables: Variables, cause: str) -> Unreached:
     """The failure of a connection that could not be made."""
-    message = f"{model} could not be reached ({_named(cause)}); look at {variables.url}"
+    message = f"{model} could not be reached ({cause}); look at {variables.url}"
     return Unreached(failed("MODEL_ERROR", message, retryable=True).failure)
 
 
-def broken_off(model: str, variables: Variables, cause: object) -> Failed:
+def broken_off(model: str, variables: Variables, cause: str) -> Failed:
     """The failure of a connection that broke, or of an answer that ended before it was whole."""
-    return failed("MODEL_ERROR", f"{model} broke off ({_named(cause)}); look at {variables.url}", retryable=True)
+    return failed("MODEL_ERROR", f"{model} broke off ({cause}); look at {variables.url}", retryable=True)
 
 
 def too_large(model: str) -> Failed:
@@ -257,11 +257,6 @@ def _meant_by(
         429: f"look at the quota of the account behind {variables.key}",
     }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
     return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
-
-
-def _named(cause: object) -> str:
-    """What `cause` says, or what it is: many errors of connections say nothing."""
-    return str(cause) or type(cause).__name__
 
 
 def _bounded(seconds: float) -> float:

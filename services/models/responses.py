@@ -229,12 +229,12 @@ def _items(message: Message, names: wire.ToolNames, model: str) -> list[dict[str
             return [*said, *(item for call in calls for item in _call(call, names, model))]
         case ToolMessage(call_id=call_id, text=text, is_error=is_error):
             output = f"Error: {text}" if is_error else text
-            return [{"type": "function_call_output", "call_id": wire.call_id(call_id), "output": output}]
+            return [{"type": "function_call_output", "call_id": wire.call_id(call_id, "plain"), "output": output}]
 
 
 def _call(call: ToolCall, names: wire.ToolNames, model: str) -> list[dict[str, Any]]:
     arguments = msgspec.json.encode(call.arguments).decode()
-    id = wire.call_id(call.id)
+    id = wire.call_id(call.id, "plain")
     told = {"type": "function_call", "call_id": id, "name": names.outside(call.name), "arguments": arguments}
     return [*wire.echoed(call, model).get("thoughts", []), told]
 

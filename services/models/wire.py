@@ -4,7 +4,7 @@ import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -15,9 +15,12 @@ from services.models.messages import AssistantMessage, JsonMapping, Request, Too
 
 _MAX_NAME = 64
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
-# What every provider but Mistral takes as the id of a tool call; OpenAI's are the shortest.
-_CALL_ID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-_SHORT_CALL_ID = re.compile(r"[a-zA-Z0-9]{9}")
+# What is taken as the id of a tool call: by chat completions, by everybody else, and by Mistral.
+_CALL_IDS = {
+    "free": re.compile(r".{1,40}"),
+    "plain": re.compile(r"[a-zA-Z0-9_-]{1,40}"),
+    "short": re.compile(r"[a-zA-Z0-9]{9}"),
+}
 _ANSWER = "answer"
 # A schema with any other keyword is sent as guidance (`strict: false`): strict mode would answer 400.
 _STRICT_KEYWORDS = frozenset(
@@ -111,14 +114,13 @@ def called_names(request: Request) -> list[str]:
     return list(names)
 
 
-def call_id(id: str, *, is_short: bool = False) -> str:
-    """The id of a tool call as providers accept it, the same for the same id: another provider may have given it.
+def call_id(id: str, form: Literal["free", "plain", "short"]) -> str:
+    """The id of a tool call as a provider accepts it, the same for the same id: another one may have given it.
 
-    >>> call_id("toolu_1"), call_id("functions.read:0"), call_id("toolu_1", is_short=True)
-    ('toolu_1', 'c216cab2d', '4838a0c25')
+    >>> [call_id("functions.read:0", form) for form in ("free", "plain", "short")]
+    ['functions.read:0', 'c216cab2d', 'c216cab2d']
     """
-    accepted = _SHORT_CALL_ID if is_short else _CALL_ID
-    return id if accepted.fullmatch(id) else hashlib.sha256(id.encode()).hexdigest()[:9]
+    return id if _CALL_IDS[form].fullmatch(id) else hashlib.sha256(id.encode()).hexdigest()[:9]
 
 
 def missing_call_id(request: Request, number: int) -> str:
