@@ -83,6 +83,7 @@ router = Router(
     model=Router(
         list=models.list_,
         get=models.get,
+        explain=models.explain,
         check=models.check,
         switch=models.switch,
         create=models.create,

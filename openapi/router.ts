@@ -62,6 +62,13 @@ export type Canary = {
   percent: number;
 };
 
+/** A model, or a wish for one, that was looked at, and what is against it. */
+export type Candidate = {
+  name: string;
+  why: string;
+  lacks: string;
+};
+
 /** One way of a branch: taken when its condition holds, or by weight. */
 export type Case = {
   name: string;
@@ -84,6 +91,13 @@ export type Change = {
   field: string | null;
   before: Json;
   after: Json;
+};
+
+/** A model to call, and why that one. */
+export type Choice = {
+  provider: string;
+  model: string;
+  reason: string;
 };
 
 /** What a version leads to, itself and through what it calls: roles by the names that steps use, orchestrations by how steps say it (`Brief`, `Brief@3`). */
@@ -244,6 +258,13 @@ export type ExecutionSort = {
   order?: "asc" | "desc" | undefined;
 };
 
+/** Which model is called, which ones after it when calls fail, and what was looked at, in its order. */
+export type Explanation = {
+  chosen: Choice | null;
+  chain: Choice[];
+  candidates: Candidate[];
+};
+
 /** Roles and orchestrations as a text that can be imported, and the names of what is in it. */
 export type Exported = {
   text: string;
@@ -353,12 +374,14 @@ export type LoggedCall = {
   attempt: number;
 };
 
-/** A model that can be called, by its `name` in full. `price` is null where it is not known, and so is `contextTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. */
+/** A model that can be called, by its `name` in full. `price` is null where it is not known, and so are `contextTokens` and `maxOutputTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. `health` is how its calls went in the process that answers. */
 export type Model = {
   name: string;
   capabilities: string[];
   contextTokens: number | null;
+  maxOutputTokens: number | null;
   price: Price | null;
+  health: ModelHealth;
   isDefault: boolean;
   servesOthers: boolean;
   onlyByName: boolean;
@@ -366,7 +389,7 @@ export type Model = {
 
 /** What to say of a model; what is left out stays as it is, and null is what its provider says, or not known. */
 export type ModelChanges = {
-  capabilities?: ("json" | "tools" | "vision")[] | null | undefined;
+  capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined;
   contextTokens?: number | null | undefined;
   maxOutputTokens?: number | null | undefined;
   onlyByName?: boolean | undefined;
@@ -389,6 +412,15 @@ export type ModelConstraints = {
   capabilities?: ("json" | "streaming" | "tools" | "vision")[] | undefined;
   minContextTokens?: number | null | undefined;
   maxCostPerMillion?: CostCeiling | null | undefined;
+};
+
+/** How well a model does, as its calls of late have shown: `unknown` without any, `degraded` when it fails or takes its time more often than it should, `down` while it is not called because its last calls failed. `reason` says why; `failureRate` goes from 0 to 1, and `seconds` is what an answer takes. */
+export type ModelHealth = {
+  state: "degraded" | "down" | "unknown" | "up";
+  reason: string;
+  retryAfterSeconds: number | null;
+  failureRate: number;
+  seconds: number | null;
 };
 
 /** The models that can be called, the default first; and what keeps rows from being any of them. */
@@ -583,7 +615,7 @@ export type ProviderChanges = {
   maxConcurrent?: number | null | undefined;
   requestsPerMinute?: number | null | undefined;
   tokensPerMinute?: number | null | undefined;
-  capabilities?: ("json" | "tools" | "vision")[] | null | undefined;
+  capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined;
   isActive?: boolean | undefined;
 };
 
@@ -1048,12 +1080,14 @@ export type AppRouter = TRPCBuiltRouter<
       list: Query<void, ModelList>;
       /** The model of that name; also one that its provider runs for roles that name it. NOT_FOUND, with the name that may have been meant, when nobody offers it. Needs models.read. */
       get: Query<{ model: string }, Model>;
+      /** Which model an agent in the role would get now, which ones after it when calls fail, and every other with what is against it, as the process that answers sees it. NOT_FOUND when there is no such role. Needs models.read and roles.read. */
+      explain: Query<{ role: string }, Explanation>;
       /** Whether the model answers when it is asked for a word now, which may cost a few tokens; if not, why. NOT_FOUND when nobody offers it. Needs models.write. */
       check: Mutation<{ model: string }, ModelCheck>;
       /** The model that roles without wishes get from now on, on all servers; null for what their environment says. It is asked for a word first. NOT_FOUND, with the name that may have been meant, when nobody offers it; CONFLICT when it does not answer, and then everything stays as it is. Needs models.write. */
       switch: Mutation<{ model: string | null }, Model>;
       /** A model that can be called from now on, of a provider that has a row; null is what the provider says, or not known. NOT_FOUND when the provider has none, CONFLICT when it has that model. Needs models.write. */
-      create: Mutation<{ model: string; capabilities?: ("json" | "tools" | "vision")[] | null | undefined; contextTokens?: number | null | undefined; maxOutputTokens?: number | null | undefined; onlyByName?: boolean | undefined; isActive?: boolean | undefined }, ModelRow>;
+      create: Mutation<{ model: string; capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined; contextTokens?: number | null | undefined; maxOutputTokens?: number | null | undefined; onlyByName?: boolean | undefined; isActive?: boolean | undefined }, ModelRow>;
       /** The model, changed; fields that `changes` leaves out stay. NOT_FOUND when it has no row. Needs models.write. */
       update: Mutation<{ model: string; changes: ModelChanges }, ModelRow>;
       /** The model, whose row is gone now. NOT_FOUND when it has none. Needs models.write. */
@@ -1067,7 +1101,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** The provider of that name or id. NOT_FOUND when none has a row. Needs models.write. */
       get: Query<{ provider: string }, Provider>;
       /** A new provider like its `preset`, and from now on in place of one of the same name that the environment names. Its key is that of the environment, at the preset's own address; a `secret`, sent only where that may go; or a `keyVariable` ROLECALL_KEY_... of the servers' environment. What keeps it from being used is in `problems`. CONFLICT when the name is taken; BAD_REQUEST with `problems` when there is no such preset. Needs models.write. */
-      create: Mutation<{ name: string; preset: string; baseUrl?: string | null | undefined; api?: "chat" | "responses" | null | undefined; secret?: string | null | undefined; keyVariable?: string | null | undefined; timeoutMs?: number | null | undefined; maxConcurrent?: number | null | undefined; requestsPerMinute?: number | null | undefined; tokensPerMinute?: number | null | undefined; capabilities?: ("json" | "tools" | "vision")[] | null | undefined; isActive?: boolean | undefined }, Provider>;
+      create: Mutation<{ name: string; preset: string; baseUrl?: string | null | undefined; api?: "chat" | "responses" | null | undefined; secret?: string | null | undefined; keyVariable?: string | null | undefined; timeoutMs?: number | null | undefined; maxConcurrent?: number | null | undefined; requestsPerMinute?: number | null | undefined; tokensPerMinute?: number | null | undefined; capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined; isActive?: boolean | undefined }, Provider>;
       /** The provider, changed; fields that `changes` leaves out stay. Calls that are under way go on with what it was. NOT_FOUND, CONFLICT and BAD_REQUEST as `provider.get` and `provider.create`. Needs models.write. */
       update: Mutation<{ provider: string; changes: ProviderChanges }, Provider>;
       /** The provider, which is gone now with its models; one of the environment that it took the place of is back. NOT_FOUND when none has a row. Needs models.write. */

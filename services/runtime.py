@@ -113,7 +113,7 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ)
+        configured = ConfigurationWatch(models, environ, outbound.guard)
         watch.use(configured)
 
         def look() -> None:
