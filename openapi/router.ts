@@ -333,6 +333,20 @@ export type Limits = {
   maxContextBytes: number;
 };
 
+/** One call of a model, made by the attempt of that number. */
+export type LoggedCall = {
+  model: string;
+  outcome: string;
+  reason: string;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string | null;
+  price: string | null;
+  durationMs: number;
+  isCached: boolean;
+  attempt: number;
+};
+
 /** What a role asks of its model. */
 export type ModelConstraints = {
   preferred?: string[] | undefined;
@@ -670,6 +684,7 @@ export type StepLog = {
   inputTokens: number;
   outputTokens: number;
   costUsd: string | null;
+  calls: LoggedCall[];
 };
 
 /** A token without its secret. `name` is the principal's; `prefix` stands in the token and may be shown. */

@@ -6,8 +6,10 @@ from db.tables.execution_request import ExecutionRequest
 from db.tables.idempotency import IdempotencyKey
 from db.tables.inbox import Inbox
 from db.tables.journal import Journal
+from db.tables.model import DefaultModel, Model, ModelPrice, Provider
 from db.tables.orchestration import Orchestration, OrchestrationStep, OrchestrationVersion
 from db.tables.role import Role, RoleVersion
+from db.tables.secret import Secret
 from db.tables.session import Session
 from db.tables.signal_key import SignalKey
 from db.tables.token import Token
@@ -28,6 +30,11 @@ TABLES = (
     Token,
     Session,
     IdempotencyKey,
+    Secret,
+    Provider,
+    Model,
+    ModelPrice,
+    DefaultModel,
     Audit,
     AuditPending,
     AuditAnchor,
@@ -38,16 +45,21 @@ __all__ = [
     "Audit",
     "AuditAnchor",
     "AuditPending",
+    "DefaultModel",
     "Execution",
     "ExecutionRequest",
     "IdempotencyKey",
     "Inbox",
     "Journal",
+    "Model",
+    "ModelPrice",
     "Orchestration",
     "OrchestrationStep",
     "OrchestrationVersion",
+    "Provider",
     "Role",
     "RoleVersion",
+    "Secret",
     "Session",
     "SignalKey",
     "Token",

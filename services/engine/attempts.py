@@ -13,7 +13,7 @@ import msgspec
 
 from services.definitions.document import Step
 from services.engine.core.commands import StartStep
-from services.engine.core.events import StepNoted, Usage
+from services.engine.core.events import ModelCall, StepNoted
 from services.engine.core.paths import is_within
 from services.engine.outages import DATABASE_AWAY, is_away
 from services.engine.performer import Attempt, Performer, expired, failure_of, timed_out
@@ -41,7 +41,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     command: StartStep
     output: Json = None
     failure: Failure | None = None
-    usage: Usage | None = None
+    calls: tuple[ModelCall, ...] = ()
     duration_ms: int = 0
 
 
@@ -185,7 +185,7 @@ class Attempts:
                 command=command,
                 output=output,
                 failure=failure,
-                usage=attempt.usage,
+                calls=attempt.calls,
                 duration_ms=round((time.monotonic() - began) * 1000),
             )
         )

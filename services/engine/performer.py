@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TypeAlias
 from uuid import UUID
 
@@ -11,7 +10,7 @@ from msgspec.structs import replace
 
 from services.definitions.document import Step
 from services.engine.core.commands import StartStep
-from services.engine.core.events import Usage
+from services.engine.core.events import ModelCall
 from services.failure import Failed, Failure
 from services.json import Json
 from services.principal import Principal
@@ -26,8 +25,8 @@ class Attempt:
     `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
     `called` is the version of the orchestration that the step calls, if it does. `notes` are what earlier tries of this
     step have kept, also those of a worker that died; `keep` adds one and returns when it is committed. `emit` takes the
-    next piece of a model's answer, for whoever watches; it is not kept. What is spent is recorded whether the attempt
-    works or not.
+    next piece of a model's answer, for whoever watches; it is not kept. The calls of models that it records are kept
+    with what becomes of it, whether it works or not; those of a worker that died are lost but for what its notes say.
     """
 
     execution: UUID
@@ -43,18 +42,11 @@ class Attempt:
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
     emit: Callable[[str], None]
-    usage: Usage | None = field(default=None, init=False)
+    calls: tuple[ModelCall, ...] = field(default=(), init=False)
 
-    def spend(self, usage: Usage) -> None:
-        """Add the cost of one model call; an unknown price makes the whole unknown."""
-        before = self.usage or Usage(model=usage.model, input_tokens=0, output_tokens=0, cost_usd=Decimal(0))
-        known = before.cost_usd is not None and usage.cost_usd is not None
-        self.usage = Usage(
-            model=usage.model,
-            input_tokens=before.input_tokens + usage.input_tokens,
-            output_tokens=before.output_tokens + usage.output_tokens,
-            cost_usd=before.cost_usd + usage.cost_usd if known else None,  # type: ignore[operator]
-        )
+    def record(self, call: ModelCall) -> None:
+        """Add a call of a model, be it answered or not."""
+        self.calls = (*self.calls, call)
 
 
 # The step's output, of a kind that starts a child the input of that; a failure is raised as `Failed`.

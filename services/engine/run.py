@@ -25,6 +25,7 @@ from services.engine.core.events import (
     StepFailed,
     StepNoted,
     TimeExpired,
+    usage_of,
 )
 from services.engine.core.evolve import evolve
 from services.engine.core.paths import is_within, name_of
@@ -179,7 +180,8 @@ class Run:
                 attempt=attempt,
                 failure=answer.failure,
                 fraction=self._fraction(path),
-                usage=answer.usage,
+                usage=usage_of(answer.calls),
+                calls=answer.calls,
                 duration_ms=answer.duration_ms,
             )
         if self._plan.calls and self._plan.steps[name_of(path)].definition.kind == "orchestration":
@@ -190,7 +192,7 @@ class Run:
             path,
             attempt=attempt,
             output=answer.output,
-            usage=answer.usage,
+            calls=answer.calls,
             duration_ms=answer.duration_ms,
         )
 

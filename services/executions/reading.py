@@ -17,7 +17,7 @@ from services.engine.core.plan import Plan
 from services.engine.core.state import State
 from services.engine.core.trace import StepTrace, trace
 from services.errors import Conflict, NotFound
-from services.executions.records import SETTLED, ExecutionDetail, StepLog
+from services.executions.records import SETTLED, ExecutionDetail, LoggedCall, StepLog
 from services.executions.rows import one
 
 _log = logging.getLogger(__name__)
@@ -129,4 +129,5 @@ def _step_log(plan: Plan, state: State, step: StepTrace) -> StepLog:
         input_tokens=tokens_in,
         output_tokens=tokens_out,
         cost_usd=step.cost_usd,
+        calls=tuple([LoggedCall(attempt=attempt, **msgspec.structs.asdict(call)) for attempt, call in step.calls]),
     )

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.definitions.document import Name
+from services.engine.core.events import ModelCall
 from services.engine.core.state import StepStatus
 from services.failure import Failure
 from services.json import Json
@@ -121,13 +122,19 @@ class Retried(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     first_refused: tuple[NotRetried, ...]
 
 
+class LoggedCall(ModelCall, frozen=True, kw_only=True, rename="camel", omit_defaults=False):
+    """One call of a model, made by the attempt of that number."""
+
+    attempt: int
+
+
 class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What happened to one instance of a step.
 
     `path` tells instances apart: a step in a branch is `Route/Pay`, one in the third iteration of a loop
     `Duel[2]/Critic`. `stage` counts from 0 in the sequence that the step stands in; steps of one stage run together.
     `child` is the execution that the step has started, if it has: its last attempt's. `overriddenBy` is who completed
-    or skipped it by hand.
+    or skipped it by hand. `calls` are those of models, of all its attempts in their order.
     """
 
     path: str
@@ -149,3 +156,4 @@ class StepLog(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+    calls: tuple[LoggedCall, ...]

@@ -1,10 +1,13 @@
 """The models this installation can call: chosen, called and priced in one place."""
 
+import time
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from services.engine.core.events import ModelCall
 from services.models import environment
+from services.models.calls import OnCall, finished, outcome_of, unrecorded
 from services.models.messages import Answer, Request, Usage
 from services.models.prices import cost_usd
 from services.models.provider import Emit, Provider, unheard
@@ -44,17 +47,33 @@ class Models:
         """The model `complete` would call, and why."""
         return choose(constraints, self.offers)
 
-    async def complete(self, constraints: ModelConstraints, request: Request, emit: Emit = unheard) -> Answer:
+    async def complete(
+        self,
+        constraints: ModelConstraints,
+        request: Request,
+        emit: Emit = unheard,
+        *,
+        on_call: OnCall = unrecorded,
+    ) -> Answer:
         """The chosen model's answer, with its list price where that is known. `request.model` is replaced.
 
-        `emit` gets the text of the answer in pieces, as far as the provider gives it so.
+        `emit` gets the text of the answer in pieces, as far as the provider gives it so; `on_call` what is to be kept
+        of the call, whether it was answered or not.
 
         Raises:
             Failed: NO_MODEL when nothing fits; otherwise what `Provider.complete` raises.
         """
         choice = self.choose(constraints)
         asked = msgspec.structs.replace(request, model=choice.model)
-        return _priced(await self._providers[choice.provider].complete(asked, emit))
+        began = time.monotonic()
+        call = ModelCall(model=choice.name, outcome="", reason=choice.reason)
+        try:
+            answer = _priced(await self._providers[choice.provider].complete(asked, emit))
+        except BaseException as error:
+            on_call(finished(call, began, outcome_of(error)))
+            raise
+        on_call(finished(call, began, "answered", answer.usage))
+        return answer
 
     async def close(self) -> None:
         """Close every provider."""

@@ -3,7 +3,6 @@
 import msgspec
 
 from services import roles
-from services.engine.core.events import Usage
 from services.engine.performer import Attempt
 from services.errors import Conflict, NotFound
 from services.failure import failed
@@ -55,7 +54,7 @@ def request(
 
 
 async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Request) -> Answer:
-    """The model's answer, emitted as it comes, its cost put on the attempt.
+    """The model's answer, emitted as it comes; each call is recorded on the attempt, answered or not.
 
     Raises:
         Failed: the provider failed, or the answer was cut off at its length limit.
@@ -63,16 +62,7 @@ async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Requ
     constraints = role.model
     if (request.tools or role.needs_tools) and "tools" not in constraints.capabilities:
         constraints = msgspec.structs.replace(constraints, capabilities=(*constraints.capabilities, "tools"))
-    answer = await models.complete(constraints, request, attempt.emit)
-    used = answer.usage
-    attempt.spend(
-        Usage(
-            model=answer.model,
-            input_tokens=used.input_tokens,
-            output_tokens=used.output_tokens,
-            cost_usd=used.cost_usd,
-        )
-    )
+    answer = await models.complete(constraints, request, attempt.emit, on_call=attempt.record)
     if answer.stop == "length":
         message = f"{answer.model} ran into its output limit; raise the role's parameters.maxOutputTokens"
         raise failed("OUTPUT_INVALID", message, retryable=False)

@@ -104,19 +104,28 @@ async def test_the_views_show_what_has_run(api: Api) -> None:
         (restarted["id"], "Reading", 1, "completed", "tester", execution["id"], None),
     ]
     steps = await fetch(
-        "SELECT step, attempt, outcome, model, input_tokens > 0 FROM step_log WHERE execution_id = $1 ORDER BY seq",
+        "SELECT step, attempt, outcome, model, input_tokens > 0, model_calls FROM step_log"
+        " WHERE execution_id = $1 ORDER BY seq",
         execution["id"],
     )
     assert [tuple(step) for step in steps] == [
-        ("Quote", 1, "completed", None, None),
-        ("Read", 1, "completed", "offline/extractive", True),
+        ("Quote", 1, "completed", None, None, 0),
+        ("Read", 1, "completed", "offline/extractive", True, 1),
+    ]
+    calls = await fetch(
+        "SELECT step, attempt, place, model, outcome, reason, input_tokens > 0, cost_usd, is_cached FROM model_call_log"
+        " WHERE execution_id = $1",
+        execution["id"],
+    )
+    assert [tuple(call) for call in calls] == [
+        ("Read", 1, 1, "offline/extractive", "answered", "the default model", True, 0, False)
     ]
     costs = await fetch(
-        "SELECT role, model, attempts, cost_usd, attempts_without_price FROM cost_by_role ORDER BY role"
+        "SELECT role, model, attempts, calls, cost_usd, attempts_without_price FROM cost_by_role ORDER BY role"
     )
     assert [tuple(cost) for cost in costs] == [
-        ("Reader", "offline/extractive", 2, 0, 0),
-        ("Skimmer", "offline/extractive", 1, 0, 0),
+        ("Reader", "offline/extractive", 2, 2, 0, 0),
+        ("Skimmer", "offline/extractive", 1, 1, 0, 0),
     ]
 
 
@@ -175,7 +184,7 @@ async def test_versions_and_roles_are_shown_with_what_uses_them(api: Api) -> Non
 
 VIEWS = (
     "workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for", "step_log",
-    "failure_overview", "cost_by_role",
+    "model_call_log", "failure_overview", "cost_by_role",
 )  # fmt: skip
 MANY = """
 SET LOCAL session_replication_role = replica;

@@ -322,10 +322,34 @@ ILLEGAL = (
     _illegal(
         "in use", STATE, "worker__is_kept_by_workers", "DELETE FROM worker WHERE name = 'first'", "execution_owner_fkey"
     ),
+    _illegal("in use", STATE, "secret__is_not_in_use", "DELETE FROM secret WHERE name = 'Gateway key'"),
+    # What is pasted as it is read.
+    *[
+        _illegal("secrets", CHECK, "secret__value_is_an_envelope", edit)
+        for edit in (
+            "UPDATE secret SET value = 'sk-in-plain-text' WHERE name = 'Spare key'",
+            "INSERT INTO secret (name, value, created_by) VALUES ('New', 'sk-in-plain-text', 'anna')",
+        )
+    ],
+    _illegal(
+        "secrets",
+        CHECK,
+        "provider__key_variable_is_ours",
+        "UPDATE provider SET secret = NULL, key_variable = 'ROLECALL_SECRETS_KEY'",
+    ),
+    _illegal("append-only", STATE, "model_price__is_append_only", "UPDATE model_price SET input = 0"),
+    _illegal("append-only", STATE, "model_price__is_append_only", "DELETE FROM model_price"),
+    _illegal("append-only", STATE, "model_price__is_append_only", "TRUNCATE model_price"),
+    _illegal(
+        "range",
+        CHECK,
+        "model_price__is_a_price",
+        "INSERT INTO model_price (model, input, output, created_by) VALUES ('gateway/large', 'NaN', 1, 'anna')",
+    ),
 )
 
-# What has no table yet: approvals (I12), and secrets that would carry their mark.
-NOT_YET = {"I12": "approval", "secrets": "secret"}
+# What has no table yet: approvals (I12).
+NOT_YET = {"I12": "approval"}
 # What the engine holds alone: CORRECTNESS marks these with an empty square.
 ENGINES = {"I13", "I14", "I16", "I17", "I18"}
 RULES = {f"I{number}" for number in range(1, 19)} - ENGINES | {
@@ -342,6 +366,10 @@ RULES = {f"I{number}" for number in range(1, 19)} - ENGINES | {
 # What no trigger answers, because the right itself is not granted: Postgres gives these no HINT.
 WITHOUT_THE_RIGHT = (
     "SELECT hash FROM token",
+    "SELECT value FROM secret",
+    "SELECT * FROM secret",
+    "UPDATE secret SET hosts = '{evil.example}'",
+    "UPDATE secret SET id = gen_random_uuid()",
     "SELECT * FROM session",
     "UPDATE token SET scopes = '{tokens.manage}'",
     "UPDATE token SET hash = decode(repeat('00', 32), 'hex')",
@@ -610,6 +638,21 @@ LEGAL: tuple[tuple[str, str, str, Any], ...] = (
         "queued",
     ),
     ("an execution paused", POST.format("pause", "running"), "SELECT count(*) FROM inbox WHERE kind = 'pause'", 1),
+    (
+        "a provider with a model and its price, and the model made the default",
+        "INSERT INTO provider (name, preset, base_url, created_by) VALUES ('lab', 'compatible', 'https://lab.example', "
+        "'anna'); INSERT INTO model (provider_id, name, created_by) SELECT id, 'tiny', 'anna' FROM provider "
+        "WHERE name = 'lab'; INSERT INTO model_price (model, input, output, created_by) "
+        "VALUES ('lab/tiny', 0.1, 0.2, 'anna'); UPDATE default_model SET model = 'lab/tiny'",
+        "SELECT model FROM default_model",
+        "lab/tiny",
+    ),
+    (
+        "a secret described and renamed",
+        "UPDATE secret SET name = 'Old key', description = 'not used' WHERE name = 'Spare key'",
+        "SELECT key_id FROM secret WHERE name = 'Old key'",
+        "0123abcd",
+    ),
     ("the audit read", EDIT_SPARE.format("description = 'x'"), "SELECT count(*) > 0 FROM audit", True),
     ("the journal read", "SELECT", "SELECT count(*) > 0 FROM journal_event", True),
     ("tokens read but for their hashes", "SELECT", "SELECT name FROM token", "anna"),

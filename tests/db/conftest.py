@@ -14,7 +14,7 @@ from db.connection import connect
 # Roles: Coder is used by steps, Spare is not. Orchestrations: Brief was executed; Idle never was. Both have an active
 # version 1; Brief also has an archived 2 and a draft 3. Executions are found by their key, which is their status; `new`
 # is queued and has no history yet, and the paused one has a child without a key. The waiting and the completed one have
-# been sent a signal with a key of its own.
+# been sent a signal with a key of its own. The provider `gateway` has the secret `Gateway key`; nobody has `Spare key`.
 WORLD = """
 INSERT INTO role (name, base_prompt, created_by) VALUES
   ('Coder', 'You write code.', 'anna'), ('Spare', 'Rest.', 'anna');
@@ -76,6 +76,14 @@ INSERT INTO session (hash, token_id, expires_at)
   SELECT decode(repeat('00', 32), 'hex'), id, now() + interval '7 days' FROM token WHERE name = 'anna';
 INSERT INTO idempotency_key (principal, key, procedure, request_digest, answer)
   VALUES ('human anna', 'mine', 'role.create', 'digest', '{"name": "Coder"}');
+INSERT INTO secret (name, value, created_by)
+  SELECT name || ' key', 'enc:v1:0123abcd:' || repeat('A', 16) || ':' || repeat('B', 30), 'anna'
+  FROM unnest('{Gateway,Spare}'::text[]) AS name;
+INSERT INTO provider (name, preset, base_url, secret, created_by)
+  VALUES ('gateway', 'compatible', 'https://llm.example.com/v1', 'Gateway key', 'anna');
+INSERT INTO model (provider_id, name, created_by) SELECT id, 'large', 'anna' FROM provider;
+INSERT INTO model_price (model, input, output, created_by) VALUES ('gateway/large', 1, 2, 'anna');
+INSERT INTO default_model (model) VALUES ('gateway/large');
 """
 
 

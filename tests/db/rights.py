@@ -12,9 +12,11 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(("audit", "audit_anchor", "journal_event", "execution_priority", "row_request", "migration"), READ),
     "execution_request": READ,
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
-    **dict.fromkeys(("step_log", "failure_overview", "cost_by_role"), READ),
+    **dict.fromkeys(("step_log", "model_call_log", "failure_overview", "cost_by_role"), READ),
+    **dict.fromkeys(("provider", "model", "model_price", "default_model"), READ),
     "token": "SELECT(-hash)",
     "session": "SELECT(-hash)",
+    "secret": "SELECT(-value)",
 }
 TRUNCATE = " TRUNCATE"
 
@@ -28,6 +30,8 @@ RIGHTS: dict[str, dict[str, str]] = {
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
         **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
         "execution_request": "SELECT UPDATE DELETE",
+        **dict.fromkeys(("secret", "provider", "model", "default_model"), WRITE),
+        "model_price": "SELECT INSERT",
     },
     "rolecall_agent": {
         "role": "SELECT INSERT DELETE UPDATE(name,description,base_prompt,tools,needs_tools,model,parameters,"
@@ -44,7 +48,8 @@ RIGHTS: dict[str, dict[str, str]] = {
     },
     "rolecall_admin": {
         **EVERYTHING_BUT_SECRETS,
-        **dict.fromkeys(("role", "orchestration", "worker"), WRITE),
+        **dict.fromkeys(("role", "orchestration", "worker", "provider", "model", "default_model"), WRITE),
+        "secret": "SELECT(-value) INSERT UPDATE(name,description,value) DELETE",
         "execution_request": "SELECT INSERT DELETE",
         **dict.fromkeys(
             (
@@ -56,6 +61,7 @@ RIGHTS: dict[str, dict[str, str]] = {
                 "inbox",
                 "signal_key",
                 "audit",
+                "model_price",
             ),
             WRITE + TRUNCATE,
         ),

@@ -83,5 +83,8 @@ async def test_no_role_can_log_in_and_none_owns_the_database(world: asyncpg.Conn
 async def test_every_constraint_of_what_people_edit_says_what_to_do(world: asyncpg.Connection) -> None:
     hinted = [table.removesuffix("__with_hints") for (table,) in await world.fetch(HINTED)]
 
-    assert set(hinted) == {"role", "role_version", "orchestration", "orchestration_version", "orchestration_step"}
+    assert set(hinted) == {
+        *("role", "role_version", "orchestration", "orchestration_version", "orchestration_step"),
+        *("secret", "provider", "model", "model_price", "default_model"),
+    }
     assert [name for (name,) in await world.fetch(SILENT, hinted)] == []

@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from tests.db.attacks import CANARY, EDIT_BRIEF, EDIT_ROLE_DRAFT, MARK, MONTH, ROLE_DRAFT, ROLE_PROPOSAL
+from tests.db.model_attacks import MODEL_EDITS
 
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
@@ -869,6 +870,7 @@ EDITS = (
         LAST_ENTRY,
         ["update", "session"],
     ),
+    *MODEL_EDITS,
 )  # fmt: skip
 
 

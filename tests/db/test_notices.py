@@ -20,6 +20,11 @@ EDITS = {
     "orchestration_version": "UPDATE orchestration_version SET message = 'x' WHERE status = 'draft'",
     "orchestration_step": "DELETE FROM orchestration_step WHERE name = 'Critic' AND version_id IN"
     " (SELECT id FROM orchestration_version WHERE status = 'draft')",
+    "secret": "UPDATE secret SET description = 'x'",
+    "provider": "UPDATE provider SET timeout_ms = 5",
+    "model": "UPDATE model SET context_tokens = 5",
+    "model_price": "INSERT INTO model_price (model, input, output, created_by) VALUES ('gateway/large', 1, 2, 'eve')",
+    "default_model": "UPDATE default_model SET model = 'gateway/large'",
     "execution_request": "INSERT INTO execution_request (orchestration) VALUES ('Brief')",
 }
 HEARD_OF = """

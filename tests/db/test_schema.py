@@ -38,6 +38,7 @@ TYPES = {
     "INTEGER": ("integer", "int4"),
     "JSON": ("json", "json"),
     "JSONB": ("jsonb", "jsonb"),
+    "NUMERIC": ("numeric", "numeric"),
     "SMALLINT": ("smallint", "int2"),
     "TEXT": ("text", "text"),
     "TIMESTAMPTZ": ("timestamp with time zone", "timestamptz"),

@@ -16,10 +16,10 @@ from services.engine.core.events import (
     CancelRequested,
     ChildStarted,
     ExecutionStarted,
+    ModelCall,
     SignalReceived,
     StepCompleted,
     StepFailed,
-    Usage,
 )
 from services.engine.core.paths import is_within, name_of
 from services.engine.core.plan import plan_of
@@ -117,7 +117,7 @@ class Run:
             failure = expired(self._plan.steps[name_of(command.path)].definition, command)
             return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         if key is None:
-            return self._completed(command, None, None)
+            return self._completed(command, None)
         self.used.add(key)
         answer: Any = self.answers[key]
         if _is_special(answer, "$attempts"):
@@ -128,12 +128,12 @@ class Run:
             return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         if _is_special(answer, "$output"):
             cost = Decimal(answer["costUsd"])
-            usage = Usage(model="model", input_tokens=0, output_tokens=0, cost_usd=cost)
-            return self._completed(command, answer["$output"], usage)
-        return self._completed(command, answer, None)
+            call = ModelCall(model="model", outcome="answered", cost_usd=cost)
+            return self._completed(command, answer["$output"], (call,))
+        return self._completed(command, answer)
 
-    def _completed(self, command: StartStep, output: Json, usage: Usage | None) -> AnyEvent:
-        return complete(self._plan, self.state, command.path, attempt=command.attempt, output=output, usage=usage)
+    def _completed(self, command: StartStep, output: Json, calls: tuple[ModelCall, ...] = ()) -> AnyEvent:
+        return complete(self._plan, self.state, command.path, attempt=command.attempt, output=output, calls=calls)
 
 
 def _is_special(answer: Any, key: str) -> bool:

@@ -1,6 +1,7 @@
 """What holds for every plan and every order of answers (DESIGN §3)."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from services.engine.core.events import (
     AnyEvent,
     CancelRequested,
     ExecutionFailed,
+    ModelCall,
     SignalReceived,
     StepCompleted,
     StepFailed,
@@ -31,6 +33,11 @@ from services.failure import Failure
 from services.json import Json
 from tests.definitions.documents import CATALOG, documents
 from tests.engine.plans import child_of, started
+
+CALLS = (
+    ModelCall(model="openai/large", outcome="MODEL_ERROR", reason="preferred as 'openai'", duration_ms=20),
+    ModelCall(model="ollama/small", outcome="answered", input_tokens=3, output_tokens=2, cost_usd=Decimal("0.10")),
+)
 
 
 class Simulation:
@@ -136,12 +143,16 @@ class Simulation:
             failure = _failure(code, retryable=code == "TIMEOUT")
             return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
         if (failure := self._failure("TOOL_ERROR")) is not None:
-            return StepFailed(path=command.path, attempt=command.attempt, failure=failure)
+            return StepFailed(path=command.path, attempt=command.attempt, failure=failure, calls=self._calls())
         kind = self.plan.steps[name_of(command.path)].definition.kind
         if kind == "orchestration":
             return child_of(command.path, command.attempt)
         output: Json = None if kind == "wait" else {"of": command.path}
-        return complete(self.plan, self.state, command.path, attempt=command.attempt, output=output)
+        attempt, calls = command.attempt, self._calls() if kind in ("agent", "llm") else ()
+        return complete(self.plan, self.state, command.path, attempt=attempt, output=output, calls=calls)
+
+    def _calls(self) -> tuple[ModelCall, ...]:
+        return CALLS[: self._data.draw(st.integers(0, len(CALLS)))]
 
     def _failure(self, code: str) -> Failure | None:
         outcome = (
@@ -281,6 +292,11 @@ def test_what_happened_can_be_traced_step_by_step(document: Document, data: Any)
     assert {path for path in simulation.inputs if path not in steps} == set()
     assert {path: steps[path].input for path in simulation.inputs} == simulation.inputs
     assert all(step.status not in ("running", "waiting", "retrying") for step in steps.values())
+    answers = [event for event in simulation.history if isinstance(event, StepCompleted | StepFailed)]
+    traced = [(path, *call) for path, step in steps.items() for call in step.calls]
+    assert sorted(traced, key=repr) == sorted(
+        [(event.path, event.attempt, call) for event in answers for call in event.calls], key=repr
+    )
 
 
 @given(documents(), st.data())

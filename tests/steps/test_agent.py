@@ -98,8 +98,9 @@ async def test_an_agent_calls_its_tools_until_it_is_done_and_its_cost_is_added_u
     assert "".join(journal.pieces) == "three"
     assert [what for what, _ in CALLS] == ["a", "b", "c"]
     assert len({key for _, key in CALLS}) == 3
-    assert trying.usage is not None
-    assert (trying.usage.input_tokens, trying.usage.output_tokens) == (300, 60)
+    assert [(call.outcome, call.input_tokens, call.output_tokens) for call in trying.calls] == [
+        ("answered", 100, 20)
+    ] * 3
     assert [message["role"] for message in peer.asked[-1].body["messages"]] == [
         "system",
         "user",

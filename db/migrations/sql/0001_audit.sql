@@ -18,8 +18,8 @@ CREATE TABLE audit (
   hash    bytea NOT NULL
 );
 COMMENT ON TABLE audit IS
-  'Every change of a definition, a role, a token or a session, whoever made it and however. Append-only, and chained by '
-  'hash: rolecall audit verify finds what was tampered with.';
+  'Every change of a definition, a role, a model, a secret, a token or a session, whoever made it and however. '
+  'Append-only, and chained by hash: rolecall audit verify finds what was tampered with.';
 COMMENT ON COLUMN audit.seq IS 'Counts from 1 without a gap, in the order of the commits.';
 COMMENT ON COLUMN audit.at IS 'When it was about to be committed; never before the entry before it.';
 COMMENT ON COLUMN audit.actor IS 'Who, as the channel says (rolecall.actor), or else the database user.';
@@ -133,10 +133,28 @@ CREATE CONSTRAINT TRIGGER token__is_audited AFTER INSERT OR UPDATE OR DELETE ON 
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('hash', 'last_used_at');
 CREATE CONSTRAINT TRIGGER session__is_audited AFTER INSERT OR UPDATE OR DELETE ON session
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('hash', 'last_used_at');
+CREATE CONSTRAINT TRIGGER secret__is_audited AFTER INSERT OR UPDATE OR DELETE ON secret
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('value');
+CREATE CONSTRAINT TRIGGER provider__is_audited AFTER INSERT OR UPDATE OR DELETE ON provider
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER model__is_audited AFTER INSERT OR UPDATE OR DELETE ON model
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER model_price__is_audited AFTER INSERT OR UPDATE OR DELETE ON model_price
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER default_model__is_audited AFTER INSERT OR UPDATE OR DELETE ON default_model
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 
 CREATE TRIGGER token__no_truncate BEFORE TRUNCATE ON token EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 CREATE TRIGGER session__no_truncate BEFORE TRUNCATE ON session EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER secret__no_truncate BEFORE TRUNCATE ON secret EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER provider__no_truncate BEFORE TRUNCATE ON provider EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER model__no_truncate BEFORE TRUNCATE ON model EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER default_model__no_truncate BEFORE TRUNCATE ON default_model EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 
 CREATE TABLE audit_anchor (

@@ -261,6 +261,24 @@ COMMENT ON COLUMN step_log.cost_usd IS 'What that cost in dollars; null where th
 COMMENT ON COLUMN step_log.failure_code IS 'Why it failed, as a code.';
 COMMENT ON COLUMN step_log.failure_message IS 'Why it failed, in words.';
 COMMENT ON COLUMN step_log.output IS 'What the step gave.';
+COMMENT ON COLUMN step_log.model_calls IS 'How many calls of models it took: model_call_log has each.';
+
+COMMENT ON COLUMN model_call_log.execution_id IS 'The execution that made it.';
+COMMENT ON COLUMN model_call_log.seq IS 'The place in its journal of the attempt that made it.';
+COMMENT ON COLUMN model_call_log.path IS 'The instance of the step, such as Duel[2]/Critic.';
+COMMENT ON COLUMN model_call_log.step IS 'The name of the step.';
+COMMENT ON COLUMN model_call_log.attempt IS 'Which attempt made it, from 1.';
+COMMENT ON COLUMN model_call_log.place IS 'Which of its calls, from 1.';
+COMMENT ON COLUMN model_call_log.model IS 'The model that was asked.';
+COMMENT ON COLUMN model_call_log.outcome IS 'answered, or why it was not, as a code.';
+COMMENT ON COLUMN model_call_log.reason IS 'Why this model was asked.';
+COMMENT ON COLUMN model_call_log.input_tokens IS 'What it was sent, in tokens; 0 where nobody counted.';
+COMMENT ON COLUMN model_call_log.output_tokens IS 'What it answered, in tokens; 0 where nobody counted.';
+COMMENT ON COLUMN model_call_log.cost_usd IS 'What that cost in dollars; null where it is not known.';
+COMMENT ON COLUMN model_call_log.price IS 'The price that the cost was reckoned with.';
+COMMENT ON COLUMN model_call_log.duration_ms IS 'How many milliseconds it took.';
+COMMENT ON COLUMN model_call_log.is_cached IS 'Whether an earlier answer to the same question was given.';
+COMMENT ON COLUMN model_call_log.at IS 'When the attempt was written down.';
 
 COMMENT ON COLUMN failure_overview.orchestration IS 'The name of what has failed.';
 COMMENT ON COLUMN failure_overview.step IS 'The step that it failed at; null where it was none.';
@@ -275,10 +293,11 @@ COMMENT ON COLUMN cost_by_role.role IS 'The name of the role that was acted in.'
 COMMENT ON COLUMN cost_by_role.model IS 'The model that was asked.';
 COMMENT ON COLUMN cost_by_role.day IS 'The day, in UTC.';
 COMMENT ON COLUMN cost_by_role.attempts IS 'How many attempts asked a model.';
+COMMENT ON COLUMN cost_by_role.calls IS 'How many calls they made.';
 COMMENT ON COLUMN cost_by_role.input_tokens IS 'What the model was sent, in tokens.';
 COMMENT ON COLUMN cost_by_role.output_tokens IS 'What the model answered, in tokens.';
 COMMENT ON COLUMN cost_by_role.cost_usd IS 'What that cost in dollars, as far as the price is known.';
-COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the price is not known.';
+COMMENT ON COLUMN cost_by_role.attempts_without_price IS 'Of how many attempts the cost of some call is not known.';
 
 COMMENT ON FUNCTION orchestration_version_finding_guard() IS
   'Keeps people from writing what only a server can find out.';
@@ -364,3 +383,72 @@ COMMENT ON FUNCTION inbox_wake() IS 'Wakes the execution that a message is for, 
 COMMENT ON FUNCTION inbox_cancel_guard() IS 'Keeps a cancel in the inbox until it stands in the journal.';
 COMMENT ON FUNCTION signal_key_guard() IS 'Keeps the keys of signals as long as their execution.';
 COMMENT ON FUNCTION uuid7() IS 'A new id as servers make them: later ones are greater.';
+
+COMMENT ON COLUMN secret.id IS 'What its encryption is bound to; it stays when the name changes.';
+COMMENT ON COLUMN secret.name IS 'What others name it by: unique, a letter first.';
+COMMENT ON COLUMN secret.description IS 'What it opens, in words for people.';
+COMMENT ON COLUMN secret.value IS 'enc:v1:<key id>:<nonce>:<ciphertext>: AES-GCM, bound to the id and the hosts.';
+COMMENT ON COLUMN secret.hosts IS
+  'Where it may be sent: hosts, with a port if it is not the usual one. Part of what is encrypted: secret.set changes it.';
+COMMENT ON COLUMN secret.key_id IS 'Which of the servers'' keys it is encrypted with.';
+COMMENT ON COLUMN secret.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN secret.created_at IS 'When it was made.';
+COMMENT ON COLUMN secret.updated_at IS 'When it was last changed; the database writes it.';
+
+COMMENT ON COLUMN provider.id IS 'What models refer to it by; it stays when the name changes.';
+COMMENT ON COLUMN provider.name IS 'The first part of the names of its models, as in openai/gpt-6-luna: unique, small letters.';
+COMMENT ON COLUMN provider.preset IS
+  'What it is like: openai, anthropic, ollama, gemini, mistral, deepseek, huggingface, or compatible with a base_url.';
+COMMENT ON COLUMN provider.base_url IS 'Where it is; null for the address of the preset.';
+COMMENT ON COLUMN provider.api IS 'chat or responses, where the preset has both; null for the usual one.';
+COMMENT ON COLUMN provider.secret IS 'The name of the secret that is its key.';
+COMMENT ON COLUMN provider.key_variable IS
+  'Instead of a secret: the variable ROLECALL_KEY_… in the servers'' environment that holds its key.';
+COMMENT ON COLUMN provider.timeout_ms IS 'No call may take longer, whatever its step allows; null for no such bound.';
+COMMENT ON COLUMN provider.max_concurrent IS 'How many calls may be under way at a time; null for any number.';
+COMMENT ON COLUMN provider.requests_per_minute IS 'How many calls may begin in a minute; null for any number.';
+COMMENT ON COLUMN provider.tokens_per_minute IS 'How many tokens calls may take in a minute; null for any number.';
+COMMENT ON COLUMN provider.capabilities IS 'What its models can do: tools, json, vision, streaming; null for what the preset says.';
+COMMENT ON COLUMN provider.is_active IS 'Whether anything may be asked of it.';
+COMMENT ON COLUMN provider.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN provider.created_at IS 'When it was made.';
+COMMENT ON COLUMN provider.updated_at IS 'When it was last changed; the database writes it.';
+
+COMMENT ON COLUMN model.id IS 'The key of this row; others name a model as provider/model.';
+COMMENT ON COLUMN model.provider_id IS 'Who runs it.';
+COMMENT ON COLUMN model.name IS 'What its provider calls it.';
+COMMENT ON COLUMN model.capabilities IS 'What it can do: tools, json, vision, streaming; null for what its provider can.';
+COMMENT ON COLUMN model.context_tokens IS 'How many tokens it takes, question and answer together; null where it is not known.';
+COMMENT ON COLUMN model.max_output_tokens IS 'How many tokens it answers with at most; null where it is not known.';
+COMMENT ON COLUMN model.only_by_name IS 'Whether it is chosen only by roles that name it.';
+COMMENT ON COLUMN model.is_active IS 'Whether anything may be asked of it.';
+COMMENT ON COLUMN model.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN model.created_at IS 'When it was made.';
+COMMENT ON COLUMN model.updated_at IS 'When it was last changed; the database writes it.';
+
+COMMENT ON COLUMN model_price.id IS 'The key by which the audit names it.';
+COMMENT ON COLUMN model_price.number IS 'Counted by the database; costs name it as row:<number>.';
+COMMENT ON COLUMN model_price.model IS 'Of which model: provider/model.';
+COMMENT ON COLUMN model_price.valid_from IS 'From when on it counts; calls that were made before keep their cost.';
+COMMENT ON COLUMN model_price.input IS 'USD for a million tokens of the question.';
+COMMENT ON COLUMN model_price.cached_input IS
+  'USD for a million tokens of the question that the provider had in its cache; null for the same as others.';
+COMMENT ON COLUMN model_price.output IS 'USD for a million tokens of the answer.';
+COMMENT ON COLUMN model_price.long_from IS 'Calls with more tokens in the question than this cost the long_ prices; null for none.';
+COMMENT ON COLUMN model_price.long_input IS 'USD for a million tokens of such a question.';
+COMMENT ON COLUMN model_price.long_output IS 'USD for a million tokens of the answer to such a question.';
+COMMENT ON COLUMN model_price.note IS 'Where the price comes from, in words for people.';
+COMMENT ON COLUMN model_price.created_by IS 'The principal that put it in.';
+COMMENT ON COLUMN model_price.created_at IS 'When it was put in.';
+
+COMMENT ON COLUMN default_model.id IS 'The key by which the audit names it.';
+COMMENT ON COLUMN default_model.is_only IS 'There is no second row.';
+COMMENT ON COLUMN default_model.model IS 'provider/model, as model.list shows it.';
+COMMENT ON COLUMN default_model.updated_at IS 'When it was last changed; the database writes it.';
+
+COMMENT ON FUNCTION secret_use_guard() IS 'Refuses to delete or rename a secret that a provider names as its key.';
+COMMENT ON FUNCTION secret__with_hints() IS 'Refuses with a hint what the constraints of a secret do not allow.';
+COMMENT ON FUNCTION provider__with_hints() IS 'Refuses with a hint what the constraints of a provider do not allow.';
+COMMENT ON FUNCTION model__with_hints() IS 'Refuses with a hint what the constraints of a model do not allow.';
+COMMENT ON FUNCTION model_price__with_hints() IS 'Refuses with a hint what the constraints of a price of a model do not allow.';
+COMMENT ON FUNCTION default_model__with_hints() IS 'Refuses with a hint what the constraints of the default model do not allow.';

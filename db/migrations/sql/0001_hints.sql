@@ -171,6 +171,91 @@ COMMENT ON CONSTRAINT orchestration_step__retry_delay_ms ON orchestration_step I
 COMMENT ON CONSTRAINT orchestration_step__timeout_ms ON orchestration_step IS
   'Allow 1 to 86,400,000 ms, which is a day, or null for what the kind has.';
 
+COMMENT ON CONSTRAINT secret__name ON secret IS
+  'Take another name, or change the secret that has this one, with the procedure secret.set.';
+COMMENT ON CONSTRAINT secret__name_is_a_name ON secret IS
+  'A name begins with a letter and has up to 100 letters, digits, spaces, dots, underscores and hyphens.';
+COMMENT ON CONSTRAINT secret__value_is_an_envelope ON secret IS
+  'Nothing is kept here as it is read: set it with `rolecall secrets set NAME` or the procedure secret.set, which '
+  'encrypt it. If it was a real key, it stands in logs and in this session''s history now: have its issuer make '
+  'another.';
+COMMENT ON CONSTRAINT secret__hosts_are_named ON secret IS
+  'A list of hosts such as {api.openai.com}; leave out what is null or empty.';
+COMMENT ON CONSTRAINT secret__texts_have_a_length ON secret IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT secret__times_are_dates ON secret IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT provider__name ON provider IS
+  'Take another name, or edit the provider that has this one: SELECT * FROM provider WHERE name = ….';
+COMMENT ON CONSTRAINT provider__name_is_a_name ON provider IS
+  'A name begins with a small letter and has up to 50 small letters, digits, underscores and hyphens.';
+COMMENT ON CONSTRAINT provider__offline_is_ours ON provider IS
+  'Take another name: offline is the model that is built in.';
+COMMENT ON CONSTRAINT provider__preset_is_a_name ON provider IS
+  'A preset is openai, anthropic, ollama, gemini, mistral, deepseek, huggingface or compatible.';
+COMMENT ON CONSTRAINT provider__base_url_is_a_url ON provider IS
+  'A URL begins with https:// or http://, and has no user, no query and no fragment: https://llm.example.com/v1; '
+  'null for the preset''s.';
+COMMENT ON CONSTRAINT provider__api ON provider IS
+  'An api is chat or responses, or null for what the preset has.';
+COMMENT ON CONSTRAINT provider__has_one_key ON provider IS
+  'Set either secret or key_variable, and the other one to null.';
+COMMENT ON CONSTRAINT provider__key_variable_is_ours ON provider IS
+  'A variable of the servers'' environment that begins with ROLECALL_KEY_, such as ROLECALL_KEY_GATEWAY; rows may '
+  'read no other.';
+COMMENT ON CONSTRAINT provider__timeout_ms ON provider IS
+  'Allow 1 to 86,400,000 ms, which is a day, or null for no bound of its own.';
+COMMENT ON CONSTRAINT provider__limits_count_from_one ON provider IS
+  'Take a number from 1, or null for no limit; is_active = false for none at all.';
+COMMENT ON CONSTRAINT provider__capabilities ON provider IS
+  'A capability is tools, json, vision or streaming; null for what the preset says.';
+COMMENT ON CONSTRAINT provider__capabilities_are_named ON provider IS
+  'A list such as {tools,json}; leave out what is null or empty.';
+COMMENT ON CONSTRAINT provider__created_by_has_a_length ON provider IS
+  'Take up to 2,000 characters.';
+COMMENT ON CONSTRAINT provider__times_are_dates ON provider IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT model_provider_id_fkey ON model IS
+  'Make the provider first, or take the id of one there is, from provider.';
+COMMENT ON CONSTRAINT model__provider_name ON model IS
+  'Edit the model of this provider that has this name: SELECT * FROM model WHERE name = ….';
+COMMENT ON CONSTRAINT model__name_is_a_name ON model IS
+  'A name is what the provider calls it: a letter or digit first, then also . _ : / @ + and -, up to 200 '
+  'characters.';
+COMMENT ON CONSTRAINT model__capabilities ON model IS
+  'A capability is tools, json, vision or streaming; null for what its provider can.';
+COMMENT ON CONSTRAINT model__capabilities_are_named ON model IS
+  'A list such as {tools,json}; leave out what is null or empty.';
+COMMENT ON CONSTRAINT model__tokens_count_from_one ON model IS
+  'Take a number from 1, or null where it is not known.';
+COMMENT ON CONSTRAINT model__created_by_has_a_length ON model IS
+  'Take up to 2,000 characters.';
+COMMENT ON CONSTRAINT model__times_are_dates ON model IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT model_price__number ON model_price IS
+  'Leave the number to the database.';
+COMMENT ON CONSTRAINT model_price__model_is_a_name ON model_price IS
+  'A model is named with its provider, as in openai/gpt-6-luna: SELECT provider.name || ''/'' || model.name FROM '
+  'model JOIN provider ON provider.id = provider_id.';
+COMMENT ON CONSTRAINT model_price__is_a_price ON model_price IS
+  'A price is in USD per million tokens, from 0 to 1,000,000, with up to 12 decimals.';
+COMMENT ON CONSTRAINT model_price__long_is_whole ON model_price IS
+  'Set long_from, long_input and long_output together, or none of them.';
+COMMENT ON CONSTRAINT model_price__long_from ON model_price IS
+  'Count from 1 token, or null for none.';
+COMMENT ON CONSTRAINT model_price__texts_have_a_length ON model_price IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT model_price__times_are_dates ON model_price IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+COMMENT ON CONSTRAINT default_model__is_only ON default_model IS
+  'Change the row that is there: UPDATE default_model SET model = ….';
+COMMENT ON CONSTRAINT default_model__is_only_is_true ON default_model IS
+  'Leave is_only out.';
+COMMENT ON CONSTRAINT default_model__model_is_a_name ON default_model IS
+  'A model is named with its provider, as in openai/gpt-6-luna; delete the row for what the environment says.';
+COMMENT ON CONSTRAINT default_model__updated_at_is_a_date ON default_model IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+
 -- A statement of a trigger that refuses a row for which a condition holds, in the name of a constraint.
 CREATE FUNCTION hint_refusal(condition text, message text, code text, broken pg_constraint) RETURNS text
 LANGUAGE sql STABLE AS $$
@@ -267,6 +352,7 @@ BEGIN
 END $$;
 
 SELECT hint_triggers(edited)
-FROM unnest('{role, orchestration, orchestration_version, orchestration_step}'::regclass[]) AS edited;
+FROM unnest('{role, orchestration, orchestration_version, orchestration_step, secret, provider, model, model_price,
+  default_model}'::regclass[]) AS edited;
 -- A key takes a lock until the end of the transaction, and each edit of many roles writes versions as well.
 SELECT hint_triggers('role_version', with_keys => false);

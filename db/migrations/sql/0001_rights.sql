@@ -6,9 +6,9 @@
 --
 --   rolecall_owner     has the tables; whoever migrates is in it
 --   rolecall_app       serves and works
---   rolecall_agent     what a server does for an agent: no tokens, no sessions, none of the engine's own writing
---   rolecall_admin     people with psql: edit roles and orchestrations, steer executions, read all but hashes of secrets
---   rolecall_readonly  reads all but hashes of secrets
+--   rolecall_agent     what a server does for an agent: no tokens, no sessions, no secrets, none of the engine's writing
+--   rolecall_admin     people with psql: edit roles, orchestrations and models, steer executions, read all but secrets
+--   rolecall_readonly  reads all but secrets
 
 -- Admins are granted what these refuse: a refusal of the privilege alone would not say what to do instead.
 CREATE TRIGGER execution__is_run_by_workers BEFORE INSERT OR UPDATE OR DELETE ON execution
@@ -94,9 +94,9 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
-      'idempotency_key'),
+      'idempotency_key, secret, provider, model, default_model'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
-    ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key'),
+    ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key, model_price'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
     ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
     ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, migration'),
@@ -118,12 +118,15 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_agent', 'SELECT, INSERT', 'TABLE', 'journal, inbox, signal_key, idempotency_key'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step'),
+      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model'),
+    -- Whoever may not read a secret may not say either where it is sent.
+    ('rolecall_admin', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at), INSERT, '
+      'UPDATE (name, description, value), DELETE', 'TABLE', 'secret'),
     -- Most of this is refused by triggers, which say what to do instead.
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'execution, journal, inbox, worker, role_version, signal_key, audit'),
+      'execution, journal, inbox, worker, role_version, signal_key, audit, model_price'),
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
-      'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit'),
+      'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit, model_price'),
     ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
     ('rolecall_admin', 'SELECT', 'TABLE',
       'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, migration'),
@@ -134,7 +137,10 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
-      'row_request, execution_request, idempotency_key, audit_anchor, migration'),
+      'row_request, execution_request, idempotency_key, audit_anchor, migration, provider, model, model_price, '
+      'default_model'),
+    ('rolecall_readonly', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at)',
+      'TABLE', 'secret'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -142,7 +148,7 @@ LANGUAGE sql IMMUTABLE AS $$
   ) AS list (grantee, privileges, kind, names)
   UNION ALL
   SELECT grantee, 'SELECT', 'TABLE', '{workflow_overview, version_history, role_usage, execution_overview, waiting_for,
-    step_log, failure_overview, cost_by_role}'::text[]
+    step_log, model_call_log, failure_overview, cost_by_role}'::text[]
   FROM unnest('{rolecall_admin, rolecall_readonly}'::text[]) AS grantee
 $$;
 COMMENT ON FUNCTION database_rights IS 'What each database role may do with which tables and functions.';

@@ -114,13 +114,29 @@ CREATE VIEW step_log AS
     event #>> '{usage,model}' AS model, (event #>> '{usage,inputTokens}')::bigint AS input_tokens,
     (event #>> '{usage,outputTokens}')::bigint AS output_tokens, (event #>> '{usage,costUsd}')::numeric AS cost_usd,
     event #>> '{failure,code}' AS failure_code, event #>> '{failure,message}' AS failure_message,
-    event -> 'output' AS output
+    event -> 'output' AS output, coalesce(jsonb_array_length(event -> 'calls'), 0) AS model_calls
   FROM journal
   -- OFFSET 0 has each payload read once, and not for each column.
   CROSS JOIN LATERAL (SELECT payload::jsonb AS event OFFSET 0) AS read
   WHERE kind IN ('step_completed', 'step_failed', 'step_skipped', 'step_cancelled', 'step_overridden');
 COMMENT ON VIEW step_log IS
   'How each attempt at a step of an execution came out. Ask for one: WHERE execution_id = ... ORDER BY seq.';
+
+CREATE VIEW model_call_log AS
+  SELECT execution_id, seq, path, substring(path FROM '[^/]+$') AS step, attempt, place::int,
+    call ->> 'model' AS model, call ->> 'outcome' AS outcome, call ->> 'reason' AS reason,
+    coalesce((call ->> 'inputTokens')::bigint, 0) AS input_tokens,
+    coalesce((call ->> 'outputTokens')::bigint, 0) AS output_tokens,
+    (call ->> 'costUsd')::numeric AS cost_usd, call ->> 'price' AS price,
+    coalesce((call ->> 'durationMs')::bigint, 0) AS duration_ms,
+    coalesce((call ->> 'isCached')::boolean, false) AS is_cached, recorded_at AS at
+  FROM journal
+  CROSS JOIN LATERAL (SELECT payload::jsonb -> 'calls' AS calls OFFSET 0) AS read
+  CROSS JOIN LATERAL jsonb_array_elements(calls) WITH ORDINALITY AS one (call, place)
+  WHERE kind IN ('step_completed', 'step_failed') AND strpos(payload, '"calls"') > 0;
+COMMENT ON VIEW model_call_log IS
+  'Each call of a model, also those that failed, with why that model was asked. Ask for one: '
+  'WHERE execution_id = ... ORDER BY seq, place.';
 
 CREATE VIEW failure_overview AS
   SELECT orchestration.name AS orchestration, substring(last.path FROM '[^/]+$') AS step,
@@ -142,13 +158,19 @@ COMMENT ON VIEW failure_overview IS
 
 -- It reads every attempt that there is: most of the time goes into reading payloads, so others are told by their text.
 CREATE VIEW cost_by_role AS
-  SELECT coalesce(assigned.roles #>> ARRAY[step.name, 'role'], step.role_name) AS role, usage ->> 'model' AS model,
-    (asked.recorded_at AT TIME ZONE 'UTC')::date AS day, count(*) AS attempts,
-    sum((usage ->> 'inputTokens')::bigint) AS input_tokens, sum((usage ->> 'outputTokens')::bigint) AS output_tokens,
-    sum((usage ->> 'costUsd')::numeric) AS cost_usd,
-    count(*) FILTER (WHERE usage ->> 'costUsd' IS NULL) AS attempts_without_price
+  SELECT coalesce(assigned.roles #>> ARRAY[step.name, 'role'], step.role_name) AS role, usage.model,
+    (asked.recorded_at AT TIME ZONE 'UTC')::date AS day, count(*) AS attempts, sum(usage.calls) AS calls,
+    sum(usage.input_tokens) AS input_tokens, sum(usage.output_tokens) AS output_tokens, sum(usage.cost_usd) AS cost_usd,
+    count(*) FILTER (WHERE NOT usage.has_cost) AS attempts_without_price
   FROM journal AS asked
-  CROSS JOIN LATERAL (SELECT asked.payload::jsonb -> 'usage' AS usage OFFSET 0) AS read
+  CROSS JOIN LATERAL (SELECT asked.payload::jsonb -> 'calls' AS calls OFFSET 0) AS read
+  CROSS JOIN LATERAL (
+    SELECT call ->> 'model' AS model, count(*) AS calls,
+      coalesce(sum((call ->> 'inputTokens')::bigint), 0) AS input_tokens,
+      coalesce(sum((call ->> 'outputTokens')::bigint), 0) AS output_tokens,
+      sum((call ->> 'costUsd')::numeric) AS cost_usd, bool_and(call ->> 'costUsd' IS NOT NULL) AS has_cost
+    FROM jsonb_array_elements(read.calls) AS call GROUP BY 1
+  ) AS usage
   JOIN execution ON execution.id = asked.execution_id
   JOIN orchestration_step AS step
     ON step.version_id = execution.version_id AND step.name = substring(asked.path FROM '[^/]+$')
@@ -156,8 +178,7 @@ CREATE VIEW cost_by_role AS
     SELECT execution_id, payload::jsonb -> 'roleAssignments' AS roles FROM journal
     WHERE seq = 1 AND strpos(payload, '"roleAssignments"') > 0
   ) AS assigned ON assigned.execution_id = asked.execution_id
-  WHERE asked.kind IN ('step_completed', 'step_failed') AND strpos(asked.payload, '"usage"') > 0
-    AND usage ->> 'model' IS NOT NULL
+  WHERE asked.kind IN ('step_completed', 'step_failed') AND strpos(asked.payload, '"calls"') > 0
     -- What a restart has taken over was paid for by its origin.
     AND (execution.forked_from IS NULL OR NOT EXISTS (
       SELECT FROM journal AS restart WHERE restart.execution_id = asked.execution_id AND restart.seq > asked.seq

@@ -1,5 +1,6 @@
 """What happened in an execution: the journal's vocabulary."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -12,12 +13,49 @@ from services.json import Json, JsonObject
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What the model calls of one attempt took. `cost_usd` is null where the model's price is not known."""
+    """What the model calls of one attempt took, all together. `cost_usd` is null where that of any is not known."""
 
     model: str
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None = None
+
+
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One call of a model, as far as it came.
+
+    `model` is "provider/name", `outcome` is `answered` or the code of the failure, and `reason` says why this model was
+    asked. `cost_usd` is null where the price is not known, or what a call has used that failed; `price` names the price
+    it was reckoned with. An answer that `is_cached` was given before, to the same question.
+    """
+
+    model: str
+    outcome: str
+    reason: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost_usd: Decimal | None = None
+    price: str | None = None
+    duration_ms: int = 0
+    is_cached: bool = False
+
+
+def usage_of(calls: Sequence[ModelCall]) -> Usage | None:
+    """The sum of some calls, None of none; a price that is not known makes the whole unknown.
+
+    >>> usage_of([ModelCall(model="a/b", outcome="answered", input_tokens=2, cost_usd=Decimal(n)) for n in (1, 2)])
+    Usage(model='a/b', input_tokens=4, output_tokens=0, cost_usd=Decimal('3'))
+    """
+    if not calls:
+        return None
+    costs = [call.cost_usd for call in calls if call.cost_usd is not None]
+    return Usage(
+        # What answered says more than what was tried on the way to it.
+        model=next((call.model for call in reversed(calls) if call.outcome == "answered"), calls[-1].model),
+        input_tokens=sum(call.input_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        cost_usd=sum(costs, Decimal(0)) if len(costs) == len(calls) else None,
+    )
 
 
 class Event(msgspec.Struct, frozen=True, rename="camel", tag_field="event", omit_defaults=True):
@@ -143,7 +181,7 @@ class BlockFailed(Event, frozen=True, kw_only=True, tag="block_failed"):
 class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
     """A step has its output. `writes` are the keys of an output mapping; without one the step's name is the key.
 
-    `signal` is the one that it has taken, where it was that it waited for.
+    `signal` is the one that it has taken, where it was that it waited for. `usage` is the sum of `calls`.
     """
 
     path: str
@@ -151,6 +189,7 @@ class StepCompleted(Event, frozen=True, kw_only=True, tag="step_completed"):
     output: Json = None
     writes: JsonObject | None = None
     usage: Usage | None = None
+    calls: tuple[ModelCall, ...] = ()
     duration_ms: int = 0
     signal: int | None = None
 
@@ -160,7 +199,8 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
 
     `attempt` is 0 where none was made, or the step's handler has failed in its turn.
     `fraction` is the random part of the delay before it, from 0 to 1. `origin` is the attempt inside this
-    step that failed, where it was one. `signal` is the one that it has taken, though it could not use it.
+    step that failed, where it was one. `signal` is the one that it has taken, though it could not use it. `usage` is
+    the sum of `calls`.
     """
 
     path: str
@@ -169,6 +209,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step_failed"):
     origin: Origin | None = None
     fraction: float = 1.0
     usage: Usage | None = None
+    calls: tuple[ModelCall, ...] = ()
     duration_ms: int = 0
     signal: int | None = None
 

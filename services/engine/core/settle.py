@@ -7,10 +7,11 @@ from services.engine.core.carried import carried_out
 from services.engine.core.events import (
     ExecutionCompleted,
     ExecutionFailed,
+    ModelCall,
     StepCompleted,
     StepFailed,
     StepSkipped,
-    Usage,
+    usage_of,
 )
 from services.engine.core.paths import MAIN, frame_of, name_of
 from services.engine.core.plan import Map, Plan, PlannedStep
@@ -76,7 +77,7 @@ def complete(
     *,
     attempt: int,
     output: Json,
-    usage: Usage | None = None,
+    calls: tuple[ModelCall, ...] = (),
     duration_ms: int = 0,
 ) -> StepCompleted | StepFailed:
     """The event of a step that has its output: completed, or failed when the output does not fit."""
@@ -93,9 +94,14 @@ def complete(
         failure = None if writes is None else _too_deep(writes)
         grown = 0 if failure else growth(frame.context, {**carried, **own} if carried else own)
         failure = failure or _too_large(plan, frame.context_bytes + frame.pending_bytes + grown)
+    usage = usage_of(calls)
     if failure is not None:
-        return StepFailed(path=path, attempt=attempt, failure=failure, usage=usage, duration_ms=duration_ms)
-    return StepCompleted(path=path, attempt=attempt, output=output, writes=writes, usage=usage, duration_ms=duration_ms)
+        return StepFailed(
+            path=path, attempt=attempt, failure=failure, usage=usage, calls=calls, duration_ms=duration_ms
+        )
+    return StepCompleted(
+        path=path, attempt=attempt, output=output, writes=writes, usage=usage, calls=calls, duration_ms=duration_ms
+    )
 
 
 def complete_execution(plan: Plan, state: State) -> ExecutionCompleted | ExecutionFailed:

@@ -15,6 +15,7 @@ from services.engine.core.events import (
     BlockFailed,
     ChildStarted,
     ExecutionRestarted,
+    ModelCall,
     StepCancelled,
     StepCompleted,
     StepFailed,
@@ -37,7 +38,8 @@ class StepTrace:
     """One instance of a step so far.
 
     `stage` is its stage in its sequence; `started_at` is when its first attempt was wanted; `spent` is what each
-    attempt cost; `child` is the execution that it has started last; `overridden_by` is who settled it by hand.
+    attempt cost, and `calls` are those of models, each with its attempt; `child` is the execution that it has started
+    last; `overridden_by` is who settled it by hand.
     """
 
     path: str
@@ -52,6 +54,7 @@ class StepTrace:
     duration_ms: int = 0
     child: UUID | None = None
     spent: list[Usage] = field(default_factory=list[Usage])
+    calls: list[tuple[int, ModelCall]] = field(default_factory=list[tuple[int, ModelCall]])
     overridden_by: str | None = None
 
     @property
@@ -154,6 +157,7 @@ def _answered(step: StepTrace, now: StepState | None, event: StepCompleted | Ste
     step.duration_ms += event.duration_ms
     if event.usage is not None:
         step.spent.append(event.usage)
+    step.calls += [(event.attempt, call) for call in event.calls]
     if isinstance(event, StepCompleted):
         step.status, step.output, step.failure = "completed", event.output, None
         return

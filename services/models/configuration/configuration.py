@@ -1,0 +1,40 @@
+"""What a process can call: providers, what they offer, within which limits and at what price."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from services.models.prices import PriceList
+from services.models.provider import Provider
+from services.models.selection import Offer
+from services.problem import Problem
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What a provider may be asked at most; None for any number, and for no bound of its own on the time of a call."""
+
+    max_concurrent: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    timeout_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """Providers and limits by the providers' names, and what they offer: the first offer is the default.
+
+    `problems` are rows that nothing could be made of. The path of each says what it is about: `/provider/<name>`,
+    `/model/<provider>/<model>` or `/defaultModel`.
+    """
+
+    providers: Mapping[str, Provider]
+    offers: tuple[Offer, ...]
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    prices: PriceList = field(default_factory=PriceList)
+    problems: tuple[Problem, ...] = ()
+
+    @property
+    def default(self) -> str:
+        """ "provider/model" of what is called when a role has no wishes."""
+        return self.offers[0].name
