@@ -48,7 +48,8 @@ class ExecutionStatus(ExecutionDetail, frozen=True, kw_only=True, rename="camel"
     steps: list[StepLog]
 
 
-@system_tool("execute_orchestration")
+# What the orchestration does is held back where it is done, step by step.
+@system_tool("execute_orchestration", effect="external", security="medium", honours_key=True)
 async def execute(
     context: ToolContext,
     *,
@@ -81,7 +82,7 @@ async def execute(
     )
 
 
-@system_tool("get_execution_status")
+@system_tool("get_execution_status", effect="read")
 async def get_status(context: ToolContext, *, execution_id: ExecutionId) -> ExecutionStatus:
     """How an execution stands: its `status` (queued, running, waiting, completed, failed or cancelled), `output`,
     `error` and `context`, what it has cost, and for each step its status, input, output, error, attempts and duration.
@@ -90,7 +91,7 @@ async def get_status(context: ToolContext, *, execution_id: ExecutionId) -> Exec
     return ExecutionStatus(**msgspec.structs.asdict(detail), steps=steps)
 
 
-@system_tool("list_executions")
+@system_tool("list_executions", effect="read")
 async def list_(
     context: ToolContext,
     *,

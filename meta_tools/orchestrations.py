@@ -76,7 +76,7 @@ class Shown(OrchestrationSummary, frozen=True, kw_only=True, rename="camel"):
     document: JsonObject
 
 
-@system_tool("create_orchestration")
+@system_tool("create_orchestration", effect="write", honours_key=True)
 async def create(
     context: ToolContext,
     *,
@@ -132,7 +132,7 @@ async def create(
         return _shown(existing)
 
 
-@system_tool("list_orchestrations")
+@system_tool("list_orchestrations", effect="read")
 async def list_(
     context: ToolContext,
     *,
@@ -149,7 +149,7 @@ async def list_(
     return found.items
 
 
-@system_tool("get_orchestration")
+@system_tool("get_orchestration", effect="read")
 async def get(context: ToolContext, *, orchestration: OrchestrationReference) -> Shown:
     """An orchestration with its document: its input schema, steps and output, as `system.update_orchestration` changes
     them.
@@ -157,7 +157,7 @@ async def get(context: ToolContext, *, orchestration: OrchestrationReference) ->
     return _shown(await orchestrations.get(context.caller, orchestration=orchestration))
 
 
-@system_tool("update_orchestration")
+@system_tool("update_orchestration", effect="write", honours_key=True)
 async def update(
     context: ToolContext,
     *,
@@ -181,7 +181,7 @@ async def update(
     return _shown(changed)
 
 
-@system_tool("delete_orchestration")
+@system_tool("delete_orchestration", effect="write", security="high", honours_key=True)
 async def delete(context: ToolContext, *, orchestration: OrchestrationReference) -> OrchestrationSummary:
     """Delete an orchestration that was never executed, and give back what it was. One that was is switched off with
     `system.update_orchestration` and `isActive: false`.

@@ -27,7 +27,7 @@ _ANY_MODEL = ModelConstraints()
 _PROVIDER_DEFAULTS = Parameters()
 
 
-@system_tool("create_role")
+@system_tool("create_role", effect="write", honours_key=True)
 async def create(
     context: ToolContext,
     *,
@@ -66,7 +66,7 @@ async def create(
         return existing
 
 
-@system_tool("list_roles")
+@system_tool("list_roles", effect="read")
 async def list_(
     context: ToolContext, *, tool: ToolName | None = None, limit: Limit = 50, after: str | None = None
 ) -> list[Role]:
@@ -76,7 +76,7 @@ async def list_(
     return (await roles.list_(context.caller, tool=tool, limit=limit, after=after)).items
 
 
-@system_tool("update_role")
+@system_tool("update_role", effect="write", honours_key=True)
 async def update(
     context: ToolContext,
     *,
@@ -113,7 +113,7 @@ async def update(
     return await roles.update(context.caller, role=str(target.id), changes=changes)
 
 
-@system_tool("delete_role")
+@system_tool("delete_role", effect="write", security="high", honours_key=True)
 async def delete(context: ToolContext, *, role: RoleReference) -> Role:
     """Delete a role that no orchestration uses, and give back what it was. Your own role, and roles that may do more
     than yours, are not yours to delete.

@@ -8,6 +8,7 @@ import msgspec
 from asyncpg import DataError
 
 from db.acting import act_as
+from services.definitions.effects import Security, ToolEffect
 from services.errors import Conflict, Forbidden, Invalid, LimitExceeded, ServiceError
 from services.problem import Problem
 from services.tools.tool import Tool, ToolContext, ToolError, tool
@@ -27,7 +28,9 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     retry_after_seconds: float | None = None
 
 
-def system_tool(name: str) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
+def system_tool(
+    name: str, *, effect: ToolEffect, security: Security | None = None, honours_key: bool = False
+) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
     """As `tool`, but named `system.<name>`, tagged `meta`, and with service errors turned into tool errors."""
 
     def decorate(function: Callable[..., Awaitable[Any]]) -> Tool:
@@ -42,7 +45,8 @@ def system_tool(name: str) -> Callable[[Callable[..., Awaitable[Any]]], Tool]:
             except DataError as error:  # a NUL character, above all: models write them now and then
                 raise ToolError(told(Invalid(f"the database cannot keep these arguments: {error}"))) from None
 
-        return tool(PREFIX + name, tags=(META,))(translated)
+        made = tool(PREFIX + name, effect=effect, security=security, tags=(META,), honours_key=honours_key)
+        return made(translated)
 
     return decorate
 

@@ -99,14 +99,18 @@ def expansion(schema: Json) -> int:
     def of_target(reference: str) -> int:
         if reference not in sizes:
             sizes[reference] = 0  # until it is known; what comes back to itself adds nothing more
-            sizes[reference] = size(_found(schema, reference))
+            sizes[reference] = size(referred_to(schema, reference))
         return sizes[reference]
 
     return size(schema)
 
 
-def _found(schema: Json, reference: str) -> Json:
-    """What a reference within the schema points to; null for any other."""
+def referred_to(schema: Json, reference: str) -> Json:
+    """What a reference within the schema points to; null for any other.
+
+    >>> referred_to({"$defs": {"a": {"type": "string"}}}, "#/$defs/a")
+    {'type': 'string'}
+    """
     if not reference.startswith("#"):
         return None
     try:

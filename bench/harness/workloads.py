@@ -34,13 +34,13 @@ class Workload:
         return replace(self, executions=max(1, round(self.executions * share)))
 
 
-@tool("bench.nothing")
+@tool("bench.nothing", effect="none")
 async def nothing(_context: ToolContext) -> int:
     """Do nothing and say so."""
     return 1
 
 
-@tool("bench.hold")
+@tool("bench.hold", effect="none")
 async def hold(_context: ToolContext) -> None:
     """Never come back."""
     await asyncio.get_running_loop().create_future()

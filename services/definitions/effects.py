@@ -14,6 +14,11 @@ from services.definitions.document import Document, Step, all_steps
 from services.json import Json
 
 EffectKind = Literal["tool", "model", "orchestration", "event", "domain", "code"]
+# How far the calls of a tool reach: nowhere; they look at something; they change what can be seen and changed back
+# here; or they do something elsewhere that nobody can take back.
+ToolEffect = Literal["none", "read", "write", "external"]
+# How much harm a call can do in the wrong hands.
+Security = Literal["low", "medium", "high", "critical"]
 
 ANY = "*"
 """The name of what is decided only when it runs."""

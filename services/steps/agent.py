@@ -18,7 +18,7 @@ from services.principal import Principal, may_hold
 from services.roles import RoleContent
 from services.steps.conversation import ask, opening, request, result, role_of
 from services.tools import registry
-from services.tools.tool import Tool, ToolContext, ToolError
+from services.tools.tool import Tool, ToolContext
 
 DEFAULT_MAX_TURNS = 8
 MAX_RESULT_CHARACTERS = 256 * 1024
@@ -85,11 +85,10 @@ async def _call(call: ToolCall, tools: dict[str, Tool], role: RoleContent, conte
     tool = tools.get(call.name)
     if tool is None:
         return ToolMessage(call.id, call.name, _refusal(call.name, role, tools), is_error=True)
-    try:
-        value = await tool.run(context, call.arguments)
-    except ToolError as error:
-        return ToolMessage(call.id, call.name, str(error), is_error=True)
-    text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+    result = await tool.run(context, call.arguments)
+    if result.error is not None:
+        return ToolMessage(call.id, call.name, result.error, is_error=True)
+    text = result.value if isinstance(result.value, str) else msgspec.json.encode(result.value).decode()
     if len(text) > MAX_RESULT_CHARACTERS:
         said = f"the result has {len(text):,} characters; up to {MAX_RESULT_CHARACTERS:,} are given back: ask for less"
         return ToolMessage(call.id, call.name, said, is_error=True)
@@ -99,7 +98,13 @@ async def _call(call: ToolCall, tools: dict[str, Tool], role: RoleContent, conte
 def _context(role: RoleContent, attempt: Attempt, messages: list[Message], place: int) -> ToolContext:
     # Some endpoints use the same call ids in every answer, so the key counts turns and places instead.
     key = f"{attempt.idempotency_key}/{_turns(messages)}.{place}"
-    return ToolContext(caller=_caller(role, attempt), role_id=role.id, idempotency_key=key)
+    return ToolContext(
+        caller=_caller(role, attempt),
+        role_id=role.id,
+        idempotency_key=key,
+        execution=attempt.execution,
+        path=attempt.path,
+    )
 
 
 def _caller(role: RoleContent, attempt: Attempt) -> Caller:

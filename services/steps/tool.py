@@ -5,7 +5,7 @@ from services.engine.performer import Attempt
 from services.failure import failed
 from services.json import Json
 from services.tools import registry
-from services.tools.tool import ToolContext, ToolError
+from services.tools.tool import ToolContext
 
 
 async def perform(attempt: Attempt) -> Json:
@@ -18,8 +18,14 @@ async def perform(attempt: Attempt) -> Json:
     tool = registry.for_step(name)
     if tool is None:
         raise failed("TOOL_NOT_ALLOWED", f"there is no tool {name!r} that a step may call")
-    context = ToolContext(caller=Caller(attempt.initiator), role_id=None, idempotency_key=attempt.idempotency_key)
-    try:
-        return await tool.run(context, attempt.input)
-    except ToolError as error:
-        raise failed("TOOL_ERROR", str(error), retryable=not error.is_final) from None
+    context = ToolContext(
+        caller=Caller(attempt.initiator),
+        role_id=None,
+        idempotency_key=attempt.idempotency_key,
+        execution=attempt.execution,
+        path=attempt.path,
+    )
+    result = await tool.run(context, attempt.input)
+    if result.error is not None:
+        raise failed("TOOL_ERROR", result.error, retryable=not result.is_final)
+    return result.value

@@ -21,7 +21,7 @@ RelativePath = Annotated[str, msgspec.Meta(min_length=1, max_length=500, descrip
 def tools(folder: str | None) -> tuple[Tool, ...]:
     """The file tools over `folder`; without one they say what to set."""
 
-    @tool("files.read")
+    @tool("files.read", effect="read")
     async def read(_context: ToolContext, *, path: RelativePath) -> str:
         """Read a UTF-8 text file of at most 256 KiB and give back its text."""
         if folder is None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import msgspec
 import pytest
 
 import meta_tools
@@ -44,7 +43,7 @@ class Agent:
         """The result of `system.<tool>`, as the agent reads it."""
         found = registry.find(f"system.{tool}")
         assert found is not None
-        return msgspec.json.decode(msgspec.json.encode(await found.run(self.context, arguments)))
+        return (await found.run(self.context, arguments)).unwrapped()
 
     async def refused(self, tool: str, /, **arguments: Json) -> Any:
         """The refusal of a call, which has to come as JSON."""

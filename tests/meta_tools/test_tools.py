@@ -87,7 +87,7 @@ async def test_what_an_agent_does_through_a_tool_is_put_down_to_it_with_an_agent
     caller = Caller(Principal(kind="agent", name="Designer for anna"))
     seen: list[Acting | None] = []
 
-    @system_tool("test_acting")
+    @system_tool("test_acting", effect="read")
     async def look(context: ToolContext) -> None:
         """Look who acts."""
         seen.append(acting())
