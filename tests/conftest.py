@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from db import embedded
 from db.connection import Database, connect
 from db.migrate import migrate
+from tests.models.aimock import Aimock, aimock_running
 
 # The suite tries the same examples each time; `make laws` looks for new ones, as many as the laws' contract names.
 settings.register_profile("suite", derandomize=True, deadline=None)
@@ -82,6 +83,19 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     """A migrated database of the test's own, opened; Piccolo's tables are bound to it."""
     async with await Database.open(database_url) as database:
         yield database
+
+
+@pytest.fixture(scope="session")
+def _aimock() -> Iterator[Aimock]:
+    with aimock_running() as aimock:
+        yield aimock
+
+
+@pytest.fixture
+def aimock(_aimock: Aimock) -> Iterator[Aimock]:
+    """A peer that speaks as the providers of models do; it knows nothing yet and forgets afterwards."""
+    yield _aimock
+    _aimock.forget()
 
 
 @pytest.fixture(scope="session")
