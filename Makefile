@@ -25,7 +25,7 @@ migrate: $(VENV)/run.stamp ## bring the database to the newest schema
 	@$(BIN)/rolecall migrate
 
 test: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## the whole test suite
-	@$(BIN)/python -m pytest --ignore=tests/chaos
+	@$(BIN)/python -m pytest --ignore=tests/chaos --numprocesses=auto --dist=loadfile
 
 check: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .

@@ -94,7 +94,9 @@ def _header(text: str) -> str | None:
 
 
 def _is_short(value: JsonObject | list[Json], column: int) -> bool:
-    """Whether an object or a list stands on the line that it begins on."""
+    """Whether an object or a list stands on the line that it begins on, as one that holds nothing always does."""
+    if not value:
+        return True
     if isinstance(value, list) and any(isinstance(item, dict) and item for item in value):
         return False
     return _height(value) <= 2 and column + len(_flow(value)) <= _WIDTH

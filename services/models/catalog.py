@@ -8,7 +8,7 @@ import msgspec
 from services.engine.core.events import ModelCall
 from services.models import environment
 from services.models.calls import OnCall, finished, outcome_of, unrecorded
-from services.models.messages import Answer, Request, Usage
+from services.models.messages import Answer, Request
 from services.models.prices import cost_usd
 from services.models.provider import Emit, Provider, unheard
 from services.models.selection import Choice, ModelConstraints, Offer, choose
@@ -84,4 +84,4 @@ class Models:
 def _priced(answer: Answer) -> Answer:
     tokens = answer.usage
     cost = cost_usd(answer.model, input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
-    return msgspec.structs.replace(answer, usage=Usage(tokens.input_tokens, tokens.output_tokens, cost))
+    return msgspec.structs.replace(answer, usage=msgspec.structs.replace(tokens, cost_usd=cost))

@@ -1,7 +1,7 @@
 """What every provider of models can do, and how its refusals become failures."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeAlias
@@ -9,12 +9,28 @@ from typing import Protocol, TypeAlias
 import msgspec
 
 from services.failure import Failed, failed
-from services.models.messages import Answer, Request
+from services.models.capabilities import Capabilities
+from services.models.messages import Answer, Embeddings, Request, UserMessage
 
 _SHOWN_DETAIL = 400
 # No document can put a retry off for longer either.
 _LONGEST_WAIT_SECONDS = 86_400.0
 _RETRYABLE_STATUSES = frozenset({408, 409, 425})
+# What OpenAI, Anthropic and those who speak as they do call errors that come inside an answer.
+STATUS_OF_ERROR = {
+    "authentication_error": 401,
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "overloaded_error": 529,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "request_too_large": 413,
+    "timeout_error": 504,
+}
 
 
 # Takes the text of an answer piece by piece, as it comes.
@@ -23,6 +39,10 @@ Emit: TypeAlias = Callable[[str], None]
 
 def unheard(_piece: str) -> None:
     """Where nobody listens while a model answers."""
+
+
+class Unreached(Failed):
+    """Nothing was sent: the provider did no work, and nothing is owed."""
 
 
 class Provider(Protocol):
@@ -38,13 +58,21 @@ class Provider(Protocol):
         """
         ...
 
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_seconds: float = 60.0) -> Embeddings:
+        """A vector for each text by `model`, the provider's own name for it; the price is left open.
+
+        Raises:
+            Failed: RATE_LIMITED, MODEL_ERROR or TIMEOUT; MODEL_ERROR for good where there are no embeddings.
+        """
+        ...
+
     async def close(self) -> None:
         """Give back connections; closing twice is fine."""
         ...
 
 
 class Variables(msgspec.Struct, frozen=True):
-    """The environment variables that an endpoint was set with, so that a failure can name the one to look at."""
+    """What an endpoint was set with, so that a failure can name what to look at: variables, or parts of a row."""
 
     key: str
     url: str
@@ -70,25 +98,76 @@ def failure_of_status(
         return failed("RATE_LIMITED", said, retry_after_seconds=wait)
     if status >= 500 or status in _RETRYABLE_STATUSES:
         return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
+    if status < 400:
+        return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
     hint = {
         401: f"look at {variables.key}",
         402: f"look at the billing of the account behind {variables.key}",
         403: f"look at {variables.key} and what it is allowed",
         404: f"look at {variables.model} and {variables.url}",
+        405: f"look at {variables.url}",
         413: "the conversation is too large for this model",
         429: f"look at the quota of the account behind {variables.key}",
     }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
     return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
 
 
-def unreachable(model: str, variables: Variables, cause: object) -> Failed:
-    """The failure of a connection that could not be made or broke."""
-    return failed("MODEL_ERROR", f"{model} could not be reached ({cause}); look at {variables.url}", retryable=True)
+def failure_of_error(kind: object, detail: str, *, model: str, variables: Variables) -> Failed:
+    """The failure that an error inside an answer means, whose HTTP status was 200 because it came too late.
+
+    `kind` is the error's type or code, as a name or as a status; an unknown one is the provider's own trouble.
+    """
+    status = kind if isinstance(kind, int) else STATUS_OF_ERROR.get(str(kind), 500)
+    said = detail if kind in (None, "", status) else f"{detail} ({kind})"
+    return failure_of_status(status if 400 <= status <= 599 else 500, said, {}, model=model, variables=variables)
+
+
+def unreachable(model: str, variables: Variables, cause: str) -> Unreached:
+    """The failure of a connection that could not be made."""
+    message = f"{model} could not be reached ({cause}); look at {variables.url}"
+    return Unreached(failed("MODEL_ERROR", message, retryable=True).failure)
+
+
+def broken_off(model: str, variables: Variables, cause: str) -> Failed:
+    """The failure of a connection that broke, or of an answer that ended before it was whole."""
+    return failed("MODEL_ERROR", f"{model} broke off ({cause}); look at {variables.url}", retryable=True)
+
+
+def too_large(model: str) -> Failed:
+    """The failure of an answer that is longer than any may be; asking again would hardly help."""
+    message = f"{model} answered with more than can be kept; lower the role's parameters.maxOutputTokens"
+    return failed("OUTPUT_INVALID", message, retryable=False)
 
 
 def timed_out(model: str, timeout_seconds: float) -> Failed:
     """The failure of a call that took longer than it may."""
     return failed("TIMEOUT", f"{model} did not answer within {timeout_seconds:g} s")
+
+
+def fell_silent(model: str, idle_seconds: float) -> Failed:
+    """The failure of an answer that began and did not go on."""
+    return failed("TIMEOUT", f"{model} began to answer and was then silent for {idle_seconds:g} s")
+
+
+def no_embeddings(model: str) -> Failed:
+    """The failure of asking a model for embeddings that has none."""
+    message = f"{model} has no embeddings; use a model of a provider that has: openai, gemini, mistral or ollama"
+    return failed("MODEL_ERROR", message, retryable=False)
+
+
+def check_request(request: Request, capabilities: Capabilities, model: str) -> None:
+    """Send nothing that the model cannot do; `model` is "provider/name".
+
+    Raises:
+        Failed: MODEL_ERROR, saying what would be right.
+    """
+    if request.tools and not capabilities.tools:
+        message = f"{model} calls no tools; choose a model with the capability 'tools'"
+        raise failed("MODEL_ERROR", message, retryable=False)
+    images = any(isinstance(said, UserMessage) and said.images for said in request.messages)
+    if images and not capabilities.vision:
+        message = f"{model} sees no images; choose a model with the capability 'vision', or leave them out"
+        raise failed("MODEL_ERROR", message, retryable=False)
 
 
 def not_understood(model: str, variables: Variables, cause: object) -> Failed:

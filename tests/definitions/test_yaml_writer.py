@@ -31,6 +31,7 @@ values = st.recursive(
 @given(values)
 @example({"k" * 2_000: ["b", {"c" * 1_100: "d\ne"}]})
 @example(["x" * 200_000])
+@example({"k" * 130: [], "a": {"k" * 130: {}}})
 def test_what_was_written_is_read_back(value: Json) -> None:
     written = write(value)
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from services.failure import Failed
 from services.models.catalog import Models
-from services.models.environment import DEFAULT_ANTHROPIC_MODEL, DEFAULT_OPENAI_MODEL
 from services.models.messages import Usage
+from services.models.presets import PRESETS
 from services.models.selection import Choice, ModelConstraints, Offer, choose
 from tests.models.conversations import asking
 from tests.models.peer import Reply, completion, peer_with
@@ -46,7 +46,7 @@ def test_an_address_that_is_none_is_refused_by_the_name_of_its_variable(host: st
 def test_a_key_makes_its_provider_the_default_and_offline_only_by_name(nobody: dict[str, str]) -> None:
     models = Models.from_environment({**nobody, "ANTHROPIC_API_KEY": "k"})
 
-    assert (models.default, models.is_offline) == (f"anthropic/{DEFAULT_ANTHROPIC_MODEL}", False)
+    assert (models.default, models.is_offline) == (f"anthropic/{PRESETS['anthropic'].default_model}", False)
     assert models.choose(ModelConstraints(preferred=("offline",))).name == "offline/extractive"
 
 
@@ -59,8 +59,8 @@ def test_rolecall_model_overrides_the_default_with_any_model_of_a_provider(nobod
     ]
 
     assert defaults == [
-        f"openai/{DEFAULT_OPENAI_MODEL}",
-        f"anthropic/{DEFAULT_ANTHROPIC_MODEL}",
+        f"openai/{PRESETS['openai'].default_model}",
+        f"anthropic/{PRESETS['anthropic'].default_model}",
         "openai/gpt-4o-mini",
         "offline/extractive",
     ]
