@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from services.failure import Failed, failed
+from services.failure import Failed, Failure, failed
 from services.models.capabilities import Capabilities
 from services.models.messages import Answer, Embeddings, Request, UserMessage
 
@@ -16,6 +16,9 @@ _SHOWN_DETAIL = 400
 # No document can put a retry off for longer either.
 _LONGEST_WAIT_SECONDS = 86_400.0
 _RETRYABLE_STATUSES = frozenset({408, 409, 425})
+# The key, the quota, the address or the moment is wrong, whatever was asked.
+_NOT_OURS = frozenset({401, 402, 403, 404, 405, 429}) | _RETRYABLE_STATUSES
+_TOO_BUSY = frozenset({503, 529})
 # What OpenAI, Anthropic and those who speak as they do call errors that come inside an answer.
 STATUS_OF_ERROR = {
     "authentication_error": 401,
@@ -43,6 +46,17 @@ def unheard(_piece: str) -> None:
 
 class Unreached(Failed):
     """Nothing was sent: the provider did no work, and nothing is owed."""
+
+
+class Refused(Failed):
+    """The provider answered that it would not: it did no work, and nothing is owed.
+
+    With `is_ours` the fault lies in what was asked, so that others would hardly take it either.
+    """
+
+    def __init__(self, failure: Failure, *, is_ours: bool) -> None:
+        super().__init__(failure)
+        self.is_ours = is_ours
 
 
 class Provider(Protocol):
@@ -88,28 +102,15 @@ def failure_of_status(
     variables: Variables,
     now: datetime | None = None,
 ) -> Failed:
-    """The failure that an HTTP error status means.
+    """The failure that an HTTP error status means: `Refused` where the provider has surely not worked.
 
     `model` is "provider/name". Out-of-quota answers come as 429, but waiting does not help: they are not retried.
     """
-    said = f"{model} answered {status}: {detail or 'nothing'}"
-    wait = retry_after_seconds(headers, now or datetime.now(UTC))
-    if status == 429 and "insufficient_quota" not in detail:
-        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
-    if status >= 500 or status in _RETRYABLE_STATUSES:
-        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
-    if status < 400:
-        return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
-    hint = {
-        401: f"look at {variables.key}",
-        402: f"look at the billing of the account behind {variables.key}",
-        403: f"look at {variables.key} and what it is allowed",
-        404: f"look at {variables.model} and {variables.url}",
-        405: f"look at {variables.url}",
-        413: "the conversation is too large for this model",
-        429: f"look at the quota of the account behind {variables.key}",
-    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
-    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
+    meant = _meant_by(status, detail, headers, model=model, variables=variables, now=now)
+    # A gateway that fails may have had somebody work behind it.
+    if 400 <= status < 500 or status in _TOO_BUSY:
+        return Refused(meant.failure, is_ours=status < 500 and status not in _NOT_OURS)
+    return meant
 
 
 def failure_of_error(kind: object, detail: str, *, model: str, variables: Variables) -> Failed:
@@ -119,7 +120,8 @@ def failure_of_error(kind: object, detail: str, *, model: str, variables: Variab
     """
     status = kind if isinstance(kind, int) else STATUS_OF_ERROR.get(str(kind), 500)
     said = detail if kind in (None, "", status) else f"{detail} ({kind})"
-    return failure_of_status(status if 400 <= status <= 599 else 500, said, {}, model=model, variables=variables)
+    status = status if 400 <= status <= 599 else 500
+    return _meant_by(status, said, {}, model=model, variables=variables, now=None)
 
 
 def unreachable(model: str, variables: Variables, cause: str) -> Unreached:
@@ -226,6 +228,35 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
             continue
         return _bounded((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
     return None
+
+
+def _meant_by(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str],
+    *,
+    model: str,
+    variables: Variables,
+    now: datetime | None,
+) -> Failed:
+    said = f"{model} answered {status}: {detail or 'nothing'}"
+    wait = retry_after_seconds(headers, now or datetime.now(UTC))
+    if status == 429 and "insufficient_quota" not in detail:
+        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
+    if status >= 500 or status in _RETRYABLE_STATUSES:
+        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
+    if status < 400:
+        return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
+    hint = {
+        401: f"look at {variables.key}",
+        402: f"look at the billing of the account behind {variables.key}",
+        403: f"look at {variables.key} and what it is allowed",
+        404: f"look at {variables.model} and {variables.url}",
+        405: f"look at {variables.url}",
+        413: "the conversation is too large for this model",
+        429: f"look at the quota of the account behind {variables.key}",
+    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
+    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
 
 
 def _bounded(seconds: float) -> float:
