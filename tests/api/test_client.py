@@ -333,6 +333,7 @@ def check_models(told: dict[str, Any], gateway: str, key: str) -> None:
     assert told["model.get"]["price"]["version"] == f"row:{price['number']}"
     assert told["model.get"] in told["model.list"]["items"]
     assert told["model.switch"]["isDefault"]
+    assert told["model.explain"]["chosen"]["model"] == "extractive"
     assert told["model.check"]["isAvailable"] and told["provider.test"]["model"] == "offline/extractive"
 
 

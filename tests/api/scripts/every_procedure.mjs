@@ -234,6 +234,7 @@ await tell('model.setPrice', client.model.setPrice.mutate({ model: large, input:
 await tell('model.update', client.model.update.mutate({ model: large, changes: { onlyByName: true } }));
 await tell('model.get', client.model.get.query({ model: large }));
 await tell('model.list', client.model.list.query());
+await tell('model.explain', client.model.explain.query({ role }));
 await tell('model.check', client.model.check.mutate({ model: 'offline/extractive' }));
 await tell('model.switch', client.model.switch.mutate({ model: 'offline/extractive' }));
 await tell('no such model', client.model.switch.mutate({ model: 'offline/extractiv' }));
