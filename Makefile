@@ -68,8 +68,8 @@ chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,
 crowd: $(VENV)/dev.stamp ## fifty agents on a provider that takes five at once and sixty in a real minute
 	@ROLECALL_TEST_MINUTE=60 $(BIN)/python -m pytest -q tests/steps/test_crowd.py
 
-crash-matrix: $(VENV)/dev.stamp ## end a worker before and after each of its SQL statements and external calls
-	@$(BIN)/python -m tests.chaos crash-matrix
+crash-matrix: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## end a worker before and after each of its SQL statements, model calls and tool calls
+	@$(BIN)/python -m tests.chaos crash-matrix agents
 
 survive: $(VENV)/dev.stamp ## the short form of chaos and of the crash matrix
 	@$(BIN)/python -m pytest tests/chaos
