@@ -10,6 +10,7 @@ from api.procedures import (
     runs,
     system,
     tokens,
+    tools,
     versions,
 )
 from api.rpc import Family, Router
@@ -77,6 +78,10 @@ router = Router(
         retry_many=executions.retry_many,
     ),
     run=Family(runs.member),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
+    ),
     token=Router(
         list=tokens.list_,
         create=tokens.create,

@@ -706,6 +706,34 @@ export type Tolerance = {
   percent: number | null;
 };
 
+/** A tool with the JSON Schema of its arguments. */
+export type ToolDetail = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+  inputSchema: { [key: string]: Json };
+};
+
+/** Tools, by name. */
+export type ToolPage = {
+  items: ToolSummary[];
+};
+
+/** A tool. `effect` is how far its calls reach, `security` how much harm they can do; with `mayBeRepeated` a call whose result was lost is safely made again. `tags` are the names by which alone a role gets it; without any it is its own, or a pattern. `source` is where it is from: built-in, or a plugin and its version. */
+export type ToolSummary = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+};
+
 /** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
 export type Validation = {
   problems: Problem[];
@@ -900,6 +928,12 @@ export type AppRouter = TRPCBuiltRouter<
       resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
       /** Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`, the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
       retryMany: Mutation<{ filter: ExecutionFilter; again?: boolean | undefined; dryRun?: boolean | undefined }, Retried>;
+    };
+    tool: {
+      /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
+      list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
+      /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ tool: string }, ToolDetail>;
     };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */

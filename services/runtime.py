@@ -18,6 +18,7 @@ from services import (
     expiry,
     orchestrations,
     plans,
+    plugins,
     retention,
     roles,
     row_requests,
@@ -72,6 +73,7 @@ class Runtime:
     def _performers(self) -> Mapping[str, Performer]:
         # A transform needs nobody: the core gives its resolved input back.
         return {
+            **plugins.performers(),
             "agent": partial(agent.perform, self.models),
             "llm": partial(llm.perform, self.models),
             "tool": tool.perform,
@@ -92,6 +94,7 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
     outbound = _outbound(settings)
     registry.register(*files.tools(settings.files_dir), *data.TOOLS, *time.TOOLS)
     registry.register(*http.tools(outbound), *web.tools(outbound))
+    registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)

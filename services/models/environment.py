@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from services import plugins
 from services.failure import failed
 from services.models import ollama
 from services.models.anthropic import ANTHROPIC_URL, AnthropicProvider
@@ -26,7 +27,7 @@ def found(environ: Mapping[str, str]) -> tuple[dict[str, Provider], list[Offer]]
     Raises:
         Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured, or OLLAMA_HOST is no address.
     """
-    configured = [*_openai(environ), *_anthropic(environ), *_ollama(environ)]
+    configured = [*_openai(environ), *_anthropic(environ), *_ollama(environ), *plugins.providers(environ)]
     providers: dict[str, Provider] = {provider.name: provider for provider, _ in configured}
     providers["offline"] = OfflineProvider()
     offers = [offer for _, offers in configured for offer in offers]

@@ -212,6 +212,9 @@ await untilFinished(another);
 await tell('execution.retryMany', client.execution.retryMany.mutate({ filter }));
 
 const visitor = `visitor ${link}`;
+await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
+await tell('tool.get', client.tool.get.query({ tool: 'files.read' }));
+
 await tell('token.create', client.token.create.mutate({ name: visitor, scopes: ['roles.read'], expiresInDays: 1 }));
 await tell('token.list', client.token.list.query({ after: 'visitor ' }));
 await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
