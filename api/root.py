@@ -14,6 +14,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tools,
     versions,
 )
 from api.rpc import Family, Router
@@ -110,6 +111,10 @@ router = Router(
         list=budgets.list_,
         get=budgets.get,
         set=budgets.set_,
+    ),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
     ),
     token=Router(
         list=tokens.list_,

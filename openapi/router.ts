@@ -942,6 +942,34 @@ export type ToolCalled = {
   tool: string;
 };
 
+/** A tool with the JSON Schema of its arguments. */
+export type ToolDetail = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+  inputSchema: { [key: string]: Json };
+};
+
+/** Tools, by name. */
+export type ToolPage = {
+  items: ToolSummary[];
+};
+
+/** A tool. `effect` is how far its calls reach, `security` how much harm they can do; with `mayBeRepeated` a call whose result was lost is safely made again. `tags` are the names by which alone a role gets it; without any it is its own, or a pattern. `source` is where it is from: built-in, or a plugin and its version. */
+export type ToolSummary = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+};
+
 /** A model is asked for its answer number `turn` in an attempt; what it says of it begins anew here. */
 export type TurnStarted = {
   type: "turn_started";
@@ -1196,6 +1224,12 @@ export type AppRouter = TRPCBuiltRouter<
       get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, RecordsBudget>;
       /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
       set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, RecordsBudget | null>;
+    };
+    tool: {
+      /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
+      list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
+      /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ tool: string }, ToolDetail>;
     };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */

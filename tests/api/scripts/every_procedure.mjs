@@ -245,6 +245,9 @@ await tell('provider.delete', client.provider.delete.mutate({ provider: gateway 
 await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
 
 const visitor = `visitor ${link}`;
+await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
+await tell('tool.get', client.tool.get.query({ tool: 'files.read' }));
+
 await tell('token.create', client.token.create.mutate({ name: visitor, scopes: ['roles.read'], expiresInDays: 1 }));
 await tell('token.list', client.token.list.query({ after: 'visitor ' }));
 await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
