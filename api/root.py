@@ -13,6 +13,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tool_sources,
     versions,
 )
 from api.rpc import Family, Router
@@ -113,6 +114,14 @@ router = Router(
         list=audit.list_,
         head=audit.head,
         verify=audit.verify,
+    ),
+    tool_source=Router(
+        list=tool_sources.list_,
+        get=tool_sources.get,
+        create=tool_sources.create,
+        refresh=tool_sources.refresh,
+        approve=tool_sources.approve,
+        delete=tool_sources.delete,
     ),
     system=Router(
         health=system.health,

@@ -16,6 +16,8 @@ Scope = Literal[
     "executions.run",
     "models.read",
     "models.write",
+    "tools.read",
+    "tools.write",
     "secrets.write",
     "tokens.manage",
     "audit.read",
@@ -25,8 +27,10 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 Kind = Literal["human", "agent", "service"]
 
 # What an agent writes may come from whoever talks to it, so it never hands out rights, nor says where prompts and keys
-# are sent; and what it reads may go there, so it does not see what people have changed.
-NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"models.write", "secrets.write", "tokens.manage", "audit.read", "admin"})
+# are sent or which tools are trusted; and what it reads may go there, so it does not see what people have changed.
+NOT_FOR_AGENTS: frozenset[Scope] = frozenset(
+    {"models.write", "tools.write", "secrets.write", "tokens.manage", "audit.read", "admin"}
+)
 
 
 def may_hold(kind: Kind, scopes: Collection[str]) -> tuple[Scope, ...]:

@@ -17,6 +17,7 @@ from services import (
     credentials,
     executions,
     expiry,
+    mcp,
     orchestrations,
     plans,
     retention,
@@ -31,10 +32,10 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
-from services.outbound import Guard, Outbound
-from services.outbound.allowed import allowed, patterns
 from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
+from services.outbound import Guard, Outbound
+from services.outbound.allowed import allowed, patterns
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
@@ -115,25 +116,32 @@ async def opened(
         )
         configured = ConfigurationWatch(models, environ)
         watch.use(configured)
+        sources = mcp.Sources(settings.mcp_commands, outbound.guard)
+        mcp.use(sources)
 
         def look() -> None:
             requests.wake()
             configured.wake()
+            sources.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
-        tasks = [hints, upkeep, answers, configuring]
+        asking = asyncio.create_task(sources.run(), name="tool sources")
+        tasks = [hints, upkeep, answers, configuring, asking]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             await configured.refresh()
+            await sources.refresh()
             yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             watch.use(None)
+            mcp.use(None)
+            await sources.close()
             connections.use(None, None)
             await models.close()
             await outbound.close()
