@@ -1,5 +1,6 @@
 """Every table that Rolecall has, one module per noun."""
 
+from db.tables.answer import Answer
 from db.tables.audit import Audit, AuditAnchor, AuditPending
 from db.tables.budget import Budget, BudgetAccount, BudgetReservation
 from db.tables.execution import Execution
@@ -28,6 +29,7 @@ TABLES = (
     Journal,
     Inbox,
     SignalKey,
+    Answer,
     Budget,
     BudgetAccount,
     BudgetReservation,
@@ -46,6 +48,7 @@ TABLES = (
 
 __all__ = [
     "TABLES",
+    "Answer",
     "Audit",
     "AuditAnchor",
     "AuditPending",

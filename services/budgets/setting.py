@@ -1,5 +1,6 @@
 """The budgets of days: set by people and services, never by agents, and kept in the audit."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ SELECT {_COLUMNS} FROM budget JOIN budget_overview AS overview USING (id) WHERE 
 """  # noqa: S608
 _CHANGE = f"UPDATE budget SET usd_per_day = $3, tokens_per_day = $4 WHERE {_IS_MEANT} RETURNING id"  # noqa: S608
 _ADD = "INSERT INTO budget (role_id, orchestration_id, usd_per_day, tokens_per_day) VALUES ($1, $2, $3, $4)"
+_FORGET = "DELETE FROM budget_account WHERE day < (now() AT TIME ZONE 'UTC' - $1::interval)::date"
 _REMOVE = f"DELETE FROM budget WHERE {_IS_MEANT}"  # noqa: S608
 
 
@@ -84,6 +86,11 @@ async def set_(
         if not await database.fetch(_CHANGE, *subject.ids, *limits):
             await database.fetch(_ADD, *subject.ids, *limits)
     return await _found(subject)
+
+
+async def forget_days(older_than: timedelta) -> None:
+    """Let go of what was spent on days that are longer ago than that; budgets stay."""
+    await connections.database().statements.fetch(_FORGET, older_than)
 
 
 async def _subject(role: str | None, orchestration: str | None) -> _Subject:

@@ -12,6 +12,7 @@ from services.models.messages import Answer, Message, Request, ToolSpec, UserMes
 from services.problem import said
 from services.roles import RoleContent
 from services.schema import problems_of_value
+from services.steps.calling import complete
 
 
 async def role_of(attempt: Attempt) -> RoleContent:
@@ -62,7 +63,7 @@ async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Requ
     constraints = role.model
     if (request.tools or role.needs_tools) and "tools" not in constraints.capabilities:
         constraints = msgspec.structs.replace(constraints, capabilities=(*constraints.capabilities, "tools"))
-    answer = await models.complete(constraints, request, attempt.emit, on_call=attempt.record)
+    answer = await complete(models, attempt, constraints, request, attempt.emit)
     if answer.stop == "length":
         message = f"{answer.model} ran into its output limit; raise the role's parameters.maxOutputTokens"
         raise failed("OUTPUT_INVALID", message, retryable=False)

@@ -126,6 +126,7 @@ def _held(levels: int) -> str:
     return "; ".join(steps)
 
 
+DIGEST = "'sha256:' || repeat('0', 64)"
 NEW_BUDGET = "INSERT INTO budget ({}) VALUES ({}); "
 FOR_CODER = NEW_BUDGET.format("role_id, usd_per_day", ROLE.format("Coder") + ", 5")
 FOR_BRIEF = NEW_BUDGET.format("orchestration_id, usd_per_day", f"{BRIEF}, 5")
@@ -883,6 +884,15 @@ ATTACKS = (
             ("budget__usd_per_day", "usd_per_day", "0.0000001"),
             ("budget__tokens_per_day", "tokens_per_day", "-1"),
             ("budget__tokens_per_day", "tokens_per_day", "1000000000001"),
+        )
+    ],
+    *[
+        (rule, f"INSERT INTO answer (key, model, content, {column}) VALUES ({key}, 'a/b', {content}, {value})")
+        for rule, key, content, column, value in (
+            ("answer__key_is_a_digest", "'sha256:00'", "''", "expires_at", "now()"),
+            ("answer__content_has_a_length", DIGEST, "repeat('x', 1048577)", "expires_at", "now()"),
+            ("answer__times_are_dates", DIGEST, "''", "expires_at", "'infinity'"),
+            ("answer__times_are_dates", DIGEST, "''", "expires_at, kept_at", "now(), 'infinity'"),
         )
     ],
     ("budget_account__of_execution", OF_EXECUTION + OF_EXECUTION),

@@ -12,7 +12,7 @@ EVERYTHING_BUT_SECRETS = {
     ),
     **dict.fromkeys(("audit", "audit_anchor", "journal_event", "execution_priority", "row_request", "migration"), READ),
     "execution_request": READ,
-    **dict.fromkeys((*BUDGETS, "budget_overview"), READ),
+    **dict.fromkeys((*BUDGETS, "budget_overview", "answer"), READ),
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
     **dict.fromkeys(("step_log", "model_call_log", "failure_overview", "cost_by_role"), READ),
     **dict.fromkeys(("provider", "model", "model_price", "default_model"), READ),
@@ -26,7 +26,7 @@ TRUNCATE = " TRUNCATE"
 RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_app": {
         **dict.fromkeys((*DEFINITIONS, "role_version", "worker", "inbox", "session", "idempotency_key"), WRITE),
-        **dict.fromkeys(BUDGETS, WRITE),
+        **dict.fromkeys((*BUDGETS, "answer"), WRITE),
         "budget_overview": READ,
         **dict.fromkeys(("execution", "audit_anchor"), "SELECT INSERT UPDATE"),
         "journal": "SELECT INSERT",
@@ -55,6 +55,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         **dict.fromkeys(("role", "orchestration", "worker", "provider", "model", "default_model", "budget"), WRITE),
         "secret": "SELECT(-value) INSERT UPDATE(name,description,value) DELETE",
         "execution_request": "SELECT INSERT DELETE",
+        "answer": "SELECT DELETE",
         **dict.fromkeys(
             (
                 "role_version",

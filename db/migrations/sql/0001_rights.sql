@@ -95,7 +95,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
       'idempotency_key, secret, provider, model, default_model'),
-    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation, answer'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key, model_price'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
@@ -129,6 +129,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit, model_price'),
     ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
+    ('rolecall_admin', 'SELECT, DELETE', 'TABLE', 'answer'),
     ('rolecall_admin', 'SELECT', 'TABLE',
       'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, budget_account, '
       'budget_reservation, budget_overview, migration'),
@@ -143,7 +144,8 @@ LANGUAGE sql IMMUTABLE AS $$
       'default_model'),
     ('rolecall_readonly', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at)',
       'TABLE', 'secret'),
-    ('rolecall_readonly', 'SELECT', 'TABLE', 'budget, budget_account, budget_reservation, budget_overview'),
+    ('rolecall_readonly', 'SELECT', 'TABLE', 'budget, budget_account, budget_reservation, budget_overview, '
+      'answer'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',

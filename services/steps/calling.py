@@ -1,0 +1,26 @@
+"""How a step calls a model: what was answered before is given again where the step has a cache."""
+
+from services import answers
+from services.engine.performer import Attempt
+from services.models.catalog import Models
+from services.models.messages import Answer, Request
+from services.models.provider import Emit
+from services.models.selection import ModelConstraints
+
+
+async def complete(
+    models: Models, attempt: Attempt, constraints: ModelConstraints, request: Request, emit: Emit
+) -> Answer:
+    """The answer of the model that the constraints lead to, or the one that is kept; recorded on the attempt.
+
+    Raises:
+        Failed: no model fits, or the provider failed.
+    """
+
+    async def ask() -> Answer:
+        return await models.complete(constraints, request, emit, on_call=attempt.record)
+
+    if attempt.step.cache is None:
+        return await ask()
+    choice = models.choose(constraints)
+    return await answers.answer_to(request, attempt, choice, cache=attempt.step.cache, emit=emit, ask=ask)
