@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from services import (
     retention,
     roles,
     row_requests,
+    secrets,
 )
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
@@ -30,10 +32,15 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
+from services.models.configuration import watch
+from services.models.configuration.watch import ConfigurationWatch
+from services.outbound import Guard, Outbound
+from services.outbound.allowed import allowed, patterns
 from services.row_requests import RowRequests
+from services.secrets.keyring import Keyring
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import files, registry
+from services.tools import data, http, opened_folder, registry, time, web
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +54,7 @@ class Runtime:
     notifier: Notifier
     exchange: Exchange
     models: Models
+    outbound: Outbound
 
     def worker(self) -> Worker:
         """A worker over this runtime; it works once it is run."""
@@ -79,15 +87,20 @@ class Runtime:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[Runtime]:
-    """A runtime over the migrated database at `url`, closed at the end.
+async def opened(
+    settings: Settings, url: str, models: Models, environ: Mapping[str, str] = os.environ
+) -> AsyncIterator[Runtime]:
+    """A runtime over the migrated database at `url`, closed at the end. `environ` has the keys that are in no row.
 
     Raises:
         CannotOpen: nobody answers at `url`, it is too old, or it lacks the database roles that the settings require.
-        Invalid: the key that anchors are signed with cannot be used.
+        Invalid: the key that anchors are signed with, or that secrets are encrypted with, cannot be used.
     """
+    secrets.use(Keyring.from_environment(environ))
     anchoring = _anchoring(settings)
-    registry.register(*files.tools(settings.files_dir))
+    outbound = _outbound(settings)
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -101,27 +114,35 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
                 "start": executions.start_requests(),
             }
         )
+        configured = ConfigurationWatch(models, environ)
+        watch.use(configured)
         budget_watch = budgets.BudgetWatch()
         await budget_watch.look()
 
-        def hear(_: str = "") -> None:
+        def look() -> None:
             requests.wake()
+            configured.wake()
             budget_watch.wake()
 
-        notifier.hear(row_requests.CHANNEL, hear, greet=hear)
+        notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
-        paid = asyncio.create_task(budget_watch.run(), name="budgets")
-        tasks = [hints, upkeep, answers, paid]
+        configuring = asyncio.create_task(configured.run(), name="configuration watch")
+        paying = asyncio.create_task(budget_watch.run(), name="budgets")
+        tasks = [hints, upkeep, answers, configuring, paying]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
-            yield Runtime(settings, database, notifier, exchange, models)
+            await configured.refresh()
+            yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
+            watch.use(None)
             connections.use(None, None)
             await models.close()
+            await outbound.close()
+            await configured.close()
 
 
 def _check_roles(database: Database, *, is_required: bool) -> None:
@@ -133,6 +154,10 @@ def _check_roles(database: Database, *, is_required: bool) -> None:
             f"{database.agents_problem}; `rolecall migrate` says what a database administrator has to run"
         )
     _log.warning("what agents ask is asked with this server's own rights: %s", database.agents_problem)
+
+
+def _outbound(settings: Settings) -> Outbound:
+    return Outbound(Guard(allowed(settings.outbound_allow), patterns(settings.outbound_hosts)))
 
 
 def _anchoring(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]] | None:

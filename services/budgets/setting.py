@@ -8,13 +8,13 @@ from uuid import UUID
 import msgspec
 
 from services import connections, orchestrations, roles
-from services.budgets.records import Budget, DailyTokens
+from services.budgets.records import DailyBudget, DailyTokens
 from services.caller import Caller
 from services.definitions.document import Dollars
 from services.errors import Invalid, NotFound
 from services.problem import Problem
 
-_COLUMNS = ", ".join(f"overview.{name}" for name in Budget.__struct_fields__)
+_COLUMNS = ", ".join(f"overview.{name}" for name in DailyBudget.__struct_fields__)
 _LIST = f"""
 SELECT {_COLUMNS} FROM budget_overview AS overview
 ORDER BY array_position(ARRAY['installation', 'orchestration', 'role'], kind), name
@@ -40,13 +40,13 @@ class _Subject(msgspec.Struct, frozen=True):
         return self.role or self.orchestration or "of the whole installation"
 
 
-async def list_(caller: Caller) -> list[Budget]:
+async def list_(caller: Caller) -> list[DailyBudget]:
     """Every budget with what is reserved and spent of it today: that of the whole installation first."""
     caller.require("executions.read")
-    return [Budget(**row) for row in await connections.database().statements.fetch(_LIST)]
+    return [DailyBudget(**row) for row in await connections.database().statements.fetch(_LIST)]
 
 
-async def get(caller: Caller, *, role: str | None = None, orchestration: str | None = None) -> Budget:
+async def get(caller: Caller, *, role: str | None = None, orchestration: str | None = None) -> DailyBudget:
     """The budget of a role, of an orchestration or, with neither, of the whole installation.
 
     Raises:
@@ -64,7 +64,7 @@ async def set_(
     orchestration: str | None = None,
     usd_per_day: Dollars | None = None,
     tokens_per_day: DailyTokens | None = None,
-) -> Budget | None:
+) -> DailyBudget | None:
     """The budget, which limits the days from now on to this; without any limit there is none any more: null.
 
     What was spent of today counts. Who lowers a budget below that stops further calls; calls under way are paid.
@@ -103,8 +103,8 @@ async def _subject(role: str | None, orchestration: str | None) -> _Subject:
     return _Subject(role, orchestration, (role_id, orchestration_id))
 
 
-async def _found(subject: _Subject) -> Budget:
+async def _found(subject: _Subject) -> DailyBudget:
     rows = await connections.database().statements.fetch(_GET, *subject.ids)
     if not rows:
         raise NotFound("budget", str(subject), hint="`budget.set` makes one")
-    return Budget(**rows[0])
+    return DailyBudget(**rows[0])

@@ -82,6 +82,7 @@ def _definitions(*more: type[msgspec.Struct]) -> _Schema:
     for role in more:
         _refine_role(definitions[role.__name__])
         _describe(definitions["ModelConstraints"], texts.MODEL, "What a role asks of its model.")
+        _describe(definitions["CostCeiling"], texts.CEILING, "What a model may cost at most.")
         _describe(definitions["Parameters"], texts.PARAMETERS, "What is passed to the model with each call.")
     return definitions
 

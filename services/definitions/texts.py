@@ -154,8 +154,15 @@ ROLE = {
 }
 MODEL = {
     "preferred": 'Wishes, best first: "provider/model" or "provider".',
+    "fallbacks": "Who stands in for it, in this order, and nobody else; left out: any other model that fits.",
+    "providers": "The only providers whose models may be asked; left out: any.",
     "capabilities": "What the model must be able to do.",
     "minContextTokens": "How much context the model must have, in tokens.",
+    "maxCostPerMillion": "USD per million tokens at most; a model without a known price never fits.",
+}
+CEILING = {
+    "input": 'For what the model is sent, such as "0.50"; left out: whatever it costs.',
+    "output": 'For what the model answers, such as "2.00"; left out: whatever it costs.',
 }
 PARAMETERS = {
     "temperature": "0 is the least random; left out: the provider's default.",

@@ -6,17 +6,12 @@ import msgspec
 
 from services.failure import failed
 from services.models import ollama
-from services.models.anthropic import ANTHROPIC_URL, AnthropicProvider
 from services.models.offline.provider import MODEL as OFFLINE_MODEL
 from services.models.offline.provider import OfflineProvider
-from services.models.openai import OPENAI_URL, OpenAIProvider
-from services.models.provider import Provider, Variables
+from services.models.presets import PRESETS, preset_at, provider_of
+from services.models.provider import Provider
 from services.models.selection import Offer, offered
 
-DEFAULT_OPENAI_MODEL = "gpt-6-luna"
-DEFAULT_ANTHROPIC_MODEL = "claude-haiku-5-5"
-
-_MILLION_TOKENS = ("claude-fable-5", "claude-haiku-5-5", "claude-opus-5", "claude-sonnet-5")
 _SETTINGS = "OPENAI_API_KEY (openai), ANTHROPIC_API_KEY (anthropic) or a running Ollama (ollama)"
 
 
@@ -38,22 +33,31 @@ def _openai(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
     key = environ.get("OPENAI_API_KEY")
     if not key:
         return []
-    url = environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    model = environ.get("ROLECALL_OPENAI_MODEL") or DEFAULT_OPENAI_MODEL
-    context = 1_050_000 if model in ("gpt-6-luna", "gpt-6-sol", "gpt-5.6-luna") else None
-    offer = Offer("openai", model, ("tools", "json", "vision"), context, serves_others=True)
-    return [(OpenAIProvider(api_key=key, base_url=url), [offer])]
+    known = PRESETS["openai"]
+    url = environ.get("OPENAI_BASE_URL") or known.base_url
+    model = environ.get("ROLECALL_OPENAI_MODEL") or known.default_model
+    offer = Offer("openai", model, ("tools", "json", "vision"), known.context_tokens(model), serves_others=True)
+    # Whoever else is there may not know what OpenAI's own endpoint does.
+    spoken = preset_at(url)
+    provider = provider_of(
+        spoken.name,
+        name="openai",
+        api_key=key,
+        base_url=url,
+        variables=known.variables,
+        capabilities={"vision": "vision" in offer.capabilities},
+    )
+    return [(provider, [offer])]
 
 
 def _anthropic(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
     key = environ.get("ANTHROPIC_API_KEY")
     if not key:
         return []
-    url = environ.get("ANTHROPIC_BASE_URL") or ANTHROPIC_URL
-    model = environ.get("ROLECALL_ANTHROPIC_MODEL") or DEFAULT_ANTHROPIC_MODEL
-    context = 1_000_000 if model.startswith(_MILLION_TOKENS) else None
-    offer = Offer("anthropic", model, ("tools", "json", "vision"), context, serves_others=True)
-    return [(AnthropicProvider(api_key=key, base_url=url), [offer])]
+    known = PRESETS["anthropic"]
+    model = environ.get("ROLECALL_ANTHROPIC_MODEL") or known.default_model
+    offer = Offer("anthropic", model, ("tools", "json", "vision"), known.context_tokens(model), serves_others=True)
+    return [(provider_of("anthropic", api_key=key, base_url=environ.get("ANTHROPIC_BASE_URL", "")), [offer])]
 
 
 def _ollama(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
@@ -65,9 +69,7 @@ def _ollama(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
     if not present and not (named and (asked.startswith("ollama/") or environ.get("OLLAMA_HOST"))):
         return []
     names = ([named] if named else []) + [name for name in present if name != named]
-    variables = Variables(key="OLLAMA_HOST", url="OLLAMA_HOST", model="ROLECALL_OLLAMA_MODEL")
-    provider = OpenAIProvider(api_key="ollama", base_url=url, name="ollama", variables=variables)
-    return [(provider, [Offer("ollama", name, ("tools", "json")) for name in names])]
+    return [(provider_of("ollama", base_url=url), [Offer("ollama", name, ("tools", "json")) for name in names])]
 
 
 def _with_default(wanted: str, offers: list[Offer]) -> list[Offer]:

@@ -1,6 +1,7 @@
-"""How a step calls a model: what was answered before is given again where the step has a cache."""
+"""How a step calls a model: paid from its budgets, or given what was answered before where it has a cache."""
 
 from services import answers
+from services.budgets import purse_of
 from services.engine.performer import Attempt
 from services.models.catalog import Models
 from services.models.messages import Answer, Request
@@ -14,11 +15,11 @@ async def complete(
     """The answer of the model that the constraints lead to, or the one that is kept; recorded on the attempt.
 
     Raises:
-        Failed: no model fits, or the provider failed.
+        Failed: no model fits, a budget does not suffice, or the provider failed.
     """
 
     async def ask() -> Answer:
-        return await models.complete(constraints, request, emit, on_call=attempt.record)
+        return await models.complete(constraints, request, emit, purse=purse_of(attempt), on_call=attempt.record)
 
     if attempt.step.cache is None:
         return await ask()

@@ -6,7 +6,8 @@ COMMENT ON COLUMN role.description IS 'What it is for, in words for people and a
 COMMENT ON COLUMN role.base_prompt IS 'The system prompt of every call to a model.';
 COMMENT ON COLUMN role.tools IS 'Names of tools, patterns such as files.*, and tags such as meta.';
 COMMENT ON COLUMN role.needs_tools IS 'Whether only models that can call tools will do.';
-COMMENT ON COLUMN role.model IS 'Which models it wishes for: preferred, capabilities, minContextTokens and so on.';
+COMMENT ON COLUMN role.model IS
+  'Which models it wishes for: preferred, fallbacks, providers, capabilities, minContextTokens, maxCostPerMillion.';
 COMMENT ON COLUMN role.parameters IS 'What models are given along: temperature, maxOutputTokens and so on.';
 COMMENT ON COLUMN role.output_schema IS 'The JSON Schema that an answer has to satisfy; null for any.';
 COMMENT ON COLUMN role.is_active IS 'Whether executions may still use it.';

@@ -11,7 +11,7 @@ COMMENT ON CONSTRAINT role__name_is_a_name ON role IS
 COMMENT ON CONSTRAINT role__tools_are_named ON role IS
   'Each tool is a name, a pattern such as files.* or a tag; leave out what is null or empty.';
 COMMENT ON CONSTRAINT role__model_is_an_object ON role IS
-  'The wish for a model is a JSON object such as {"provider": "openai"}; {} takes any.';
+  'The wish for a model is a JSON object such as {"preferred": ["openai"]}; {} takes any.';
 COMMENT ON CONSTRAINT role__parameters_are_an_object ON role IS
   'The parameters are a JSON object such as {"temperature": 0.2}; {} leaves them to the provider.';
 COMMENT ON CONSTRAINT role__output_schema_is_a_schema ON role IS
