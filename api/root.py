@@ -5,6 +5,7 @@ from api.procedures import (
     budgets,
     bundles,
     executions,
+    metrics,
     models,
     orchestrations,
     providers,
@@ -109,6 +110,9 @@ router = Router(
         set=secrets.set_,
         delete=secrets.delete,
         rotate=secrets.rotate,
+    ),
+    metrics=Router(
+        summary=metrics.summary,
     ),
     token=Router(
         list=tokens.list_,

@@ -18,6 +18,7 @@ from services import (
     credentials,
     executions,
     expiry,
+    metrics,
     orchestrations,
     plans,
     retention,
@@ -130,7 +131,8 @@ async def opened(
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
         paying = asyncio.create_task(budget_watch.run(), name="budgets")
-        tasks = [hints, upkeep, answers, configuring, paying]
+        counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
+        tasks = [hints, upkeep, answers, configuring, paying, counting]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:

@@ -14,6 +14,7 @@ from db.tables.role import Role, RoleVersion
 from db.tables.secret import Secret
 from db.tables.session import Session
 from db.tables.signal_key import SignalKey
+from db.tables.step_metric import StepMetric, StepMetricHour
 from db.tables.token import Token
 from db.tables.worker import Worker
 
@@ -30,6 +31,8 @@ TABLES = (
     Inbox,
     SignalKey,
     Answer,
+    StepMetric,
+    StepMetricHour,
     Budget,
     BudgetAccount,
     BudgetReservation,
@@ -72,6 +75,8 @@ __all__ = [
     "Secret",
     "Session",
     "SignalKey",
+    "StepMetric",
+    "StepMetricHour",
     "Token",
     "Worker",
 ]

@@ -895,6 +895,14 @@ ATTACKS = (
             ("answer__times_are_dates", DIGEST, "''", "expires_at, kept_at", "now(), 'infinity'"),
         )
     ],
+    *[
+        (rule, f"INSERT INTO {table} SELECT {hour}{rest}")
+        for rule, table, rest in (
+            ("step_metric__is_of_an_hour", "step_metric", ", 'llm', '', '', 0, 1, 1, 0, 0, 0, 0, 0"),
+            ("step_metric_hour__is_an_hour", "step_metric_hour", ""),
+        )
+        for hour in ("timestamptz '2026-01-01 00:00:01Z'", "timestamptz 'infinity'")
+    ],
     ("budget_account__of_execution", OF_EXECUTION + OF_EXECUTION),
     ("budget_account__of_day", FOR_ALL + 2 * NEW_DAY.format("id")),
     ("budget_account_execution_id_fkey", NEW_ACCOUNT.format("execution_id, path", "gen_random_uuid(), ''")),
