@@ -82,14 +82,10 @@ router = Router(
         retry_many=executions.retry_many,
     ),
     run=Family(runs.member),
-    budget=Router(
-        list=budgets.list_,
-        get=budgets.get,
-        set=budgets.set_,
-    ),
     model=Router(
         list=models.list_,
         get=models.get,
+        explain=models.explain,
         check=models.check,
         switch=models.switch,
         create=models.create,
@@ -110,6 +106,11 @@ router = Router(
         set=secrets.set_,
         delete=secrets.delete,
         rotate=secrets.rotate,
+    ),
+    budget=Router(
+        list=budgets.list_,
+        get=budgets.get,
+        set=budgets.set_,
     ),
     metrics=Router(
         summary=metrics.summary,

@@ -14,10 +14,10 @@ Scope = Literal[
     "orchestrations.write",
     "executions.read",
     "executions.run",
-    "budgets.write",
     "models.read",
     "models.write",
     "secrets.write",
+    "budgets.write",
     "tokens.manage",
     "audit.read",
     "admin",
@@ -28,7 +28,7 @@ Kind = Literal["human", "agent", "service"]
 # What an agent writes may come from whoever talks to it, so it never hands out rights or money, nor says where prompts
 # and keys are sent; and what it reads may go there, so it does not see what people have changed.
 NOT_FOR_AGENTS: frozenset[Scope] = frozenset(
-    {"budgets.write", "models.write", "secrets.write", "tokens.manage", "audit.read", "admin"}
+    {"models.write", "secrets.write", "budgets.write", "tokens.manage", "audit.read", "admin"}
 )
 
 

@@ -115,22 +115,20 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ)
+        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
-        budget_watch = budgets.BudgetWatch()
-        await budget_watch.look()
+        await paid.look()
 
         def look() -> None:
-            requests.wake()
-            configured.wake()
-            budget_watch.wake()
+            for waiting in (requests, configured, paid):
+                waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
-        paying = asyncio.create_task(budget_watch.run(), name="budgets")
+        paying = asyncio.create_task(paid.run(), name="budgets")
         counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
         tasks = [hints, upkeep, answers, configuring, paying, counting]
         if anchoring is not None:
