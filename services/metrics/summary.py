@@ -1,6 +1,6 @@
 """Summaries: hours that are over are added up, and what has come since is read from the journal."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -68,7 +68,7 @@ def _hour(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _row(name: str, buckets: list[Mapping[str, Any]]) -> MetricRow:
+def _row(name: str, buckets: Sequence[Mapping[str, Any]]) -> MetricRow:
     def total(column: str) -> Any:
         return sum(bucket[column] for bucket in buckets)
 
