@@ -1,9 +1,11 @@
 """Summaries: hours that are over are added up, and what has come since is read from the journal."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
+
+from asyncpg import Record
 
 from services import connections
 from services.caller import Caller
@@ -68,7 +70,7 @@ def _hour(instant: datetime) -> datetime:
     return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
 
 
-def _row(name: str, buckets: Sequence[Mapping[str, Any]]) -> MetricRow:
+def _row(name: str, buckets: Sequence[Record]) -> MetricRow:
     def total(column: str) -> Any:
         return sum(bucket[column] for bucket in buckets)
 
