@@ -347,11 +347,76 @@ export type LoggedCall = {
   attempt: number;
 };
 
+/** A model that can be called, by its `name` in full. `price` is null where it is not known, and so is `contextTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. */
+export type Model = {
+  name: string;
+  capabilities: string[];
+  contextTokens: number | null;
+  price: Price | null;
+  isDefault: boolean;
+  servesOthers: boolean;
+  onlyByName: boolean;
+};
+
+/** What to say of a model; what is left out stays as it is, and null is what its provider says, or not known. */
+export type ModelChanges = {
+  capabilities?: ("json" | "tools" | "vision")[] | null | undefined;
+  contextTokens?: number | null | undefined;
+  maxOutputTokens?: number | null | undefined;
+  onlyByName?: boolean | undefined;
+  isActive?: boolean | undefined;
+};
+
+/** Whether a model has answered when it was asked just now, and how long that took; if not, why. */
+export type ModelCheck = {
+  model: string;
+  isAvailable: boolean;
+  durationMs: number;
+  problem: string | null;
+};
+
 /** What a role asks of its model. */
 export type ModelConstraints = {
   preferred?: string[] | undefined;
   capabilities?: ("json" | "tools" | "vision")[] | undefined;
   minContextTokens?: number | null | undefined;
+};
+
+/** The models that can be called, the default first; and what keeps rows from being any of them. */
+export type ModelList = {
+  items: Model[];
+  problems: Problem[];
+};
+
+/** A price that was put in. Costs that were reckoned with it name it as `row:<number>`. */
+export type ModelPrice = {
+  id: string;
+  number: number;
+  model: string;
+  validFrom: string;
+  input: string;
+  cachedInput: string | null;
+  output: string;
+  longFrom: number | null;
+  longInput: string | null;
+  longOutput: string | null;
+  note: string;
+  createdBy: string;
+  createdAt: string;
+};
+
+/** A model as its row says. */
+export type ModelRow = {
+  id: string;
+  name: string;
+  capabilities: string[] | null;
+  contextTokens: number | null;
+  maxOutputTokens: number | null;
+  onlyByName: boolean;
+  isActive: boolean;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
 };
 
 /** Take away what stands at `from` and add it at `path`. */
@@ -367,7 +432,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -448,11 +513,22 @@ export type ParametersInput = {
   maxOutputTokens?: number | null | undefined;
 };
 
+/** USD per million tokens. Requests with more than `long_from` input tokens cost the `long_` prices throughout. */
+export type Price = {
+  input: string;
+  output: string;
+  longFrom?: number | null | undefined;
+  longInput?: string | undefined;
+  longOutput?: string | undefined;
+  cachedInput?: string | null | undefined;
+  version?: string | undefined;
+};
+
 /** A person, an agent or a service, with the scopes that it holds. */
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -463,6 +539,43 @@ export type Problem = {
   allowed?: string[] | undefined;
   suggestion?: string | null | undefined;
   patch?: (Add | Remove | Replace | Move)[] | undefined;
+};
+
+/** A provider as its row says; null is what its preset says, or no limit. Its key is a `secret`, or a variable of the servers' environment. `problems` are what keeps it from being used. */
+export type Provider = {
+  id: string;
+  name: string;
+  preset: string;
+  baseUrl: string | null;
+  api: "chat" | "responses" | null;
+  secret: string | null;
+  keyVariable: string | null;
+  timeoutMs: number | null;
+  maxConcurrent: number | null;
+  requestsPerMinute: number | null;
+  tokensPerMinute: number | null;
+  capabilities: string[] | null;
+  isActive: boolean;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  problems: Problem[];
+};
+
+/** What to change about a provider; what is left out stays as it is, and null is what its preset says. */
+export type ProviderChanges = {
+  name?: string | undefined;
+  preset?: string | undefined;
+  baseUrl?: string | null | undefined;
+  api?: "chat" | "responses" | null | undefined;
+  secret?: string | null | undefined;
+  keyVariable?: string | null | undefined;
+  timeoutMs?: number | null | undefined;
+  maxConcurrent?: number | null | undefined;
+  requestsPerMinute?: number | null | undefined;
+  tokensPerMinute?: number | null | undefined;
+  capabilities?: ("json" | "tools" | "vision")[] | null | undefined;
+  isActive?: boolean | undefined;
 };
 
 /** An event of the journal, number `seq`, as it was recorded `at` that time by the database's clock. */
@@ -589,6 +702,26 @@ export type RoleVersionPage = {
   nextCursor: string | null;
 };
 
+/** How many secrets were encrypted anew with the newest key, `keyId`; and which of them could not be read. */
+export type Rotated = {
+  keyId: string;
+  rotated: number;
+  unreadable: SecretEntry[];
+};
+
+/** A secret without its value. `keyId` names the key that it is encrypted with. */
+export type SecretEntry = {
+  id: string;
+  name: string;
+  description: string;
+  hosts: string[];
+  keyId: string;
+  createdBy: string;
+  createdAt: string;
+  updatedAt: string;
+  problem: string | null;
+};
+
 /** What became of a call that means many executions. */
 export type Steered = {
   dryRun: boolean;
@@ -693,7 +826,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -901,11 +1034,53 @@ export type AppRouter = TRPCBuiltRouter<
       /** Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`, the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
       retryMany: Mutation<{ filter: ExecutionFilter; again?: boolean | undefined; dryRun?: boolean | undefined }, Retried>;
     };
+    model: {
+      /** Every model that can be called, the default first: those of the servers' environment and those of rows; and the `problems` that keep rows from being any of them. Needs models.read. */
+      list: Query<void, ModelList>;
+      /** The model of that name; also one that its provider runs for roles that name it. NOT_FOUND, with the name that may have been meant, when nobody offers it. Needs models.read. */
+      get: Query<{ model: string }, Model>;
+      /** Whether the model answers when it is asked for a word now, which may cost a few tokens; if not, why. NOT_FOUND when nobody offers it. Needs models.write. */
+      check: Mutation<{ model: string }, ModelCheck>;
+      /** The model that roles without wishes get from now on, on all servers; null for what their environment says. It is asked for a word first. NOT_FOUND, with the name that may have been meant, when nobody offers it; CONFLICT when it does not answer, and then everything stays as it is. Needs models.write. */
+      switch: Mutation<{ model: string | null }, Model>;
+      /** A model that can be called from now on, of a provider that has a row; null is what the provider says, or not known. NOT_FOUND when the provider has none, CONFLICT when it has that model. Needs models.write. */
+      create: Mutation<{ model: string; capabilities?: ("json" | "tools" | "vision")[] | null | undefined; contextTokens?: number | null | undefined; maxOutputTokens?: number | null | undefined; onlyByName?: boolean | undefined; isActive?: boolean | undefined }, ModelRow>;
+      /** The model, changed; fields that `changes` leaves out stay. NOT_FOUND when it has no row. Needs models.write. */
+      update: Mutation<{ model: string; changes: ModelChanges }, ModelRow>;
+      /** The model, whose row is gone now. NOT_FOUND when it has none. Needs models.write. */
+      delete: Mutation<{ model: string }, ModelRow>;
+      /** What calls of the model cost from `validFrom` on, or from now on, in USD per million tokens; prices are never changed, another one takes their place. What was called before keeps its cost. Requests with more than `longFrom` input tokens cost `longInput` and `longOutput` throughout. BAD_REQUEST when these are not given together. Needs models.write. */
+      setPrice: Mutation<{ model: string; input: string; output: string; cachedInput?: string | null | undefined; longFrom?: number | null | undefined; longInput?: string | null | undefined; longOutput?: string | null | undefined; validFrom?: string | null | undefined; note?: string | undefined }, ModelPrice>;
+    };
+    provider: {
+      /** Providers that have rows, by name, each with the `problems` that keep it from being used; `model.list` shows what all of them offer. `after` goes on behind a name. Needs models.write. */
+      list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Provider[]>;
+      /** The provider of that name or id. NOT_FOUND when none has a row. Needs models.write. */
+      get: Query<{ provider: string }, Provider>;
+      /** A new provider like its `preset`, and from now on in place of one of the same name that the environment names. Its key is that of the environment, at the preset's own address; a `secret`, sent only where that may go; or a `keyVariable` ROLECALL_KEY_... of the servers' environment. What keeps it from being used is in `problems`. CONFLICT when the name is taken; BAD_REQUEST with `problems` when there is no such preset. Needs models.write. */
+      create: Mutation<{ name: string; preset: string; baseUrl?: string | null | undefined; api?: "chat" | "responses" | null | undefined; secret?: string | null | undefined; keyVariable?: string | null | undefined; timeoutMs?: number | null | undefined; maxConcurrent?: number | null | undefined; requestsPerMinute?: number | null | undefined; tokensPerMinute?: number | null | undefined; capabilities?: ("json" | "tools" | "vision")[] | null | undefined; isActive?: boolean | undefined }, Provider>;
+      /** The provider, changed; fields that `changes` leaves out stay. Calls that are under way go on with what it was. NOT_FOUND, CONFLICT and BAD_REQUEST as `provider.get` and `provider.create`. Needs models.write. */
+      update: Mutation<{ provider: string; changes: ProviderChanges }, Provider>;
+      /** The provider, which is gone now with its models; one of the environment that it took the place of is back. NOT_FOUND when none has a row. Needs models.write. */
+      delete: Mutation<{ provider: string }, Provider>;
+      /** Whether the first model of the provider answers when it is asked for a word now, which may cost a few tokens; also of a provider that the environment names. NOT_FOUND when it offers none. Needs models.write. */
+      test: Mutation<{ provider: string }, ModelCheck>;
+    };
+    secret: {
+      /** Secrets by name, never their values: where each may be sent, which key it is encrypted with, and what keeps this server from reading it. `after` goes on behind a name. Needs secrets.write. */
+      list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, SecretEntry[]>;
+      /** The secret of that name, made or given another value, which never comes back. What uses it takes the new value within seconds; it is sent to the `hosts` and to no others. BAD_REQUEST with `problems` when a host is none; CONFLICT when this server has no key to encrypt it with. Needs secrets.write. */
+      set: Mutation<{ name: string; value: string; hosts: string[]; description?: string | null | undefined }, SecretEntry>;
+      /** The secret, which is gone now. NOT_FOUND when there is none; CONFLICT while a provider has it as its key. Needs secrets.write. */
+      delete: Mutation<{ secret: string }, SecretEntry>;
+      /** Encrypts every secret anew that another key than the servers' newest has encrypted, or one of that name: how many those were, and which could not be read. CONFLICT when this server has no key. Needs secrets.write. */
+      rotate: Mutation<{ secret?: string | null | undefined } | undefined, Rotated>;
+    };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from services import (
     retention,
     roles,
     row_requests,
+    secrets,
 )
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
@@ -29,7 +31,10 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
+from services.models.configuration import watch
+from services.models.configuration.watch import ConfigurationWatch
 from services.row_requests import RowRequests
+from services.secrets.keyring import Keyring
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
 from services.tools import files, registry
@@ -78,13 +83,16 @@ class Runtime:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[Runtime]:
-    """A runtime over the migrated database at `url`, closed at the end.
+async def opened(
+    settings: Settings, url: str, models: Models, environ: Mapping[str, str] = os.environ
+) -> AsyncIterator[Runtime]:
+    """A runtime over the migrated database at `url`, closed at the end. `environ` has the keys that are in no row.
 
     Raises:
         CannotOpen: nobody answers at `url`, it is too old, or it lacks the database roles that the settings require.
-        Invalid: the key that anchors are signed with cannot be used.
+        Invalid: the key that anchors are signed with, or that secrets are encrypted with, cannot be used.
     """
+    secrets.use(Keyring.from_environment(environ))
     anchoring = _anchoring(settings)
     registry.register(*files.tools(settings.files_dir))
     expiry.use(settings.agent_made_expire_days)
@@ -100,19 +108,30 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
                 "start": executions.start_requests(),
             }
         )
-        notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)
+        configured = ConfigurationWatch(models, environ)
+        watch.use(configured)
+
+        def look() -> None:
+            requests.wake()
+            configured.wake()
+
+        notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
-        tasks = [hints, upkeep, answers]
+        configuring = asyncio.create_task(configured.run(), name="configuration watch")
+        tasks = [hints, upkeep, answers, configuring]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
+            await configured.refresh()
             yield Runtime(settings, database, notifier, exchange, models)
         finally:
             await background.end(*tasks)
+            watch.use(None)
             connections.use(None, None)
             await models.close()
+            await configured.close()
 
 
 def _check_roles(database: Database, *, is_required: bool) -> None:

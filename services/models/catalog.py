@@ -8,8 +8,9 @@ import msgspec
 from services.engine.core.events import ModelCall
 from services.models import environment
 from services.models.calls import OnCall, finished, outcome_of, unrecorded
+from services.models.configuration import Configuration
 from services.models.messages import Answer, Request
-from services.models.prices import cost_usd
+from services.models.prices import Price
 from services.models.provider import Emit, Provider, unheard
 from services.models.selection import Choice, ModelConstraints, Offer, choose
 
@@ -21,8 +22,7 @@ class Models:
     """
 
     def __init__(self, providers: Mapping[str, Provider], offers: Sequence[Offer]) -> None:
-        self._providers = dict(providers)
-        self.offers = tuple(offers)
+        self.configuration = Configuration(providers=dict(providers), offers=tuple(offers))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Models":
@@ -33,10 +33,19 @@ class Models:
         """
         return cls(*environment.found(environ))
 
+    def use(self, configuration: Configuration) -> None:
+        """Call what `configuration` says from now on; calls that are under way go on with what they began with."""
+        self.configuration = configuration
+
+    @property
+    def offers(self) -> tuple[Offer, ...]:
+        """What can be called, the default first."""
+        return self.configuration.offers
+
     @property
     def default(self) -> str:
         """ "provider/model" of what is called when a role has no wishes."""
-        return self.offers[0].name
+        return self.configuration.default
 
     @property
     def is_offline(self) -> bool:
@@ -65,23 +74,29 @@ class Models:
         """
         choice = self.choose(constraints)
         asked = msgspec.structs.replace(request, model=choice.model)
+        configuration = self.configuration
         began = time.monotonic()
         call = ModelCall(model=choice.name, outcome="", reason=choice.reason)
         try:
-            answer = _priced(await self._providers[choice.provider].complete(asked, emit))
+            answer = await configuration.providers[choice.provider].complete(asked, emit)
         except BaseException as error:
             on_call(finished(call, began, outcome_of(error)))
             raise
+        answer = _priced(answer, configuration.prices.of(answer.model))
         on_call(finished(call, began, "answered", answer.usage))
         return answer
 
     async def close(self) -> None:
         """Close every provider."""
-        for provider in self._providers.values():
+        for provider in self.configuration.providers.values():
             await provider.close()
 
 
-def _priced(answer: Answer) -> Answer:
+def _priced(answer: Answer, price: Price | None) -> Answer:
     tokens = answer.usage
-    cost = cost_usd(answer.model, input_tokens=tokens.input_tokens, output_tokens=tokens.output_tokens)
+    cost = price and price.cost_usd(
+        input_tokens=tokens.input_tokens,
+        cached_input_tokens=tokens.cached_input_tokens,
+        output_tokens=tokens.output_tokens,
+    )
     return msgspec.structs.replace(answer, usage=msgspec.structs.replace(tokens, cost_usd=cost))

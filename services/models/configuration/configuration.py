@@ -36,5 +36,5 @@ class Configuration:
 
     @property
     def default(self) -> str:
-        """ "provider/model" of what is called when a role has no wishes."""
-        return self.offers[0].name
+        """ "provider/model" of what is called when a role has no wishes; empty where nothing is offered."""
+        return self.offers[0].name if self.offers else ""
