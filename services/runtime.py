@@ -13,6 +13,7 @@ from typing import Any
 from db.connection import CannotOpen, Database, shown
 from services import (
     background,
+    budgets,
     connections,
     credentials,
     executions,
@@ -33,11 +34,13 @@ from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
 from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
+from services.outbound import Guard, Outbound
+from services.outbound.allowed import allowed, patterns
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import files, registry
+from services.tools import data, http, opened_folder, registry, time, web
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +54,7 @@ class Runtime:
     notifier: Notifier
     exchange: Exchange
     models: Models
+    outbound: Outbound
 
     def worker(self) -> Worker:
         """A worker over this runtime; it works once it is run."""
@@ -94,7 +98,9 @@ async def opened(
     """
     secrets.use(Keyring.from_environment(environ))
     anchoring = _anchoring(settings)
-    registry.register(*files.tools(settings.files_dir))
+    outbound = _outbound(settings)
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -108,29 +114,32 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ)
+        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
+        await paid.look()
 
         def look() -> None:
-            requests.wake()
-            configured.wake()
+            for waiting in (requests, configured, paid):
+                waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
-        tasks = [hints, upkeep, answers, configuring]
+        paying = asyncio.create_task(paid.run(), name="budgets")
+        tasks = [hints, upkeep, answers, configuring, paying]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             await configured.refresh()
-            yield Runtime(settings, database, notifier, exchange, models)
+            yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             watch.use(None)
             connections.use(None, None)
             await models.close()
+            await outbound.close()
             await configured.close()
 
 
@@ -143,6 +152,10 @@ def _check_roles(database: Database, *, is_required: bool) -> None:
             f"{database.agents_problem}; `rolecall migrate` says what a database administrator has to run"
         )
     _log.warning("what agents ask is asked with this server's own rights: %s", database.agents_problem)
+
+
+def _outbound(settings: Settings) -> Outbound:
+    return Outbound(Guard(allowed(settings.outbound_allow), patterns(settings.outbound_hosts)))
 
 
 def _anchoring(settings: Settings) -> Callable[[], Coroutine[Any, Any, None]] | None:

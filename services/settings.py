@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.errors import Invalid
+from services.outbound import allowed as outbound_places
 from services.principal import Scope
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65_535)]
@@ -26,7 +27,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     `allowed_origins`, separated by commas, are those of the pages in other places whose scripts may read what the API
     answers, such as `https://app.example`; `*` is any, without the browser's credentials. With `require_database_roles`
-    nothing starts where what agents ask could not be asked with the rights of agents.
+    nothing starts where what agents ask could not be asked with the rights of agents. `outbound_allow` are hosts,
+    networks and ports that tools may reach although they are not public; `outbound_hosts`, if any, the only names.
     """
 
     database_url: str | None = None
@@ -35,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Port = 8787
     files_dir: str | None = None
+    files_writable: bool = False
     lease_seconds: AtLeastOne = 15
     heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     executions: AtLeastOne = 200
@@ -60,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_anchor_url: str | None = None
     audit_anchor_key_file: str | None = None
     audit_anchor_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
+    outbound_allow: tuple[str, ...] = ()
+    outbound_hosts: tuple[str, ...] = ()
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -87,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         _check_origins(settings)
         _check_oidc(settings)
         _check_anchors(settings)
+        outbound_places.allowed(settings.outbound_allow)
+        outbound_places.patterns(settings.outbound_hosts)
         return settings
 
     @property

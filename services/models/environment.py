@@ -37,10 +37,10 @@ def abilities(can: Capabilities) -> tuple[Capability, ...]:
     """What roles may ask of models that are reached so; JSON in words alone is no JSON that one can rely on.
 
     >>> abilities(PRESETS["openai"].capabilities), abilities(Capabilities(structured="words"))
-    (('tools', 'json', 'vision'), ('tools',))
+    (('tools', 'json', 'vision', 'streaming'), ('tools', 'streaming'))
     """
-    held = {"tools": can.tools, "json": can.structured != "words", "vision": can.vision}
-    names: tuple[Capability, ...] = ("tools", "json", "vision")
+    held = {"tools": can.tools, "json": can.structured != "words", "vision": can.vision, "streaming": can.streaming}
+    names: tuple[Capability, ...] = ("tools", "json", "vision", "streaming")
     return tuple(name for name in names if held[name])
 
 
@@ -53,9 +53,13 @@ def _by_key(environ: Mapping[str, str]) -> Iterator[tuple[Provider, list[Offer]]
             url = environ.get(known.variables.url) or known.base_url
             # Whoever else is there may not know what OpenAI's own endpoint does.
             spoken = preset_at(url).name if name == "openai" else name
-            sees = {"vision": known.capabilities.vision}
             provider = provider_of(
-                spoken, name=name, api_key=key, base_url=url, variables=known.variables, capabilities=sees
+                spoken,
+                name=name,
+                api_key=key,
+                base_url=url,
+                variables=known.variables,
+                capabilities={"vision": known.capabilities.vision},
             )
             yield provider, [_offer(known, model)]
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 import msgspec
 
-from services.failure import Failed, failed
+from services.failure import Failed, Failure, failed
 from services.models.capabilities import Capabilities
 from services.models.messages import Answer, Embeddings, Request, UserMessage
 
@@ -16,8 +16,12 @@ _SHOWN_DETAIL = 400
 # No document can put a retry off for longer either.
 _LONGEST_WAIT_SECONDS = 86_400.0
 _RETRYABLE_STATUSES = frozenset({408, 409, 425})
+# The key, the quota, the address or the moment is wrong, whatever was asked.
+_NOT_OURS = frozenset({401, 402, 403, 404, 405, 429}) | _RETRYABLE_STATUSES
+_TOO_BUSY = frozenset({503, 529})
 # How OpenAI, Anthropic and those who speak as they do say, with status 400, that a conversation is too large.
-_TOO_LARGE = ("context_length_exceeded", "maximum context length", "prompt is too long")
+_SAYS_TOO_LARGE = ("context_length_exceeded", "maximum context length", "prompt is too long")
+_TOO_LARGE = "the conversation is too large for this model"
 # What they call errors that come inside an answer.
 STATUS_OF_ERROR = {
     "authentication_error": 401,
@@ -45,6 +49,17 @@ def unheard(_piece: str) -> None:
 
 class Unreached(Failed):
     """Nothing was sent: the provider did no work, and nothing is owed."""
+
+
+class Refused(Failed):
+    """The provider would not, or is known not to be able to: it did no work, and nothing is owed.
+
+    With `is_ours` the fault lies in what was asked, so that others would hardly take it either.
+    """
+
+    def __init__(self, failure: Failure, *, is_ours: bool) -> None:
+        super().__init__(failure)
+        self.is_ours = is_ours
 
 
 class Provider(Protocol):
@@ -91,30 +106,15 @@ def failure_of_status(
     variables: Variables,
     now: datetime | None = None,
 ) -> Failed:
-    """The failure that an HTTP error status means.
+    """The failure that an HTTP error status means: `Refused` where the provider has surely not worked.
 
     `model` is "provider/name". Out-of-quota answers come as 429, but waiting does not help: they are not retried.
     """
-    said = f"{model} answered {status}: {detail or 'nothing'}"
-    wait = retry_after_seconds(headers, now or datetime.now(UTC))
-    if status == 429 and "insufficient_quota" not in detail:
-        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
-    if status >= 500 or status in _RETRYABLE_STATUSES:
-        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
-    if status < 400:
-        return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
-    if status == 400 and any(words in detail for words in _TOO_LARGE):
-        status = 413
-    hint = {
-        401: f"look at {variables.key}",
-        402: f"look at the billing of the account behind {variables.key}",
-        403: f"look at {variables.key} and what it is allowed",
-        404: f"look at {variables.model} and {variables.url}",
-        405: f"look at {variables.url}",
-        413: "the conversation is too large for this model",
-        429: f"look at the quota of the account behind {variables.key}",
-    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
-    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
+    meant = _meant_by(status, detail, headers, model=model, variables=variables, now=now)
+    # A gateway that fails may have had somebody work behind it.
+    if 400 <= status < 500 or status in _TOO_BUSY:
+        return Refused(meant.failure, is_ours=status < 500 and status not in _NOT_OURS)
+    return meant
 
 
 def failure_of_error(kind: object, detail: str, *, model: str, variables: Variables) -> Failed:
@@ -124,13 +124,20 @@ def failure_of_error(kind: object, detail: str, *, model: str, variables: Variab
     """
     status = kind if isinstance(kind, int) else STATUS_OF_ERROR.get(str(kind), 500)
     said = detail if kind in (None, "", status) else f"{detail} ({kind})"
-    return failure_of_status(status if 400 <= status <= 599 else 500, said, {}, model=model, variables=variables)
+    status = status if 400 <= status <= 599 else 500
+    return _meant_by(status, said, {}, model=model, variables=variables, now=None)
 
 
 def unreachable(model: str, variables: Variables, cause: str) -> Unreached:
     """The failure of a connection that could not be made."""
     message = f"{model} could not be reached ({cause}); look at {variables.url}"
     return Unreached(failed("MODEL_ERROR", message, retryable=True).failure)
+
+
+def not_allowed(model: str, variables: Variables, why: str) -> Unreached:
+    """The failure of a connection that this server does not make."""
+    message = f"{model} is not asked: {why}; look at {variables.url}, and at ROLECALL_OUTBOUND_ALLOW"
+    return Unreached(failed("MODEL_ERROR", message, retryable=False).failure)
 
 
 def broken_off(model: str, variables: Variables, cause: str) -> Failed:
@@ -154,25 +161,22 @@ def fell_silent(model: str, idle_seconds: float) -> Failed:
     return failed("TIMEOUT", f"{model} began to answer and was then silent for {idle_seconds:g} s")
 
 
-def no_embeddings(model: str) -> Failed:
+def no_embeddings(model: str) -> Refused:
     """The failure of asking a model for embeddings that has none."""
-    message = f"{model} has no embeddings; use a model of a provider that has: openai, gemini, mistral or ollama"
-    return failed("MODEL_ERROR", message, retryable=False)
+    return _beyond(f"{model} has no embeddings; use a model of a provider that has: openai, gemini, mistral or ollama")
 
 
 def check_request(request: Request, capabilities: Capabilities, model: str) -> None:
     """Send nothing that the model cannot do; `model` is "provider/name".
 
     Raises:
-        Failed: MODEL_ERROR, saying what would be right.
+        Refused: MODEL_ERROR, saying what would be right; another model may be able to.
     """
     if request.tools and not capabilities.tools:
-        message = f"{model} calls no tools; choose a model with the capability 'tools'"
-        raise failed("MODEL_ERROR", message, retryable=False)
+        raise _beyond(f"{model} calls no tools; choose a model with the capability 'tools'")
     images = any(isinstance(said, UserMessage) and said.images for said in request.messages)
     if images and not capabilities.vision:
-        message = f"{model} sees no images; choose a model with the capability 'vision', or leave them out"
-        raise failed("MODEL_ERROR", message, retryable=False)
+        raise _beyond(f"{model} sees no images; choose a model with the capability 'vision', or leave them out")
 
 
 def not_understood(model: str, variables: Variables, cause: object) -> Failed:
@@ -231,6 +235,46 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
             continue
         return _bounded((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
     return None
+
+
+def _meant_by(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str],
+    *,
+    model: str,
+    variables: Variables,
+    now: datetime | None,
+) -> Failed:
+    said = f"{model} answered {status}: {detail or 'nothing'}"
+    wait = retry_after_seconds(headers, now or datetime.now(UTC))
+    if status == 429 and "insufficient_quota" not in detail:
+        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
+    if status >= 500 or status in _RETRYABLE_STATUSES:
+        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
+    if status < 400:
+        return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
+    hint = (
+        _TOO_LARGE
+        if _is_too_large(status, detail)
+        else {
+            401: f"look at {variables.key}",
+            402: f"look at the billing of the account behind {variables.key}",
+            403: f"look at {variables.key} and what it is allowed",
+            404: f"look at {variables.model} and {variables.url}",
+            405: f"look at {variables.url}",
+            429: f"look at the quota of the account behind {variables.key}",
+        }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
+    )
+    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
+
+
+def _beyond(message: str) -> Refused:
+    return Refused(failed("MODEL_ERROR", message, retryable=False).failure, is_ours=False)
+
+
+def _is_too_large(status: int, detail: str) -> bool:
+    return status == 413 or (status == 400 and any(words in detail for words in _SAYS_TOO_LARGE))
 
 
 def _bounded(seconds: float) -> float:

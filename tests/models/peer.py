@@ -45,11 +45,17 @@ class Peer:
         self.connections = 0
         self.is_over = threading.Event()
         self._script = list(script)
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
+
+    def wait_until_asked(self) -> None:
+        """Return once somebody has asked; it blocks."""
+        with self._lock:
+            self._lock.wait_for(lambda: self.asked, timeout=30)
 
     def next_reply(self, asked: Asked) -> Reply:
         with self._lock:
             self.asked.append(asked)
+            self._lock.notify_all()
             return self._script.pop(0) if len(self._script) > 1 else self._script[0]
 
 

@@ -6,10 +6,12 @@ from services.failure import Failed
 from services.models.configuration.recipes import Recipe, Unusable
 from services.models.presets import provider_of
 from services.models.provider import Provider, Variables
+from services.outbound import Guard
 
 
-def made(recipe: Recipe) -> Provider:
-    """The provider of `recipe`; nothing is asked of it so far, and no SDK is imported.
+def made(recipe: Recipe, guard: Guard) -> Provider:
+    """The provider of `recipe`; nothing is asked of it so far, and no SDK is imported. At an address of its own it is
+    asked only where `guard` lets it.
 
     Raises:
         Unusable: address, api or key are such as no provider of this preset has.
@@ -24,7 +26,7 @@ def made(recipe: Recipe) -> Provider:
             api=recipe.api,
             capabilities=_overrides(recipe.capabilities),
             variables=Variables(key=recipe.key_name, url=f"the baseUrl {its}", model=f"the models {its}"),
-            timeout_seconds=recipe.timeout_seconds,
+            guard=guard if recipe.is_own_address else None,
         )
     except Failed as error:
         raise Unusable("WRONG_VALUE", error.failure.message) from None

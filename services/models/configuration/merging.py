@@ -13,6 +13,7 @@ from services.models.presets import PRESETS
 from services.models.prices import PriceList
 from services.models.provider import Provider
 from services.models.selection import Offer, offered
+from services.outbound import Guard
 from services.problem import Problem
 from services.secrets import Opened
 
@@ -23,12 +24,14 @@ def merged(
     *,
     opened: Mapping[str, Opened],
     environ: Mapping[str, str],
+    guard: Guard,
     make: Callable[[Recipe], Provider],
 ) -> Configuration:
     """What can be called. A row of which nothing can be made is told in `problems`, and disables only itself: one that
     is switched off or cannot be used takes the place of the environment's provider all the same.
 
-    `opened` are the secrets that rows name. The default is what was switched to, else that of `base`.
+    `opened` are the secrets that rows name; `guard` says which addresses of theirs may be asked. The default is what
+    was switched to, else that of `base`.
     """
     of_rows = {row.name for row in rows.providers}
     problems: list[Problem] = []
@@ -39,7 +42,7 @@ def merged(
         if not row.is_active:
             continue
         try:
-            providers[row.name] = make(recipe_of(row, opened, environ))
+            providers[row.name] = make(recipe_of(row, opened, environ, guard))
         except Unusable as error:
             problems.append(_problem(f"/provider/{row.name}", error.code, str(error), error.suggestion))
             continue
@@ -71,6 +74,7 @@ def _offers(row: ProviderRow, models: Sequence[ModelRow], base: Configuration) -
                 model.name,
                 model.capabilities if model.capabilities is not None else usual,
                 model.context_tokens or preset.context_tokens(model.name),
+                model.max_output_tokens,
                 only_by_name=model.only_by_name,
             )
             for model in models

@@ -8,6 +8,9 @@ from services.definitions.nearby import nearest_of
 from services.models.configuration.rows import ProviderRow
 from services.models.presets import PRESETS, Api, Preset
 from services.models.selection import Capability
+from services.outbound import Guard, Refused
+from services.outbound.addresses import not_public, unwrapped
+from services.outbound.urls import target_of
 from services.secrets import Opened
 from services.secrets.hosts import may_go_to
 from services.secrets.keyring import Unreadable
@@ -37,14 +40,14 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     key: Secret
     key_name: str
     capabilities: tuple[Capability, ...] | None
-    timeout_seconds: float | None
 
 
-def recipe_of(row: ProviderRow, opened: Mapping[str, Opened], environ: Mapping[str, str]) -> Recipe:
+def recipe_of(row: ProviderRow, opened: Mapping[str, Opened], environ: Mapping[str, str], guard: Guard) -> Recipe:
     """What the provider of `row` is made of.
 
     Raises:
-        Unusable: there is no such preset, it has no address, or its key is missing or may not be sent there.
+        Unusable: there is no such preset, it has no address or one that is not asked, or its key is missing or may not
+            be sent there.
     """
     preset = PRESETS.get(row.preset)
     if preset is None:
@@ -53,18 +56,39 @@ def recipe_of(row: ProviderRow, opened: Mapping[str, Opened], environ: Mapping[s
     base_url = row.base_url or preset.base_url
     if not base_url:
         raise Unusable("NO_ADDRESS", f"a provider of the preset {row.preset!r} needs a baseUrl")
+    is_own_address = row.base_url is not None and row.base_url != preset.base_url
+    if is_own_address:
+        _check_address(base_url, guard)
     key, key_name = _key(row, preset, base_url, opened, environ)
     return Recipe(
         name=row.name,
         preset=row.preset,
         base_url=base_url,
-        is_own_address=row.base_url is not None and row.base_url != preset.base_url,
+        is_own_address=is_own_address,
         api=row.api,
         key=key,
         key_name=key_name,
         capabilities=row.capabilities,
-        timeout_seconds=row.limits.timeout_seconds,
     )
+
+
+def _check_address(url: str, guard: Guard) -> None:
+    """Nothing, when the address may be asked as far as it tells; where a name leads is seen with each connection."""
+    try:
+        target = target_of(url)
+        guard.check_host(target.host, target.port)
+    except Refused as error:
+        raise _not_asked(str(error)) from None
+    if target.address is None or guard.allowed.names(target.host, target.port):
+        return
+    what = not_public(target.address)
+    if what is not None and not guard.allowed.holds(unwrapped(target.address)):
+        raise _not_asked(f"{target.host} leads to {what} and not to the public internet")
+
+
+def _not_asked(why: str) -> Unusable:
+    message = f"the baseUrl is not asked: {why}; ROLECALL_OUTBOUND_ALLOW of the servers names what may be"
+    return Unusable("REFUSED_ADDRESS", message)
 
 
 def _key(

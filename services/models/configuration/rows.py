@@ -7,7 +7,7 @@ import msgspec
 from asyncpg import Record
 
 from services import connections
-from services.models.configuration.configuration import Limits
+from services.models.limits import Limits
 from services.models.presets import Api
 from services.models.prices import Price
 from services.models.selection import Capability
