@@ -2,6 +2,7 @@
 
 from api.procedures import (
     audit,
+    budgets,
     bundles,
     executions,
     models,
@@ -104,6 +105,11 @@ router = Router(
         set=secrets.set_,
         delete=secrets.delete,
         rotate=secrets.rotate,
+    ),
+    budget=Router(
+        list=budgets.list_,
+        get=budgets.get,
+        set=budgets.set_,
     ),
     token=Router(
         list=tokens.list_,

@@ -13,6 +13,7 @@ from typing import Any
 from db.connection import CannotOpen, Database, shown
 from services import (
     background,
+    budgets,
     connections,
     credentials,
     executions,
@@ -113,19 +114,21 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ, outbound.guard)
+        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
+        await paid.look()
 
         def look() -> None:
-            requests.wake()
-            configured.wake()
+            for waiting in (requests, configured, paid):
+                waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
-        tasks = [hints, upkeep, answers, configuring]
+        paying = asyncio.create_task(paid.run(), name="budgets")
+        tasks = [hints, upkeep, answers, configuring, paying]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
