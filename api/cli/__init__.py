@@ -253,12 +253,12 @@ def prune(older_than: str | None, batch: int) -> None:
     sys.exit(retention.prune(older_than, batch))
 
 
-@root.group()
-def secrets() -> None:
+@root.group("secrets")
+def secret() -> None:
     """Secrets, such as the keys of providers: kept encrypted, and never shown."""
 
 
-@secrets.command("key")
+@secret.command("key")
 def secrets_key() -> None:
     """Make a key for ROLECALL_SECRETS_KEY and print it. To rotate, put it before the one that is there."""
     from api.cli import secrets
@@ -266,7 +266,7 @@ def secrets_key() -> None:
     sys.exit(secrets.key())
 
 
-@secrets.command("set")
+@secret.command("set")
 @click.argument("name")
 @click.option("--host", "hosts", multiple=True, help="Where it may be sent, such as api.openai.com; may be repeated.")
 @click.option("--description", help="What it opens, for people.")
@@ -277,7 +277,7 @@ def set_secret(name: str, hosts: tuple[str, ...], description: str | None) -> No
     sys.exit(secrets.set_(name, hosts, description))
 
 
-@secrets.command("list")
+@secret.command("list")
 def list_secrets() -> None:
     """List every secret without its value."""
     from api.cli import secrets
@@ -285,7 +285,7 @@ def list_secrets() -> None:
     sys.exit(secrets.list_())
 
 
-@secrets.command("delete")
+@secret.command("delete")
 @click.argument("name")
 def delete_secret(name: str) -> None:
     """Delete a secret that nothing uses."""
@@ -294,7 +294,7 @@ def delete_secret(name: str) -> None:
     sys.exit(secrets.delete(name))
 
 
-@secrets.command("rotate")
+@secret.command("rotate")
 def rotate_secrets() -> None:
     """Encrypt anew, with the first of the keys, what others have encrypted; these are then of no more use."""
     from api.cli import secrets
