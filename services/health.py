@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from db.connection import Database
-from services import connections
+from services import connections, plugins
 from services.engine.outages import TRANSIENT
 from services.engine.worker import Worker
 from services.errors import Unavailable
@@ -104,6 +104,7 @@ async def check(models: Models, worker: Worker | None) -> Health:
     if state is not None and state["not_anchored"] is not None:
         problems += (_NOT_ANCHORED.format(state["not_anchored"]),)
     problems += tuple(_OF_NO_USE.format(problem.path, problem.message) for problem in models.configuration.problems)
+    problems += plugins.problems()
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 
 
