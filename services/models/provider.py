@@ -19,7 +19,9 @@ _RETRYABLE_STATUSES = frozenset({408, 409, 425})
 # The key, the quota, the address or the moment is wrong, whatever was asked.
 _NOT_OURS = frozenset({401, 402, 403, 404, 405, 429}) | _RETRYABLE_STATUSES
 _TOO_BUSY = frozenset({503, 529})
-# What OpenAI, Anthropic and those who speak as they do call errors that come inside an answer.
+# How OpenAI, Anthropic and those who speak as they do say, with status 400, that a conversation is too large.
+_TOO_LARGE = ("context_length_exceeded", "maximum context length", "prompt is too long")
+# What they call errors that come inside an answer.
 STATUS_OF_ERROR = {
     "authentication_error": 401,
     "context_length_exceeded": 400,
@@ -60,9 +62,10 @@ class Refused(Failed):
 
 
 class Provider(Protocol):
-    """Somebody who runs models."""
+    """Somebody who runs models, and what they can do."""
 
     name: str
+    capabilities: Capabilities
 
     async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
         """The model's answer; its price is left open. `emit` gets its text, in one piece or in many.
@@ -253,6 +256,8 @@ def _meant_by(
         return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
     if status < 400:
         return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
+    if status == 400 and any(words in detail for words in _TOO_LARGE):
+        status = 413
     hint = {
         401: f"look at {variables.key}",
         402: f"look at the billing of the account behind {variables.key}",
