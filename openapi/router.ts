@@ -50,6 +50,12 @@ export type AttemptStarted = {
   at: string;
 };
 
+/** That the models' answers are kept for a time, and given again where the same is asked. */
+export type Cache = {
+  ttlMs: number;
+  scope: "everyone" | "execution";
+};
+
 /** The version of an orchestration that was called, by its number and its digest. */
 export type CalledThen = {
   number: number;
@@ -157,6 +163,12 @@ export type Document = {
   outputSchema: Json;
 };
 
+/** What the model calls of one instance of a step may take, in all its attempts; null where nothing limits it. */
+export type DocumentBudget = {
+  maxCostUsd: string | null;
+  maxTokens: number | null;
+};
+
 /** One thing outside that executions can reach, and the steps that do, by name. */
 export type Effect = {
   kind: "code" | "domain" | "event" | "model" | "orchestration" | "tool";
@@ -206,7 +218,17 @@ export type Execution = {
   finishedAt: string | null;
 };
 
-/** An execution with what its steps have left so far. */
+/** What the model calls of an execution, and of all that it has started, may take and have taken. */
+export type ExecutionBudget = {
+  grantedUsd: string | null;
+  grantedTokens: number | null;
+  reservedUsd: string;
+  settledUsd: string;
+  reservedTokens: number;
+  settledTokens: number;
+};
+
+/** An execution with what its steps have left so far. `budget` is null where it has none of its own. */
 export type ExecutionDetail = {
   id: string;
   orchestration: string;
@@ -230,6 +252,7 @@ export type ExecutionDetail = {
   inputTokens: number;
   outputTokens: number;
   costUsd: string | null;
+  budget: ExecutionBudget | null;
 };
 
 /** Which executions are meant: those to which all that is given applies. */
@@ -473,7 +496,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -542,16 +565,20 @@ export type OtherFailure = {
   message: string;
 };
 
-/** What is passed to the model with each call. Unset: the provider's own default. */
+/** How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`. */
 export type Parameters = {
   temperature: number | null;
   maxOutputTokens: number | null;
+  repairs: number | null;
+  contextPolicy: "fail" | "summarise" | "trim" | null;
 };
 
-/** What is passed to the model with each call. Unset: the provider's own default. */
+/** How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`. */
 export type ParametersInput = {
   temperature?: number | null | undefined;
   maxOutputTokens?: number | null | undefined;
+  repairs?: number | null | undefined;
+  contextPolicy?: "fail" | "summarise" | "trim" | null | undefined;
 };
 
 /** USD per million tokens. Requests with more than `long_from` input tokens cost the `long_` prices throughout. */
@@ -569,7 +596,7 @@ export type Price = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -628,6 +655,18 @@ export type Recorded = {
   path: string;
   attempt: number;
   event: Json;
+};
+
+/** What the model calls of a day (UTC) may take, and what those of today have taken. */
+export type RecordsBudget = {
+  kind: "installation" | "orchestration" | "role";
+  name: string | null;
+  usdPerDay: string | null;
+  tokensPerDay: number | null;
+  reservedUsd: string;
+  settledUsd: string;
+  reservedTokens: number;
+  settledTokens: number;
 };
 
 /** Take away what stands at `path`. */
@@ -795,6 +834,10 @@ export type Step = {
   prompt: string | null;
   tools: string[] | null;
   maxTurns: number | null;
+  maxToolCalls: number | null;
+  contextPolicy: "fail" | "summarise" | "trim" | null;
+  cache: Cache | null;
+  budget: DocumentBudget | null;
   tool: string | null;
   language: "python" | null;
   source: string | null;
@@ -867,7 +910,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -878,6 +921,61 @@ export type Token = {
 export type Tolerance = {
   count: number | null;
   percent: number | null;
+};
+
+/** The call has its result; with `isError` that says why it did not work. */
+export type ToolAnswered = {
+  type: "tool_answered";
+  path: string;
+  attempt: number;
+  call: string;
+  tool: string;
+  isError: boolean;
+};
+
+/** An agent calls the tool `tool`; `call` is the place of the call among all that the agent has made. */
+export type ToolCalled = {
+  type: "tool_called";
+  path: string;
+  attempt: number;
+  call: string;
+  tool: string;
+};
+
+/** A tool with the JSON Schema of its arguments. */
+export type ToolDetail = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+  inputSchema: { [key: string]: Json };
+};
+
+/** Tools, by name. */
+export type ToolPage = {
+  items: ToolSummary[];
+};
+
+/** A tool. `effect` is how far its calls reach, `security` how much harm they can do; with `mayBeRepeated` a call whose result was lost is safely made again. `tags` are the names by which alone a role gets it; without any it is its own, or a pattern. `source` is where it is from: built-in, or a plugin and its version. */
+export type ToolSummary = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+};
+
+/** A model is asked for its answer number `turn` in an attempt; what it says of it begins anew here. */
+export type TurnStarted = {
+  type: "turn_started";
+  path: string;
+  attempt: number;
+  turn: number;
 };
 
 /** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
@@ -1038,12 +1136,12 @@ export type AppRouter = TRPCBuiltRouter<
       archive: Mutation<{ orchestration: string; number: number }, Version>;
     };
     execution: {
-      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. Needs executions.run. */
-      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined }, Execution>;
+      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. `budgetUsd` lowers what its version allows. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Execution>;
       /** What happens in an execution that is started as by `execution.start`, from its first event to its last, with progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as `execution.start` is. Needs executions.run and executions.read. */
-      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
-      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start, pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
-      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
+      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Stream<Recorded | AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered>>;
+      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts and turns that start, pieces of a model's answer, calls of tools and their ends. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
+      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
       /** Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page. `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read. */
@@ -1119,11 +1217,25 @@ export type AppRouter = TRPCBuiltRouter<
       /** Encrypts every secret anew that another key than the servers' newest has encrypted, or one of that name: how many those were, and which could not be read. CONFLICT when this server has no key. Needs secrets.write. */
       rotate: Mutation<{ secret?: string | null | undefined } | undefined, Rotated>;
     };
+    budget: {
+      /** Every budget of a day with what is reserved and spent of it today: that of the whole installation first, then those of orchestrations and of roles. Needs executions.read. */
+      list: Query<void, RecordsBudget[]>;
+      /** The budget of the role or of the orchestration; with neither, that of the whole installation. NOT_FOUND when there is no such thing or it has no budget; BAD_REQUEST with `problems` when both are named. Needs executions.read. */
+      get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, RecordsBudget>;
+      /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
+      set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, RecordsBudget | null>;
+    };
+    tool: {
+      /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
+      list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
+      /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ tool: string }, ToolDetail>;
+    };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };

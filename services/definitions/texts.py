@@ -60,6 +60,10 @@ STEP = {
     "prompt": "What the role is told before its input.",
     "tools": "The tools of the role that this step may use; left out: all of them.",
     "maxTurns": "How many model calls the agent has; left out: 8.",
+    "maxToolCalls": "How many tool calls the agent has; left out: 100.",
+    "contextPolicy": "When the conversation outgrows the model's context: fail, trim what is oldest, or summarise it.",
+    "cache": "Keep the models' answers for a time, and give them again where the same is asked.",
+    "budget": "What the model calls of this step may take, in all its attempts; those of a child count as well.",
     "tool": "The tool to call; `inputMapping` gives its arguments.",
     "language": "The language of `source`.",
     "source": "The program that is run.",
@@ -108,6 +112,14 @@ RETRY = {
     "errors": "Of the failures that may pass, only these are tried again.",
     "notErrors": "These failures are not tried again.",
 }
+BUDGET = {
+    "maxCostUsd": 'How much they may cost, in US dollars, such as "0.50".',
+    "maxTokens": "How many tokens they may read and write.",
+}
+CACHE = {
+    "ttlMs": "How long an answer is kept, in milliseconds.",
+    "scope": "everyone: whoever asks the same of the same version of the role. execution: only within the same one.",
+}
 CASE = {
     "name": "What the case is called in the output of the branch.",
     "when": "The case is taken when this holds, and no case before it does.",
@@ -139,7 +151,7 @@ ROLE = {
     "tools": "The tools that the role may call; `meta` grants the system.* tools.",
     "needsTools": "Ask for a model that can call tools, also where no step offers one.",
     "model": "What the role asks of its model.",
-    "parameters": "What is passed to the model with each call.",
+    "parameters": "How the model is asked.",
     "outputSchema": "JSON Schema of every answer of this role; a step's own comes first.",
 }
 MODEL = {
@@ -157,6 +169,8 @@ CEILING = {
 PARAMETERS = {
     "temperature": "0 is the least random; left out: the provider's default.",
     "maxOutputTokens": "How long an answer may be, in tokens; left out: the provider's default.",
+    "repairs": "How often the model is told what is wrong with an answer, to give a better one; left out: 2.",
+    "contextPolicy": "When a conversation outgrows the model's context: fail, trim what is oldest, or summarise it.",
 }
 BUNDLE = {
     "rolecall": "The version of the format.",

@@ -74,6 +74,8 @@ class Attempts:
         execution: UUID,
         initiator: Principal,
         *,
+        epoch: int,
+        is_budgeted: bool,
         performers: Mapping[str, Performer],
         room: asyncio.Semaphore,
         post: Post,
@@ -83,6 +85,8 @@ class Attempts:
         self._name = str(execution)
         self._loop = asyncio.get_running_loop()  # asked for it every time, Python 3.11 makes a system call
         self._initiator = initiator
+        self._epoch = epoch
+        self._is_budgeted = is_budgeted
         self._performers = performers
         self._room = room
         self._post = post
@@ -169,9 +173,13 @@ class Attempts:
                     role_version=role_version,
                     called=called,
                     initiator=self._initiator,
+                    epoch=self._epoch,
+                    is_budgeted=self._is_budgeted,
                     notes=list(notes),
                     keep=partial(self._keep, command, notes),
                     emit=partial(self._emit, command),
+                    accounted=command.accounted,
+                    show=self._show,
                 )
                 try:
                     output, failure = await self._outcome(attempt)
@@ -223,6 +231,9 @@ class Attempts:
 
     def _emit(self, command: StartStep, text: str) -> None:
         self._report(partial(Delta, path=command.path, attempt=command.attempt, text=text))
+
+    def _show(self, progress: Progress) -> None:
+        self._report(lambda: progress)
 
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:

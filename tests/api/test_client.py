@@ -31,6 +31,7 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
     await check_roles(told, f"Reader {link}")
     await check_orchestrations(told, f"Reading {link}")
     await check_executions(told, f"Reading {link}", link)
+    check_tools(told)
     check_tokens(told, f"visitor {link}")
     check_audit(told, f"visitor {link}")
     check_models(told, f"gateway-{link.lower()}", f"Gateway key {link}")
@@ -304,6 +305,15 @@ def check_followed(told: dict[str, Any]) -> None:
     assert [item["kind"] for item in ran] == kinds
     assert ran[0]["event"]["execution"] != started
     assert told["run again"] == ran
+
+
+def check_tools(told: dict[str, Any]) -> None:
+    (listed,) = told["tool.list"]["items"]
+    assert (listed["name"], listed["effect"], listed["security"], listed["source"]) == (
+        "files.read", "read", "low", "built-in"
+    )  # fmt: skip
+    assert told["tool.get"] == {**listed, "inputSchema": told["tool.get"]["inputSchema"]}
+    assert told["tool.get"]["inputSchema"]["required"] == ["path"]
 
 
 def check_tokens(told: dict[str, Any], name: str) -> None:
