@@ -14,7 +14,6 @@ from services.models import provider as failures
 from services.models.sse import Event, Events, TooLong
 from services.models.wire import ErrorInAnswer, is_loopback
 from services.outbound import Guard, OutboundError, Refused, Unanswered
-from services.outbound.transport import GuardedTransport
 
 IDLE_SECONDS = 120.0
 MAX_ANSWER_BYTES = 16 * 2**20
