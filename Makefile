@@ -62,8 +62,8 @@ round-trips: $(VENV)/dev.stamp ## export, import and export again 1,000 random d
 chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,000 executions; cancels, timers, outages
 	@$(BIN)/python -m tests.chaos storm cancels timers outages $(CHAOS)
 
-crash-matrix: $(VENV)/dev.stamp ## end a worker before and after each of its SQL statements and external calls
-	@$(BIN)/python -m tests.chaos crash-matrix
+crash-matrix: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## end a worker before and after each of its SQL statements, model calls and tool calls
+	@$(BIN)/python -m tests.chaos crash-matrix agents
 
 survive: $(VENV)/dev.stamp ## the short form of chaos and of the crash matrix
 	@$(BIN)/python -m pytest tests/chaos
