@@ -1,5 +1,7 @@
 """What a role is asked and what its answer means: shared by the steps that call models."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from services import roles
@@ -7,7 +9,7 @@ from services.engine.performer import Attempt
 from services.errors import Conflict, NotFound
 from services.failure import failed
 from services.json import JsonObject
-from services.models.catalog import Models
+from services.models.catalog import Models, went_on
 from services.models.messages import Answer, Message, Request, ToolSpec, UserMessage
 from services.models.provider import Emit, unheard
 from services.models.selection import ModelConstraints
@@ -53,13 +55,17 @@ def request(
     )
 
 
-async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Request) -> Answer:
+async def ask(
+    models: Models, attempt: Attempt, role: RoleContent, request: Request, *, anew: Callable[[], None]
+) -> Answer:
     """The model's answer, emitted as it comes; each call is recorded on the attempt, answered or not.
+
+    `anew` is called when what was emitted is taken back, because another model answers.
 
     Raises:
         Failed: the provider failed, or the answer was cut off at its length limit.
     """
-    answer = await _complete(models, attempt, role, request, attempt.emit)
+    answer = await _complete(models, attempt, role, request, attempt.emit, anew)
     if answer.stop == "length":
         message = f"{answer.model} ran into its output limit; raise the role's parameters.maxOutputTokens"
         raise failed("OUTPUT_INVALID", message, retryable=False)
@@ -72,11 +78,13 @@ async def ask_aside(models: Models, attempt: Attempt, role: RoleContent, request
     Raises:
         Failed: the provider failed.
     """
-    return await _complete(models, attempt, role, request, unheard)
+    return await _complete(models, attempt, role, request, unheard, went_on)
 
 
-async def _complete(models: Models, attempt: Attempt, role: RoleContent, request: Request, emit: Emit) -> Answer:
-    return await models.complete(constraints_of(role, request), request, emit, on_call=attempt.record)
+async def _complete(
+    models: Models, attempt: Attempt, role: RoleContent, request: Request, emit: Emit, anew: Callable[[], None]
+) -> Answer:
+    return await models.complete(constraints_of(role, request), request, emit, on_call=attempt.record, anew=anew)
 
 
 def constraints_of(role: RoleContent, request: Request) -> ModelConstraints:

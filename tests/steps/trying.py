@@ -3,10 +3,11 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from msgspec.structs import replace
+import msgspec
 
 from services.caller import OPERATOR
 from services.definitions.document import Kind, Step
@@ -71,7 +72,8 @@ async def scripted(*script: Reply, context_tokens: int | None = None) -> AsyncIt
     with peer_with(*script) as peer:
         models = Models.from_environment({"OPENAI_API_KEY": "test", "OPENAI_BASE_URL": f"{peer.url}/v1"})
         if context_tokens is not None:
-            models.offers = tuple(replace(offer, context_tokens=context_tokens) for offer in models.offers)
+            offers = tuple(msgspec.structs.replace(offer, context_tokens=context_tokens) for offer in models.offers)
+            models.use(replace(models.configuration, offers=offers))
         yield models, peer
         await models.close()
 

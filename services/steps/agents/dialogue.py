@@ -1,5 +1,7 @@
 """One attempt's part of a conversation: it goes on where its notes end, asks, and repairs what cannot be used."""
 
+from functools import partial
+
 import msgspec
 
 from services.engine.core.events import ModelCall
@@ -75,15 +77,18 @@ class Dialogue:
     async def _ask(self) -> tuple[Answer, int]:
         """The model's next answer, and about how many tokens its request has."""
         request = await self._fitting()
-        turn = len(self.transcript.turns) + 1
-        self._attempt.show(TurnStarted(path=self._attempt.path, attempt=self._attempt.number, turn=turn))
+        begin = partial(self._show_turn, len(self.transcript.turns) + 1)
+        begin()
         try:
-            answer = await conversation.ask(self._models, self._attempt, self._role, request)
+            answer = await conversation.ask(self._models, self._attempt, self._role, request, anew=begin)
         except Failed as error:
             if error.failure.code == "OUTPUT_INVALID" and error.failure.retryable:
                 raise Unusable(error.failure.message, "Answer again.") from None
             raise
         return answer, about_request_tokens(request)
+
+    def _show_turn(self, turn: int) -> None:
+        self._attempt.show(TurnStarted(path=self._attempt.path, attempt=self._attempt.number, turn=turn))
 
     async def _usable(self, asked: tuple[Answer, int]) -> Output | None:
         answer, about_tokens = asked

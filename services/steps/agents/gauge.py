@@ -6,7 +6,7 @@ import msgspec
 
 from services.models.catalog import Models
 from services.models.messages import Request, about_request_tokens
-from services.models.selection import ModelConstraints
+from services.models.selection import ModelConstraints, offered
 from services.steps.agents.notes import Answered
 
 # Chinese has a token for each character, where we count one for four; JSON that is all digits comes near that.
@@ -40,12 +40,12 @@ def room_of(models: Models, constraints: ModelConstraints, max_output_tokens: in
     """How many tokens the request of the model that would be called may have; None where nobody knows.
 
     Raises:
-        Failed: NO_MODEL when nothing fits.
+        Failed: NO_MODEL when nothing fits, PROVIDER_UNAVAILABLE when what fits is down.
     """
-    chosen = models.choose(constraints).name
-    sizes = (offer.context_tokens for offer in models.offers if offer.name == chosen)
-    context_tokens = next(sizes, None)
-    return None if context_tokens is None else room_for_input(context_tokens, max_output_tokens)
+    offer = offered(models.choose(constraints).name, models.offers)
+    if offer is None or offer.context_tokens is None:
+        return None
+    return room_for_input(offer.context_tokens, max_output_tokens)
 
 
 def room_for_input(context_tokens: int, max_output_tokens: int | None) -> int:
