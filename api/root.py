@@ -2,6 +2,7 @@
 
 from api.procedures import (
     audit,
+    budgets,
     bundles,
     executions,
     models,
@@ -13,6 +14,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tools,
     versions,
 )
 from api.rpc import Family, Router
@@ -83,6 +85,7 @@ router = Router(
     model=Router(
         list=models.list_,
         get=models.get,
+        explain=models.explain,
         check=models.check,
         switch=models.switch,
         create=models.create,
@@ -103,6 +106,15 @@ router = Router(
         set=secrets.set_,
         delete=secrets.delete,
         rotate=secrets.rotate,
+    ),
+    budget=Router(
+        list=budgets.list_,
+        get=budgets.get,
+        set=budgets.set_,
+    ),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
     ),
     token=Router(
         list=tokens.list_,

@@ -13,12 +13,14 @@ from typing import Any
 from db.connection import CannotOpen, Database, shown
 from services import (
     background,
+    budgets,
     connections,
     credentials,
     executions,
     expiry,
     orchestrations,
     plans,
+    plugins,
     retention,
     roles,
     row_requests,
@@ -79,6 +81,7 @@ class Runtime:
     def _performers(self) -> Mapping[str, Performer]:
         # A transform needs nobody: the core gives its resolved input back.
         return {
+            **plugins.performers(),
             "agent": partial(agent.perform, self.models),
             "llm": partial(llm.perform, self.models),
             "tool": tool.perform,
@@ -104,6 +107,7 @@ async def opened(
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     programs = Workers(at_most=settings.programs)
     registry.register(*program_tool.tools(programs))
+    registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -117,19 +121,21 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ)
+        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
+        await paid.look()
 
         def look() -> None:
-            requests.wake()
-            configured.wake()
+            for waiting in (requests, configured, paid):
+                waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
-        tasks = [hints, upkeep, answers, configuring]
+        paying = asyncio.create_task(paid.run(), name="budgets")
+        tasks = [hints, upkeep, answers, configuring, paying]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:

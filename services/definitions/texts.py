@@ -62,6 +62,8 @@ STEP = {
     "maxTurns": "How many model calls the agent has; left out: 8.",
     "maxToolCalls": "How many tool calls the agent has; left out: 100.",
     "contextPolicy": "When the conversation outgrows the model's context: fail, trim what is oldest, or summarise it.",
+    "cache": "Keep the models' answers for a time, and give them again where the same is asked.",
+    "budget": "What the model calls of this step may take, in all its attempts; those of a child count as well.",
     "tool": "The tool to call; `inputMapping` gives its arguments.",
     "language": "The language of `source`.",
     "source": "The program that is run.",
@@ -109,6 +111,14 @@ RETRY = {
     "jitter": "full: a random part of the delay, so that many do not come back at the same time.",
     "errors": "Of the failures that may pass, only these are tried again.",
     "notErrors": "These failures are not tried again.",
+}
+BUDGET = {
+    "maxCostUsd": 'How much they may cost, in US dollars, such as "0.50".',
+    "maxTokens": "How many tokens they may read and write.",
+}
+CACHE = {
+    "ttlMs": "How long an answer is kept, in milliseconds.",
+    "scope": "everyone: whoever asks the same of the same version of the role. execution: only within the same one.",
 }
 CASE = {
     "name": "What the case is called in the output of the branch.",

@@ -28,12 +28,13 @@ class Attempt:
     """One try at one instance of a step.
 
     `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
-    `called` is the version of the orchestration that the step calls, if it does. `notes` are what earlier tries of this
-    step have kept, also those of a worker that died; the calls of models that the first `accounted` of them tell of are
-    recorded elsewhere already. `keep` adds one and returns when it is committed. `emit` takes the next piece of a
-    model's answer, `show` what else goes on, for whoever watches; neither is kept. The calls of models that it records
-    are kept with what becomes of it, whether it works or not; those of a worker that died are lost but for what its
-    notes say.
+    `called` is the version of the orchestration that the step calls, if it does. `epoch` is the one that the worker
+    owns the execution under; `is_budgeted` says that the execution, or something above it, has a budget. `notes` are
+    what earlier tries of this step have kept, also those of a worker that died; the calls of models that the first
+    `accounted` of them tell of are recorded elsewhere already. `keep` adds one and returns when it is committed. `emit`
+    takes the next piece of a model's answer, `show` what else goes on, for whoever watches; neither is kept. The calls
+    of models that it records are kept with what becomes of it, whether it works or not; those of a worker that died are
+    lost but for what its notes say.
     """
 
     execution: UUID
@@ -45,6 +46,8 @@ class Attempt:
     idempotency_key: str
     role_version: UUID | None
     called: UUID | None = None
+    epoch: int = 0
+    is_budgeted: bool = False
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]

@@ -13,6 +13,7 @@ from services.failure import Failed
 from services.models import provider as failures
 from services.models.sse import Event, Events, TooLong
 from services.models.wire import ErrorInAnswer, is_loopback
+from services.outbound import Guard, Refused, Unanswered
 
 IDLE_SECONDS = 120.0
 MAX_ANSWER_BYTES = 16 * 2**20
@@ -36,7 +37,7 @@ class Endpoint:
 
     The SDKs of OpenAI and Anthropic have the same names for their clients' options and their errors. `detail_of` says
     what such an error tells. A call takes no longer than `timeout_seconds`; where the answer comes in pieces, it takes
-    no longer than `idle_seconds` from one to the next.
+    no longer than `idle_seconds` from one to the next. With a `guard` it goes only where that lets it.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class Endpoint:
         detail_of: Callable[[Any], str],
         timeout_seconds: float | None = None,
         idle_seconds: float = IDLE_SECONDS,
+        guard: Guard | None = None,
     ) -> None:
         self.variables = variables
         self._package = package
@@ -59,12 +61,16 @@ class Endpoint:
         self._detail_of = detail_of
         self._timeout_seconds = timeout_seconds
         self._idle_seconds = idle_seconds
+        self._sdk: Any = None
+        self._guard = guard
         self._client: Any = None
 
     async def sdk(self) -> Any:
         """The SDK's module."""
-        # Off the event loop: the first import takes up to a second.
-        return await asyncio.to_thread(importlib.import_module, self._package)
+        if self._sdk is None:
+            # Off the event loop: the first import takes up to a second.
+            self._sdk = await asyncio.to_thread(importlib.import_module, self._package)
+        return self._sdk
 
     async def call(
         self, model: str, timeout_seconds: float, opening: Opening, take: Take | None = None
@@ -117,8 +123,9 @@ class Endpoint:
     def _opened(self, sdk: Any) -> Any:
         if self._client is None:
             http_client = sdk.DefaultAsyncHttpxClient(
-                # What runs on this machine is not reached through a proxy.
-                trust_env=not is_loopback(self._base_url),
+                # What runs on this machine is not reached through a proxy, and what is guarded is reached by address.
+                trust_env=self._guard is None and not is_loopback(self._base_url),
+                transport=self._transport(),
                 # Where a redirect leads nobody has allowed, and a key would go along.
                 follow_redirects=False,
                 event_hooks={"response": [_shorten_errors]},
@@ -128,10 +135,19 @@ class Endpoint:
             )
         return self._client
 
+    def _transport(self) -> httpx2.AsyncBaseTransport | None:
+        if self._guard is None:
+            return None
+        from services.outbound.transport import GuardedTransport
+
+        return GuardedTransport(self._guard)
+
     def _fail(self, sdk: Any, error: Any, model: str, pulse: "_Pulse") -> NoReturn:
         """Raise what `error` means, not chained to it: what a provider says may repeat the key."""
         cause = error.__cause__ if isinstance(error, sdk.APIConnectionError) and error.__cause__ else error
-        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol):
+        if isinstance(cause, Refused):
+            raise failures.not_allowed(model, self.variables, str(cause)) from None
+        if isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.UnsupportedProtocol | Unanswered):
             raise failures.unreachable(model, self.variables, self._named(cause)) from None
         if isinstance(error, TimeoutError | httpx2.TimeoutException | sdk.APITimeoutError):
             raise pulse.failure(model) from None

@@ -27,6 +27,7 @@ from services.models import anthropic, openai
 from services.models.capabilities import Capabilities
 from services.models.endpoint import IDLE_SECONDS, Endpoint
 from services.models.provider import Provider, Variables
+from services.outbound import Guard
 
 Api: TypeAlias = Literal["responses", "chat", "messages"]
 """What an endpoint speaks: OpenAI's Responses, chat completions, or Anthropic's messages."""
@@ -140,12 +141,14 @@ def provider_of(
     variables: Variables | None = None,
     timeout_seconds: float | None = None,
     idle_seconds: float = IDLE_SECONDS,
+    guard: Guard | None = None,
 ) -> Provider:
     """The provider `name` as `preset` has it, but for what is given; nothing is sent and no SDK is imported yet.
 
     `capabilities` override single ones, in the names of the wire (`{"vision": false}`). `variables` say where this
     provider was set, for failures that name the setting to look at. A call takes no longer than `timeout_seconds`,
-    whatever its request allows; an answer that comes in pieces may pause for `idle_seconds`.
+    whatever its request allows; an answer that comes in pieces may pause for `idle_seconds`. With a
+    `guard` it is asked only where that lets it: for addresses that somebody else than the operator has chosen.
 
     Raises:
         Failed: NO_MODEL, saying what is wrong with what was given; never with the key in it.
@@ -168,6 +171,7 @@ def provider_of(
         detail_of=sdk.detail_of,
         timeout_seconds=timeout_seconds,
         idle_seconds=idle_seconds,
+        guard=guard,
     )
     kind = _KINDS[speaks]
     return kind(name or known.name, endpoint, can)

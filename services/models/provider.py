@@ -130,6 +130,12 @@ def unreachable(model: str, variables: Variables, cause: str) -> Unreached:
     return Unreached(failed("MODEL_ERROR", message, retryable=True).failure)
 
 
+def not_allowed(model: str, variables: Variables, why: str) -> Unreached:
+    """The failure of a connection that this server does not make."""
+    message = f"{model} is not asked: {why}; look at {variables.url}, and at ROLECALL_OUTBOUND_ALLOW"
+    return Unreached(failed("MODEL_ERROR", message, retryable=False).failure)
+
+
 def broken_off(model: str, variables: Variables, cause: str) -> Failed:
     """The failure of a connection that broke, or of an answer that ended before it was whole."""
     return failed("MODEL_ERROR", f"{model} broke off ({cause}); look at {variables.url}", retryable=True)

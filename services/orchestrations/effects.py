@@ -22,9 +22,9 @@ async def effects_now(document: Document, known: Catalog) -> tuple[Effect, ...]:
 def _named(model: str) -> tuple[str, ...]:
     try:
         wishes = msgspec.json.decode(model, type=ModelConstraints)
-        return (*wishes.preferred, *wishes.fallbacks)
     except msgspec.DecodeError:  # somebody has written there what is no wish for a model; nothing is known of it
         return ()
+    return (*wishes.preferred, *wishes.fallbacks)
 
 
 def _tools(known: Catalog) -> Tools:

@@ -158,6 +158,11 @@ const narrower = { changes: { input: { ...schema, required: ['topic', 'tone'] } 
 await tell('breaking', client.orchestration.update.mutate({ orchestration, ...narrower }));
 await client.orchestration.activate.mutate({ orchestration, number: 2 });
 
+await tell('budget.set', client.budget.set.mutate({ orchestration, usdPerDay: '5.00', tokensPerDay: 1000000 }));
+await tell('budget.get', client.budget.get.query({ orchestration }));
+await tell('budget.list', client.budget.list.query());
+await tell('no budget', client.budget.set.mutate({ orchestration }));
+
 const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled for it.' };
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
 await untilFinished(execution);
@@ -229,6 +234,7 @@ await tell('model.setPrice', client.model.setPrice.mutate({ model: large, input:
 await tell('model.update', client.model.update.mutate({ model: large, changes: { onlyByName: true } }));
 await tell('model.get', client.model.get.query({ model: large }));
 await tell('model.list', client.model.list.query());
+await tell('model.explain', client.model.explain.query({ role }));
 await tell('model.check', client.model.check.mutate({ model: 'offline/extractive' }));
 await tell('model.switch', client.model.switch.mutate({ model: 'offline/extractive' }));
 await tell('no such model', client.model.switch.mutate({ model: 'offline/extractiv' }));
@@ -239,6 +245,9 @@ await tell('provider.delete', client.provider.delete.mutate({ provider: gateway 
 await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
 
 const visitor = `visitor ${link}`;
+await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
+await tell('tool.get', client.tool.get.query({ tool: 'files.read' }));
+
 await tell('token.create', client.token.create.mutate({ name: visitor, scopes: ['roles.read'], expiresInDays: 1 }));
 await tell('token.list', client.token.list.query({ after: 'visitor ' }));
 await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
