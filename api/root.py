@@ -2,12 +2,16 @@
 
 from api.procedures import (
     audit,
+    budgets,
     bundles,
     executions,
+    models,
     orchestrations,
+    providers,
     role_versions,
     roles,
     runs,
+    secrets,
     system,
     tokens,
     tools,
@@ -81,6 +85,36 @@ router = Router(
     tool=Router(
         list=tools.list_,
         get=tools.get,
+    ),
+    model=Router(
+        list=models.list_,
+        get=models.get,
+        explain=models.explain,
+        check=models.check,
+        switch=models.switch,
+        create=models.create,
+        update=models.update,
+        delete=models.delete,
+        set_price=models.set_price,
+    ),
+    provider=Router(
+        list=providers.list_,
+        get=providers.get,
+        create=providers.create,
+        update=providers.update,
+        delete=providers.delete,
+        test=providers.test,
+    ),
+    secret=Router(
+        list=secrets.list_,
+        set=secrets.set_,
+        delete=secrets.delete,
+        rotate=secrets.rotate,
+    ),
+    budget=Router(
+        list=budgets.list_,
+        get=budgets.get,
+        set=budgets.set_,
     ),
     token=Router(
         list=tokens.list_,

@@ -14,6 +14,10 @@ Scope = Literal[
     "orchestrations.write",
     "executions.read",
     "executions.run",
+    "models.read",
+    "models.write",
+    "secrets.write",
+    "budgets.write",
     "tokens.manage",
     "audit.read",
     "admin",
@@ -21,9 +25,11 @@ Scope = Literal[
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 Kind = Literal["human", "agent", "service"]
 
-# What an agent writes may come from whoever talks to it, so it never hands out rights; and what it reads may go there,
-# so it does not see what people have changed.
-NOT_FOR_AGENTS: frozenset[Scope] = frozenset({"tokens.manage", "audit.read", "admin"})
+# What an agent writes may come from whoever talks to it, so it never hands out rights or money, nor says where prompts
+# and keys are sent; and what it reads may go there, so it does not see what people have changed.
+NOT_FOR_AGENTS: frozenset[Scope] = frozenset(
+    {"models.write", "secrets.write", "budgets.write", "tokens.manage", "audit.read", "admin"}
+)
 
 
 def may_hold(kind: Kind, scopes: Collection[str]) -> tuple[Scope, ...]:

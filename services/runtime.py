@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 from db.connection import CannotOpen, Database, shown
 from services import (
     background,
+    budgets,
     connections,
     credentials,
     executions,
@@ -22,6 +24,7 @@ from services import (
     retention,
     roles,
     row_requests,
+    secrets,
 )
 from services.credential_watch import CredentialWatch
 from services.engine.exchange import Exchange
@@ -30,12 +33,15 @@ from services.engine.notifier import Notifier
 from services.engine.performer import Performer
 from services.engine.worker import Worker, WorkerSettings
 from services.models.catalog import Models
+from services.models.configuration import watch
+from services.models.configuration.watch import ConfigurationWatch
 from services.outbound import Guard, Outbound
 from services.outbound.allowed import allowed, patterns
 from services.row_requests import RowRequests
+from services.secrets.keyring import Keyring
 from services.settings import Settings
 from services.steps import agent, llm, orchestration, tool, wait
-from services.tools import data, files, http, registry, time, web
+from services.tools import data, http, opened_folder, registry, time, web
 
 _log = logging.getLogger(__name__)
 
@@ -83,17 +89,20 @@ class Runtime:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[Runtime]:
-    """A runtime over the migrated database at `url`, closed at the end.
+async def opened(
+    settings: Settings, url: str, models: Models, environ: Mapping[str, str] = os.environ
+) -> AsyncIterator[Runtime]:
+    """A runtime over the migrated database at `url`, closed at the end. `environ` has the keys that are in no row.
 
     Raises:
         CannotOpen: nobody answers at `url`, it is too old, or it lacks the database roles that the settings require.
-        Invalid: the key that anchors are signed with cannot be used.
+        Invalid: the key that anchors are signed with, or that secrets are encrypted with, cannot be used.
     """
+    secrets.use(Keyring.from_environment(environ))
     anchoring = _anchoring(settings)
     outbound = _outbound(settings)
-    registry.register(*files.tools(settings.files_dir), *data.TOOLS, *time.TOOLS)
-    registry.register(*http.tools(outbound), *web.tools(outbound))
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
@@ -108,20 +117,33 @@ async def opened(settings: Settings, url: str, models: Models) -> AsyncIterator[
                 "start": executions.start_requests(),
             }
         )
-        notifier.hear(row_requests.CHANNEL, lambda _: requests.wake(), greet=requests.wake)
+        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
+        watch.use(configured)
+        await paid.look()
+
+        def look() -> None:
+            for waiting in (requests, configured, paid):
+                waiting.wake()
+
+        notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
-        tasks = [hints, upkeep, answers]
+        configuring = asyncio.create_task(configured.run(), name="configuration watch")
+        paying = asyncio.create_task(paid.run(), name="budgets")
+        tasks = [hints, upkeep, answers, configuring, paying]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
+            await configured.refresh()
             yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
+            watch.use(None)
             connections.use(None, None)
             await models.close()
             await outbound.close()
+            await configured.close()
 
 
 def _check_roles(database: Database, *, is_required: bool) -> None:

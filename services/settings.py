@@ -37,6 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: Port = 8787
     files_dir: str | None = None
+    files_writable: bool = False
     lease_seconds: AtLeastOne = 15
     heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     executions: AtLeastOne = 200

@@ -1,6 +1,7 @@
 """Every table that Rolecall has, one module per noun."""
 
 from db.tables.audit import Audit, AuditAnchor, AuditPending
+from db.tables.budget import Budget, BudgetAccount, BudgetReservation
 from db.tables.execution import Execution
 from db.tables.execution_request import ExecutionRequest
 from db.tables.idempotency import IdempotencyKey
@@ -27,6 +28,9 @@ TABLES = (
     Journal,
     Inbox,
     SignalKey,
+    Budget,
+    BudgetAccount,
+    BudgetReservation,
     Token,
     Session,
     IdempotencyKey,
@@ -45,6 +49,9 @@ __all__ = [
     "Audit",
     "AuditAnchor",
     "AuditPending",
+    "Budget",
+    "BudgetAccount",
+    "BudgetReservation",
     "DefaultModel",
     "Execution",
     "ExecutionRequest",

@@ -18,9 +18,12 @@ from services.models.offline.provider import MODEL, OfflineProvider
 from services.models.selection import Offer
 from services.principal import SCOPES
 from services.runtime import opened
+from services.secrets.keyring import VARIABLE, new_key
 from services.settings import Settings
 from tests.api.client import Api
 from tests.conftest import CopyOf
+
+_SECRETS_KEY = new_key()
 
 # Every test of a module shares one server, and therefore one loop.
 
@@ -36,7 +39,7 @@ async def api(copy_of: CopyOf, template: str) -> AsyncIterator[Api]:
 async def serving(url: str, *, with_worker: bool = True, settings: Settings = Settings()) -> AsyncIterator[Api]:  # noqa: B008
     """The API over the migrated database at `url`, with a worker beside it or nobody to do the work."""
     async with AsyncExitStack() as stack:
-        runtime = await stack.enter_async_context(opened(settings, url, _offline()))
+        runtime = await stack.enter_async_context(opened(settings, url, _offline(), {VARIABLE: _SECRETS_KEY}))
         token = await tokens.create(OPERATOR, name="tester", scopes=SCOPES, kind="human")
         worker = await stack.enter_async_context(_working(runtime.worker())) if with_worker else None
         port = await stack.enter_async_context(_served(create_app(runtime, worker=worker)))

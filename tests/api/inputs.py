@@ -34,6 +34,8 @@ def _value(shape: inspect.Type) -> Any:
             return []
         case inspect.AnyType():
             return {}
+        case inspect.UnionType():
+            return None
         case _:
             raise TypeError(f"say here what the smallest {shape} is")
 

@@ -34,7 +34,24 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
     check_tools(told)
     check_tokens(told, f"visitor {link}")
     check_audit(told, f"visitor {link}")
+    check_models(told, f"gateway-{link.lower()}", f"Gateway key {link}")
     assert refused == {
+        "no such model": {
+            "message": "there is no model 'offline/extractiv'; did you mean 'offline/extractive'?",
+            "code": "NOT_FOUND",
+            "httpStatus": 404,
+            "path": "model.switch",
+        },
+        "secret in use": {
+            "message": (
+                message := f'secret "Gateway key {link}" is the key of gateway-{link.lower()} (Give these'
+                " providers another key first, or none: UPDATE provider SET secret = ….)"
+            ),
+            "code": "CONFLICT",
+            "httpStatus": 409,
+            "path": "secret.delete",
+            "problems": [{"code": "secret__is_not_in_use", "path": "", "message": message}],
+        },
         "role in use": {
             "message": f"role 'Reader {link}' is used by steps of orchestrations; this needs no version to use it;"
             " switch it off with isActive: false",
@@ -307,6 +324,26 @@ def check_tokens(told: dict[str, Any], name: str) -> None:
     assert shown in told["token.list"]
     assert told["token.revoke"] == {**shown, "revokedAt": told["token.revoke"]["revokedAt"]}
     assert told["token.revoke"]["revokedAt"] is not None
+
+
+def check_models(told: dict[str, Any], gateway: str, key: str) -> None:
+    kept = told["secret.set"]
+    assert (kept["name"], kept["hosts"], "sk-1" in str(told)) == (key, ["llm.example.com"], False)
+    assert told["secret.list"] == [kept] == [told["secret.delete"]]
+    assert told["secret.rotate"] == {"keyId": kept["keyId"], "rotated": 0, "unreadable": []}
+    (problem,) = told["no model so far"]["problems"]
+    assert (problem["code"], problem["path"]) == ("NO_MODELS", f"/provider/{gateway}")
+    assert (told["provider.get"]["secret"], told["provider.get"]["maxConcurrent"]) == (key, 5)
+    assert told["provider.list"] == [told["provider.get"]] == [told["provider.update"]]
+    assert told["provider.delete"] == {**told["provider.get"], "problems": [problem]}
+    assert told["provider.create"] == {**told["no model so far"], "problems": told["provider.create"]["problems"]}
+    assert (told["model.create"]["name"], told["model.create"]["contextTokens"]) == (f"{gateway}/large", 128_000)
+    assert (told["model.update"]["onlyByName"], told["model.delete"]) == (True, told["model.update"])
+    price = told["model.setPrice"]
+    assert told["model.get"]["price"]["version"] == f"row:{price['number']}"
+    assert told["model.get"] in told["model.list"]["items"]
+    assert told["model.switch"]["isDefault"]
+    assert told["model.check"]["isAvailable"] and told["provider.test"]["model"] == "offline/extractive"
 
 
 def check_audit(told: dict[str, Any], name: str) -> None:

@@ -8,7 +8,7 @@ from tests.api.client import Api
 
 # An execution has the id that it is given, so a real one takes the place of the one that examples name.
 STAND_IN = "01938e5c-7a1f-7c3b-9d2e-4f5a6b7c8d9e"
-NAMES = ("Critic", "Haiku Poet", "review", "echo", "tea-1", "deploy")
+NAMES = ("Critic", "Haiku Poet", "review", "echo", "tea-1", "deploy", "gateway", "Gateway key")
 
 _SETTLED = {"name": "Draft", "kind": "transform", "inputMapping": {"text": "<<input.topic | default('tea')>>"}}
 _EXPECTING = {"name": "Draft", "kind": "wait", "event": "paid"}
@@ -18,6 +18,9 @@ _OF_FINISHED = {"execution.restart", "execution.run", "execution.follow"}
 _OF_EXPECTING = {"execution.signal"}
 _OF_CANCELLED = {"execution.retry"}
 _OF_TOKENS = {"token.revoke"}
+_OF_PROVIDERS = {"provider.get", "provider.update", "provider.delete", "model.create", "model.update", "model.delete"}
+_OF_MODELS = {"model.update", "model.delete"}
+_OF_SECRETS = {"secret.delete", "secret.rotate"}
 _OF_NEVER_RUN = {"orchestration.delete"}
 _OF_DRAFTED = {"orchestration.discard", "orchestration.publish"}
 _OF_PROPOSED = {"orchestration.reject"}
@@ -39,6 +42,13 @@ async def world_of(api: Api, procedure: str) -> Callable[[str], str]:
     await _done(api, "role.create", {"name": role, "basePrompt": "You score drafts strictly."})
     if procedure in _OF_TOKENS:
         await _done(api, "token.create", {"name": f"deploy-{number}", "scopes": []})
+    if procedure in _OF_PROVIDERS:
+        url = "https://llm.example.com/v1"
+        await _done(api, "provider.create", {"name": f"gateway-{number}", "preset": "compatible", "baseUrl": url})
+    if procedure in _OF_MODELS:
+        await _done(api, "model.create", {"model": f"gateway-{number}/large"})
+    if procedure in _OF_SECRETS:
+        await _done(api, "secret.set", {"name": f"Gateway key-{number}", "value": "sk", "hosts": []})
     step = _SETTLED if procedure in _OF_FINISHED else _EXPECTING if procedure in _OF_EXPECTING else _OPEN
     await _done(api, "orchestration.create", {"document": {"name": orchestration, "steps": [step]}})
     other = {"orchestration": orchestration, "document": {"name": orchestration, "steps": [_SETTLED]}}
@@ -62,6 +72,7 @@ async def world_of(api: Api, procedure: str) -> Callable[[str], str]:
     def meant(text: str) -> str:
         for name in NAMES:
             text = text.replace(f'"{name}"', f'"{name}-{number}"')
+        text = text.replace('"gateway/', f'"gateway-{number}/')
         return text.replace(STAND_IN, execution)
 
     return meant

@@ -4,6 +4,7 @@ import pytest
 
 from services import roles
 from services.caller import OPERATOR
+from services.tools import registry
 from services.tools.tool import ToolError
 from tests.meta_tools.conftest import Agent, everything, made_role
 
@@ -64,7 +65,7 @@ async def test_a_refusal_says_where_and_what_would_be_right(designer: Agent) -> 
                 "code": "UNKNOWN_TOOL",
                 "path": "/tools/0",
                 "message": "no tool, pattern or tag 'files.raed' grants anything",
-                "allowed": ["files.read", "meta"],
+                "allowed": [*sorted(registry.for_steps()), "meta"],
                 "suggestion": "files.read",
             }
         ],

@@ -15,6 +15,7 @@ from services.models.selection import ModelConstraints
 from services.orchestrations import Version
 from services.orchestrations.closure import CalledThen, Closure, RoleThen
 from services.roles import RoleChanges
+from services.tools import registry
 
 LEAF: JsonObject = {"name": "leaf", "steps": [{"name": "Ask", "kind": "llm", "roleName": "Reader"}]}
 MIDDLE: JsonObject = {"name": "middle", "steps": [{"name": "Call", "kind": "orchestration", "orchestration": "leaf"}]}
@@ -43,7 +44,7 @@ async def test_effects_are_put_down_when_it_is_published() -> None:
 
     then = (
         Effect(kind="model", name="openai", steps=("Work",)),
-        Effect(kind="tool", name="files.read", steps=("Work",)),
+        *(Effect(kind="tool", name=name, steps=("Work",)) for name in registry.granted(["files.*"])),
     )
     assert created.effects == then
     assert (await orchestrations.get(OPERATOR, orchestration="top")).effects == then

@@ -158,6 +158,11 @@ const narrower = { changes: { input: { ...schema, required: ['topic', 'tone'] } 
 await tell('breaking', client.orchestration.update.mutate({ orchestration, ...narrower }));
 await client.orchestration.activate.mutate({ orchestration, number: 2 });
 
+await tell('budget.set', client.budget.set.mutate({ orchestration, usdPerDay: '5.00', tokensPerDay: 1000000 }));
+await tell('budget.get', client.budget.get.query({ orchestration }));
+await tell('budget.list', client.budget.list.query());
+await tell('no budget', client.budget.set.mutate({ orchestration }));
+
 const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled for it.' };
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
 await untilFinished(execution);
@@ -210,6 +215,33 @@ await tell('execution.resumeMany', client.execution.resumeMany.mutate({ filter, 
 await tell('execution.cancelMany', client.execution.cancelMany.mutate({ filter, reason: 'enough' }));
 await untilFinished(another);
 await tell('execution.retryMany', client.execution.retryMany.mutate({ filter }));
+
+const gateway = `gateway-${link.toLowerCase()}`;
+const large = `${gateway}/large`;
+const key = `Gateway key ${link}`;
+const hosts = ['llm.example.com'];
+await tell('secret.set', client.secret.set.mutate({ name: key, value: 'sk-1', hosts }));
+await tell('secret.rotate', client.secret.rotate.mutate({}));
+await tell('secret.list', client.secret.list.query({ after: 'Gateway key ' }));
+await tell('provider.create', client.provider.create.mutate({ name: gateway, preset: 'compatible', baseUrl: 'https://llm.example.com/v1', secret: key }));
+await tell('no model so far', client.provider.get.query({ provider: gateway }));
+await tell('model.create', client.model.create.mutate({ model: large, contextTokens: 128000 }));
+await tell('provider.update', client.provider.update.mutate({ provider: gateway, changes: { maxConcurrent: 5 } }));
+await tell('provider.get', client.provider.get.query({ provider: gateway }));
+await tell('provider.list', client.provider.list.query());
+await tell('provider.test', client.provider.test.mutate({ provider: 'offline' }));
+await tell('model.setPrice', client.model.setPrice.mutate({ model: large, input: '0.25', output: '1' }));
+await tell('model.update', client.model.update.mutate({ model: large, changes: { onlyByName: true } }));
+await tell('model.get', client.model.get.query({ model: large }));
+await tell('model.list', client.model.list.query());
+await tell('model.check', client.model.check.mutate({ model: 'offline/extractive' }));
+await tell('model.switch', client.model.switch.mutate({ model: 'offline/extractive' }));
+await tell('no such model', client.model.switch.mutate({ model: 'offline/extractiv' }));
+await client.model.switch.mutate({ model: null });
+await tell('secret in use', client.secret.delete.mutate({ secret: key }));
+await tell('model.delete', client.model.delete.mutate({ model: large }));
+await tell('provider.delete', client.provider.delete.mutate({ provider: gateway }));
+await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
 
 const visitor = `visitor ${link}`;
 await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
