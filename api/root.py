@@ -14,6 +14,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tool_sources,
     tools,
     versions,
 )
@@ -82,10 +83,6 @@ router = Router(
         retry_many=executions.retry_many,
     ),
     run=Family(runs.member),
-    tool=Router(
-        list=tools.list_,
-        get=tools.get,
-    ),
     model=Router(
         list=models.list_,
         get=models.get,
@@ -116,6 +113,10 @@ router = Router(
         get=budgets.get,
         set=budgets.set_,
     ),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
+    ),
     token=Router(
         list=tokens.list_,
         create=tokens.create,
@@ -125,6 +126,14 @@ router = Router(
         list=audit.list_,
         head=audit.head,
         verify=audit.verify,
+    ),
+    tool_source=Router(
+        list=tool_sources.list_,
+        get=tool_sources.get,
+        create=tool_sources.create,
+        refresh=tool_sources.refresh,
+        approve=tool_sources.approve,
+        delete=tool_sources.delete,
     ),
     system=Router(
         health=system.health,

@@ -35,6 +35,14 @@ export type Anchored = {
   hash: string;
 };
 
+/** That a tool may be called as long as it is what this digest is of; `effect` and `security` stay when left out. */
+export type Approval = {
+  name: string;
+  digest: string;
+  effect?: "external" | "none" | "read" | "write" | undefined;
+  security?: "critical" | "high" | "low" | "medium" | undefined;
+};
+
 /** Who may decide an approval. */
 export type Assignees = {
   roles: string[];
@@ -498,7 +506,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -567,16 +575,20 @@ export type OtherFailure = {
   message: string;
 };
 
-/** What is passed to the model with each call. Unset: the provider's own default. */
+/** How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`. */
 export type Parameters = {
   temperature: number | null;
   maxOutputTokens: number | null;
+  repairs: number | null;
+  contextPolicy: "fail" | "summarise" | "trim" | null;
 };
 
-/** What is passed to the model with each call. Unset: the provider's own default. */
+/** How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`. */
 export type ParametersInput = {
   temperature?: number | null | undefined;
   maxOutputTokens?: number | null | undefined;
+  repairs?: number | null | undefined;
+  contextPolicy?: "fail" | "summarise" | "trim" | null | undefined;
 };
 
 /** USD per million tokens. Requests with more than `long_from` input tokens cost the `long_` prices throughout. */
@@ -594,7 +606,7 @@ export type Price = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -800,6 +812,21 @@ export type SecretEntry = {
   problem: string | null;
 };
 
+/** What an MCP server says of a tool: all of it the server's own words. `digest` is that of these words, and null when the server lists the tool no more. Only what is `approved` is called, and its description shown to models. */
+export type SourceTool = {
+  name: string;
+  status: "approved" | "changed" | "gone" | "new";
+  description: string;
+  inputSchema: { [key: string]: Json };
+  annotations: { [key: string]: Json };
+  digest: string | null;
+  approvedDigest: string | null;
+  approvedBy: string | null;
+  approvedAt: string | null;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+};
+
 /** What became of a call that means many executions. */
 export type Steered = {
   dryRun: boolean;
@@ -832,6 +859,8 @@ export type Step = {
   prompt: string | null;
   tools: string[] | null;
   maxTurns: number | null;
+  maxToolCalls: number | null;
+  contextPolicy: "fail" | "summarise" | "trim" | null;
   cache: Cache | null;
   budget: DocumentBudget | null;
   tool: string | null;
@@ -906,7 +935,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -917,6 +946,25 @@ export type Token = {
 export type Tolerance = {
   count: number | null;
   percent: number | null;
+};
+
+/** The call has its result; with `isError` that says why it did not work. */
+export type ToolAnswered = {
+  type: "tool_answered";
+  path: string;
+  attempt: number;
+  call: string;
+  tool: string;
+  isError: boolean;
+};
+
+/** An agent calls the tool `tool`; `call` is the place of the call among all that the agent has made. */
+export type ToolCalled = {
+  type: "tool_called";
+  path: string;
+  attempt: number;
+  call: string;
+  tool: string;
 };
 
 /** A tool with the JSON Schema of its arguments. */
@@ -936,6 +984,24 @@ export type ToolPage = {
   items: ToolSummary[];
 };
 
+/** An MCP server that tools come from: a `command` over `stdio`, or a `url` over `http` with secrets as `headers`. */
+export type ToolSource = {
+  id: string;
+  name: string;
+  description: string;
+  transport: "http" | "stdio";
+  command: string | null;
+  url: string | null;
+  headers: { [key: string]: string };
+  timeoutMs: number;
+  isActive: boolean;
+  listedAt: string | null;
+  problem: string | null;
+  createdBy: string;
+  createdAt: string;
+  tools: SourceTool[];
+};
+
 /** A tool. `effect` is how far its calls reach, `security` how much harm they can do; with `mayBeRepeated` a call whose result was lost is safely made again. `tags` are the names by which alone a role gets it; without any it is its own, or a pattern. `source` is where it is from: built-in, or a plugin and its version. */
 export type ToolSummary = {
   name: string;
@@ -945,6 +1011,14 @@ export type ToolSummary = {
   mayBeRepeated: boolean;
   tags: string[];
   source: string;
+};
+
+/** A model is asked for its answer number `turn` in an attempt; what it says of it begins anew here. */
+export type TurnStarted = {
+  type: "turn_started";
+  path: string;
+  attempt: number;
+  turn: number;
 };
 
 /** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
@@ -1108,9 +1182,9 @@ export type AppRouter = TRPCBuiltRouter<
       /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. `budgetUsd` lowers what its version allows. Needs executions.run. */
       start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Execution>;
       /** What happens in an execution that is started as by `execution.start`, from its first event to its last, with progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as `execution.start` is. Needs executions.run and executions.read. */
-      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
-      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start, pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
-      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
+      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Stream<Recorded | AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered>>;
+      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts and turns that start, pieces of a model's answer, calls of tools and their ends. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
+      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
       /** Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page. `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read. */
@@ -1141,12 +1215,6 @@ export type AppRouter = TRPCBuiltRouter<
       resumeMany: Mutation<{ filter: ExecutionFilter; dryRun?: boolean | undefined }, Steered>;
       /** Every execution that matches the filter and failed, timed out or was cancelled, retried as by `execution.retry`, the oldest first; with `dryRun` only how many they are and which. Those that have been restarted already are skipped unless `again` is true, so calling it again does no harm. Children that a step waits for are left out: the retry of their parent starts new ones. What cannot be retried is counted and told, and keeps none of the others from it. BAD_REQUEST and NOT_FOUND as `execution.cancelMany`. Needs executions.run. */
       retryMany: Mutation<{ filter: ExecutionFilter; again?: boolean | undefined; dryRun?: boolean | undefined }, Retried>;
-    };
-    tool: {
-      /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
-      list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
-      /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
-      get: Query<{ tool: string }, ToolDetail>;
     };
     model: {
       /** Every model that can be called, the default first: those of the servers' environment and those of rows; and the `problems` that keep rows from being any of them. Needs models.read. */
@@ -1200,11 +1268,17 @@ export type AppRouter = TRPCBuiltRouter<
       /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
       set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, RecordsBudget | null>;
     };
+    tool: {
+      /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
+      list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
+      /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ tool: string }, ToolDetail>;
+    };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };
@@ -1215,6 +1289,20 @@ export type AppRouter = TRPCBuiltRouter<
       head: Query<void, Head | null>;
       /** What was tampered with: entries that are missing or changed, rows that changed past the audit, triggers that are off, `anchors` that do not hold; no `findings` when all is as it was written. Nobody waits meanwhile. With a `nextAfter` there are more entries, and the call with that as `after` goes on; the last one compares the rows. Needs audit.read. */
       verify: Query<{ after?: number | undefined; limit?: number | undefined; anchors?: Anchored[] | undefined } | undefined, Verification>;
+    };
+    toolSource: {
+      /** MCP servers by name, each with what it says of its tools and which of them are approved. `after` goes on behind a name. Needs tools.read. */
+      list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, ToolSource[]>;
+      /** The MCP server of that name or id, with what it says of its tools and which of them are approved. NOT_FOUND when there is none. Needs tools.read. */
+      get: Query<{ source: string }, ToolSource>;
+      /** A new source of tools: an MCP server at `url`, to which `headers` are sent that have the values of secrets, or the program that the operator calls `command`. Its tools are listed soon, and called once they are approved. CONFLICT when the name is taken or begins the names of other tools; BAD_REQUEST with `problems` when it is neither or both. Needs tools.write. */
+      create: Mutation<{ name: string; command?: string | null | undefined; url?: string | null | undefined; headers?: { [key: string]: string } | undefined; description?: string | undefined; timeoutMs?: number | undefined }, ToolSource>;
+      /** The source with the tools that its server lists now; `problem` says why it lists none, or not all. What is not as it was approved is not called any more. NOT_FOUND when there is none; CONFLICT when it is switched off. Needs tools.write. */
+      refresh: Mutation<{ source: string }, ToolSource>;
+      /** The source, these of its tools approved: each may be called, and its description shown to models, as long as its server says of it what the `digest` is of. For people, who have read that. NOT_FOUND when there is no such source or tool; CONFLICT when the server says something else of a tool by now. Needs tools.write. */
+      approve: Mutation<{ source: string; tools: Approval[] }, ToolSource>;
+      /** The source, which is gone now with its tools; roles that list them have a problem each. NOT_FOUND when there is none. Needs tools.write. */
+      delete: Mutation<{ source: string }, ToolSource>;
     };
     system: {
       /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, requests that nobody answers, the version and the default model. Needs no token, never fails, and answers within two seconds. */
