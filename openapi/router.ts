@@ -195,6 +195,8 @@ export type Effect = {
   name: string;
   steps: string[];
   tags?: string[] | undefined;
+  effect?: "external" | "none" | "read" | "write" | null | undefined;
+  security?: "critical" | "high" | "low" | "medium" | null | undefined;
 };
 
 /** A change of one row. */
