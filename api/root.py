@@ -2,6 +2,7 @@
 
 from api.procedures import (
     audit,
+    budgets,
     bundles,
     executions,
     models,
@@ -84,6 +85,7 @@ router = Router(
     model=Router(
         list=models.list_,
         get=models.get,
+        explain=models.explain,
         check=models.check,
         switch=models.switch,
         create=models.create,
@@ -104,6 +106,11 @@ router = Router(
         set=secrets.set_,
         delete=secrets.delete,
         rotate=secrets.rotate,
+    ),
+    budget=Router(
+        list=budgets.list_,
+        get=budgets.get,
+        set=budgets.set_,
     ),
     token=Router(
         list=tokens.list_,

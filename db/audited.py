@@ -15,6 +15,7 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
     "orchestration_step": (),
     "token": ("hash", "last_used_at"),
     "session": ("hash", "last_used_at"),
+    "budget": (),
     # Of a secret only that it has changed, and its key: what is kept for ever could not be encrypted anew.
     "secret": ("value",),
     "provider": (),
@@ -56,7 +57,17 @@ def triggers() -> Iterator[Trigger]:
     for table in ("audit", "audit_pending"):
         name = f"{table}__is_written_by_the_database"
         yield Trigger(table=table, name=name, type=_BY_ROW | _BEFORE | _INSERT, function="audit_guard")
-    for table in ("token", "session", "secret", "provider", "model", "default_model", "mcp_source", "mcp_tool"):
+    for table in (
+        "token",
+        "session",
+        "budget",
+        "secret",
+        "provider",
+        "model",
+        "default_model",
+        "mcp_source",
+        "mcp_tool",
+    ):
         yield Trigger(table=table, name=f"{table}__no_truncate", type=_BEFORE | _TRUNCATE, function="refuse")
 
 

@@ -58,6 +58,12 @@ export type AttemptStarted = {
   at: string;
 };
 
+/** That the models' answers are kept for a time, and given again where the same is asked. */
+export type Cache = {
+  ttlMs: number;
+  scope: "everyone" | "execution";
+};
+
 /** The version of an orchestration that was called, by its number and its digest. */
 export type CalledThen = {
   number: number;
@@ -68,6 +74,13 @@ export type CalledThen = {
 export type Canary = {
   version: number;
   percent: number;
+};
+
+/** A model, or a wish for one, that was looked at, and what is against it. */
+export type Candidate = {
+  name: string;
+  why: string;
+  lacks: string;
 };
 
 /** One way of a branch: taken when its condition holds, or by weight. */
@@ -94,6 +107,13 @@ export type Change = {
   after: Json;
 };
 
+/** A model to call, and why that one. */
+export type Choice = {
+  provider: string;
+  model: string;
+  reason: string;
+};
+
 /** What a version leads to, itself and through what it calls: roles by the names that steps use, orchestrations by how steps say it (`Brief`, `Brief@3`). */
 export type Closure = {
   roles: { [key: string]: RoleThen };
@@ -110,6 +130,12 @@ export type ContentChanges = {
   model?: ModelConstraints | undefined;
   parameters?: ParametersInput | undefined;
   outputSchema?: Json | undefined;
+};
+
+/** What a model may cost at most, in USD per million tokens; null is no limit. */
+export type CostCeiling = {
+  input?: string | null | undefined;
+  output?: string | null | undefined;
 };
 
 /** What the steps that make attempts have where they do not say it themselves. */
@@ -143,6 +169,12 @@ export type Document = {
   finally: Step[];
   output: { [key: string]: Json } | null;
   outputSchema: Json;
+};
+
+/** What the model calls of one instance of a step may take, in all its attempts; null where nothing limits it. */
+export type DocumentBudget = {
+  maxCostUsd: string | null;
+  maxTokens: number | null;
 };
 
 /** One thing outside that executions can reach, and the steps that do, by name. */
@@ -194,7 +226,17 @@ export type Execution = {
   finishedAt: string | null;
 };
 
-/** An execution with what its steps have left so far. */
+/** What the model calls of an execution, and of all that it has started, may take and have taken. */
+export type ExecutionBudget = {
+  grantedUsd: string | null;
+  grantedTokens: number | null;
+  reservedUsd: string;
+  settledUsd: string;
+  reservedTokens: number;
+  settledTokens: number;
+};
+
+/** An execution with what its steps have left so far. `budget` is null where it has none of its own. */
 export type ExecutionDetail = {
   id: string;
   orchestration: string;
@@ -218,6 +260,7 @@ export type ExecutionDetail = {
   inputTokens: number;
   outputTokens: number;
   costUsd: string | null;
+  budget: ExecutionBudget | null;
 };
 
 /** Which executions are meant: those to which all that is given applies. */
@@ -244,6 +287,13 @@ export type ExecutionPage = {
 export type ExecutionSort = {
   by?: "createdAt" | "finishedAt" | undefined;
   order?: "asc" | "desc" | undefined;
+};
+
+/** Which model is called, which ones after it when calls fail, and what was looked at, in its order. */
+export type Explanation = {
+  chosen: Choice | null;
+  chain: Choice[];
+  candidates: Candidate[];
 };
 
 /** Roles and orchestrations as a text that can be imported, and the names of what is in it. */
@@ -355,12 +405,14 @@ export type LoggedCall = {
   attempt: number;
 };
 
-/** A model that can be called, by its `name` in full. `price` is null where it is not known, and so is `contextTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. */
+/** A model that can be called, by its `name` in full. `price` is null where it is not known, and so are `contextTokens` and `maxOutputTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. `health` is how its calls went in the process that answers. */
 export type Model = {
   name: string;
   capabilities: string[];
   contextTokens: number | null;
+  maxOutputTokens: number | null;
   price: Price | null;
+  health: ModelHealth;
   isDefault: boolean;
   servesOthers: boolean;
   onlyByName: boolean;
@@ -368,7 +420,7 @@ export type Model = {
 
 /** What to say of a model; what is left out stays as it is, and null is what its provider says, or not known. */
 export type ModelChanges = {
-  capabilities?: ("json" | "tools" | "vision")[] | null | undefined;
+  capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined;
   contextTokens?: number | null | undefined;
   maxOutputTokens?: number | null | undefined;
   onlyByName?: boolean | undefined;
@@ -386,8 +438,20 @@ export type ModelCheck = {
 /** What a role asks of its model. */
 export type ModelConstraints = {
   preferred?: string[] | undefined;
-  capabilities?: ("json" | "tools" | "vision")[] | undefined;
+  fallbacks?: string[] | undefined;
+  providers?: string[] | null | undefined;
+  capabilities?: ("json" | "streaming" | "tools" | "vision")[] | undefined;
   minContextTokens?: number | null | undefined;
+  maxCostPerMillion?: CostCeiling | null | undefined;
+};
+
+/** How well a model does, as its calls of late have shown: `unknown` without any, `degraded` when it fails or takes its time more often than it should, `down` while it is not called because its last calls failed. `reason` says why; `failureRate` goes from 0 to 1, and `seconds` is what an answer takes. */
+export type ModelHealth = {
+  state: "degraded" | "down" | "unknown" | "up";
+  reason: string;
+  retryAfterSeconds: number | null;
+  failureRate: number;
+  seconds: number | null;
 };
 
 /** The models that can be called, the default first; and what keeps rows from being any of them. */
@@ -440,7 +504,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -536,7 +600,7 @@ export type Price = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -582,7 +646,7 @@ export type ProviderChanges = {
   maxConcurrent?: number | null | undefined;
   requestsPerMinute?: number | null | undefined;
   tokensPerMinute?: number | null | undefined;
-  capabilities?: ("json" | "tools" | "vision")[] | null | undefined;
+  capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined;
   isActive?: boolean | undefined;
 };
 
@@ -595,6 +659,18 @@ export type Recorded = {
   path: string;
   attempt: number;
   event: Json;
+};
+
+/** What the model calls of a day (UTC) may take, and what those of today have taken. */
+export type RecordsBudget = {
+  kind: "installation" | "orchestration" | "role";
+  name: string | null;
+  usdPerDay: string | null;
+  tokensPerDay: number | null;
+  reservedUsd: string;
+  settledUsd: string;
+  reservedTokens: number;
+  settledTokens: number;
 };
 
 /** Take away what stands at `path`. */
@@ -777,6 +853,8 @@ export type Step = {
   prompt: string | null;
   tools: string[] | null;
   maxTurns: number | null;
+  cache: Cache | null;
+  budget: DocumentBudget | null;
   tool: string | null;
   language: "python" | null;
   source: string | null;
@@ -849,7 +927,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -1038,10 +1116,10 @@ export type AppRouter = TRPCBuiltRouter<
       archive: Mutation<{ orchestration: string; number: number }, Version>;
     };
     execution: {
-      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. Needs executions.run. */
-      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined }, Execution>;
+      /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. `budgetUsd` lowers what its version allows. Needs executions.run. */
+      start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Execution>;
       /** What happens in an execution that is started as by `execution.start`, from its first event to its last, with progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as `execution.start` is. Needs executions.run and executions.read. */
-      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
+      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
       /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start, pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
       follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
@@ -1080,12 +1158,14 @@ export type AppRouter = TRPCBuiltRouter<
       list: Query<void, ModelList>;
       /** The model of that name; also one that its provider runs for roles that name it. NOT_FOUND, with the name that may have been meant, when nobody offers it. Needs models.read. */
       get: Query<{ model: string }, Model>;
+      /** Which model an agent in the role would get now, which ones after it when calls fail, and every other with what is against it, as the process that answers sees it. NOT_FOUND when there is no such role. Needs models.read and roles.read. */
+      explain: Query<{ role: string }, Explanation>;
       /** Whether the model answers when it is asked for a word now, which may cost a few tokens; if not, why. NOT_FOUND when nobody offers it. Needs models.write. */
       check: Mutation<{ model: string }, ModelCheck>;
       /** The model that roles without wishes get from now on, on all servers; null for what their environment says. It is asked for a word first. NOT_FOUND, with the name that may have been meant, when nobody offers it; CONFLICT when it does not answer, and then everything stays as it is. Needs models.write. */
       switch: Mutation<{ model: string | null }, Model>;
       /** A model that can be called from now on, of a provider that has a row; null is what the provider says, or not known. NOT_FOUND when the provider has none, CONFLICT when it has that model. Needs models.write. */
-      create: Mutation<{ model: string; capabilities?: ("json" | "tools" | "vision")[] | null | undefined; contextTokens?: number | null | undefined; maxOutputTokens?: number | null | undefined; onlyByName?: boolean | undefined; isActive?: boolean | undefined }, ModelRow>;
+      create: Mutation<{ model: string; capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined; contextTokens?: number | null | undefined; maxOutputTokens?: number | null | undefined; onlyByName?: boolean | undefined; isActive?: boolean | undefined }, ModelRow>;
       /** The model, changed; fields that `changes` leaves out stay. NOT_FOUND when it has no row. Needs models.write. */
       update: Mutation<{ model: string; changes: ModelChanges }, ModelRow>;
       /** The model, whose row is gone now. NOT_FOUND when it has none. Needs models.write. */
@@ -1099,7 +1179,7 @@ export type AppRouter = TRPCBuiltRouter<
       /** The provider of that name or id. NOT_FOUND when none has a row. Needs models.write. */
       get: Query<{ provider: string }, Provider>;
       /** A new provider like its `preset`, and from now on in place of one of the same name that the environment names. Its key is that of the environment, at the preset's own address; a `secret`, sent only where that may go; or a `keyVariable` ROLECALL_KEY_... of the servers' environment. What keeps it from being used is in `problems`. CONFLICT when the name is taken; BAD_REQUEST with `problems` when there is no such preset. Needs models.write. */
-      create: Mutation<{ name: string; preset: string; baseUrl?: string | null | undefined; api?: "chat" | "responses" | null | undefined; secret?: string | null | undefined; keyVariable?: string | null | undefined; timeoutMs?: number | null | undefined; maxConcurrent?: number | null | undefined; requestsPerMinute?: number | null | undefined; tokensPerMinute?: number | null | undefined; capabilities?: ("json" | "tools" | "vision")[] | null | undefined; isActive?: boolean | undefined }, Provider>;
+      create: Mutation<{ name: string; preset: string; baseUrl?: string | null | undefined; api?: "chat" | "responses" | null | undefined; secret?: string | null | undefined; keyVariable?: string | null | undefined; timeoutMs?: number | null | undefined; maxConcurrent?: number | null | undefined; requestsPerMinute?: number | null | undefined; tokensPerMinute?: number | null | undefined; capabilities?: ("json" | "streaming" | "tools" | "vision")[] | null | undefined; isActive?: boolean | undefined }, Provider>;
       /** The provider, changed; fields that `changes` leaves out stay. Calls that are under way go on with what it was. NOT_FOUND, CONFLICT and BAD_REQUEST as `provider.get` and `provider.create`. Needs models.write. */
       update: Mutation<{ provider: string; changes: ProviderChanges }, Provider>;
       /** The provider, which is gone now with its models; one of the environment that it took the place of is back. NOT_FOUND when none has a row. Needs models.write. */
@@ -1117,11 +1197,19 @@ export type AppRouter = TRPCBuiltRouter<
       /** Encrypts every secret anew that another key than the servers' newest has encrypted, or one of that name: how many those were, and which could not be read. CONFLICT when this server has no key. Needs secrets.write. */
       rotate: Mutation<{ secret?: string | null | undefined } | undefined, Rotated>;
     };
+    budget: {
+      /** Every budget of a day with what is reserved and spent of it today: that of the whole installation first, then those of orchestrations and of roles. Needs executions.read. */
+      list: Query<void, RecordsBudget[]>;
+      /** The budget of the role or of the orchestration; with neither, that of the whole installation. NOT_FOUND when there is no such thing or it has no budget; BAD_REQUEST with `problems` when both are named. Needs executions.read. */
+      get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, RecordsBudget>;
+      /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
+      set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, RecordsBudget | null>;
+    };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };

@@ -4,7 +4,16 @@ import msgspec
 
 # Tried again by default; every other code is deterministic or a decision (DEFINITION §7).
 RETRYABLE = frozenset(
-    {"TIMEOUT", "RATE_LIMITED", "MODEL_ERROR", "TOOL_ERROR", "HTTP_5XX", "WORKER_LOST", "OUTPUT_INVALID"}
+    {
+        "TIMEOUT",
+        "RATE_LIMITED",
+        "PROVIDER_UNAVAILABLE",
+        "MODEL_ERROR",
+        "TOOL_ERROR",
+        "HTTP_5XX",
+        "WORKER_LOST",
+        "OUTPUT_INVALID",
+    }
 )
 
 

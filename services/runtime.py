@@ -13,6 +13,7 @@ from typing import Any
 from db.connection import CannotOpen, Database, shown
 from services import (
     background,
+    budgets,
     connections,
     credentials,
     executions,
@@ -114,23 +115,24 @@ async def opened(
                 "start": executions.start_requests(),
             }
         )
-        configured = ConfigurationWatch(models, environ)
+        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
         sources = mcp.Sources(settings.mcp_commands, outbound.guard)
         mcp.use(sources)
+        await paid.look()
 
         def look() -> None:
-            requests.wake()
-            configured.wake()
-            sources.wake()
+            for waiting in (requests, configured, paid, sources):
+                waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
         hints = asyncio.create_task(notifier.run(), name="notifier")
         answers = asyncio.create_task(requests.run(), name="row requests")
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
+        paying = asyncio.create_task(paid.run(), name="budgets")
         asking = asyncio.create_task(sources.run(), name="tool sources")
-        tasks = [hints, upkeep, answers, configuring, asking]
+        tasks = [hints, upkeep, answers, configuring, asking, paying]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:

@@ -12,7 +12,7 @@ from api.policy import Needs
 from api.procedures.parameters import Cursor, Forward, Number
 from api.rpc import Example, Tracked, mutation, query, subscription
 from services import executions
-from services.definitions.document import Name
+from services.definitions.document import Dollars, Name
 from services.executions import (
     AttemptStarted,
     DelayMs,
@@ -44,6 +44,9 @@ Urgency = Annotated[Priority, Meta(description="Of what is due, the higher is ta
 StartAt = Annotated[Instant, Meta(description="Nothing is done before this instant: RFC 3339 with an offset.")]
 Delay = Annotated[DelayMs, Meta(description="Nothing is done before this time has passed.")]
 Sticky = Annotated[StickyKey, Meta(description="With a canary, the same key gets the same version.")]
+BudgetUsd = Annotated[
+    Dollars, Meta(description="US dollars that its model calls and those of all that it starts may cost.")
+]
 Starter = Annotated[str, Meta(min_length=1, max_length=500, description="The name of who started it.")]
 Statuses = Annotated[tuple[Status, ...], Meta(min_length=1, max_length=9, description="Any of these.")]
 Reason = Annotated[str, Meta(max_length=1_000)]
@@ -77,6 +80,7 @@ async def start(
     start_at: StartAt | None = None,
     delay_ms: Delay = 0,
     sticky_key: Sticky | None = None,
+    budget_usd: BudgetUsd | None = None,
 ) -> Execution:
     """An execution of the orchestration's active version, which runs in the background from now on, or from `startAt`
     or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same
@@ -84,7 +88,8 @@ async def start(
     fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such
     orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used
     as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its
-    share of the sticky keys; without one each idempotency key, or each call, goes for itself. Needs executions.run.
+    share of the sticky keys; without one each idempotency key, or each call, goes for itself. `budgetUsd` lowers what
+    its version allows. Needs executions.run.
     """
     return await executions.start(
         ctx.caller,
@@ -96,6 +101,7 @@ async def start(
         start_at=start_at,
         delay_ms=delay_ms,
         sticky_key=sticky_key,
+        budget_usd=budget_usd,
     )
 
 
@@ -114,6 +120,7 @@ async def run(
     start_at: StartAt | None = None,
     delay_ms: Delay = 0,
     sticky_key: Sticky | None = None,
+    budget_usd: BudgetUsd | None = None,
 ) -> AsyncIterator[Followed]:
     """What happens in an execution that is started as by `execution.start`, from its first event to its last, with
     progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same
@@ -130,6 +137,7 @@ async def run(
         start_at=start_at,
         delay_ms=delay_ms,
         sticky_key=sticky_key,
+        budget_usd=budget_usd,
     )
     async with aclosing(items):
         async for item in items:

@@ -7,7 +7,7 @@ from msgspec import Meta
 from api.context import Context
 from api.policy import Needs
 from api.rpc import Example, mutation, query
-from services.listing import Instant
+from services.listing import Instant, RoleReference
 from services.models.configuration import models, offers
 from services.models.configuration.records import (
     AtLeastOne,
@@ -22,6 +22,7 @@ from services.models.configuration.records import (
     NewPrice,
     Usd,
 )
+from services.models.selection import Explanation
 
 Note = Annotated[str, Meta(max_length=2_000, description="Where the price comes from, for people.")]
 
@@ -40,6 +41,15 @@ async def get(ctx: Context, *, model: ModelName) -> Model:
     have been meant, when nobody offers it. Needs models.read.
     """
     return await offers.get(ctx.caller, ctx.models, model=model)
+
+
+@query(meta=Needs("models.read", "roles.read"), examples=[Example(summary="By its name.", input={"role": "Critic"})])
+async def explain(ctx: Context, *, role: RoleReference) -> Explanation:
+    """Which model an agent in the role would get now, which ones after it when calls fail, and every other with what is
+    against it, as the process that answers sees it. NOT_FOUND when there is no such role. Needs models.read and
+    roles.read.
+    """
+    return await offers.explain(ctx.caller, ctx.models, role=role)
 
 
 @mutation(meta=Needs("models.write"), examples=[Example(summary="By its name.", input={"model": "offline/extractive"})])

@@ -1,6 +1,7 @@
 """Every table that Rolecall has, one module per noun."""
 
 from db.tables.audit import Audit, AuditAnchor, AuditPending
+from db.tables.budget import Budget, BudgetAccount, BudgetReservation
 from db.tables.execution import Execution
 from db.tables.execution_request import ExecutionRequest
 from db.tables.idempotency import IdempotencyKey
@@ -28,6 +29,9 @@ TABLES = (
     Journal,
     Inbox,
     SignalKey,
+    Budget,
+    BudgetAccount,
+    BudgetReservation,
     Token,
     Session,
     IdempotencyKey,
@@ -48,6 +52,9 @@ __all__ = [
     "Audit",
     "AuditAnchor",
     "AuditPending",
+    "Budget",
+    "BudgetAccount",
+    "BudgetReservation",
     "DefaultModel",
     "Execution",
     "ExecutionRequest",

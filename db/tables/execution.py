@@ -9,6 +9,7 @@ from piccolo.columns import (
     Boolean,
     ForeignKey,
     Integer,
+    Numeric,
     OnDelete,
     SmallInt,
     Text,
@@ -80,3 +81,6 @@ class Execution(Table, tablename="execution"):
     parent_attempt = Integer(null=True, default=None, help_text="Which attempt at that step.")
     is_detached = Boolean(null=False, default=False, help_text="Its parent has only started it and does not wait.")
     depth = SmallInt(null=False, default=0, help_text="How many parents are above it.")
+    budget_usd = Numeric(null=True, default=None, help_text="What it and all below it may cost.")
+    budget_tokens = BigInt(null=True, default=None, help_text="How many tokens they may read and write.")
+    is_budgeted = Boolean(null=False, default=False, help_text="It, or something above it, has a budget.")

@@ -26,7 +26,11 @@ class Role(Table, tablename="role"):
         help_text="Names of tools, patterns such as `files.*`, and tags such as `meta`.",
     )
     needs_tools = Boolean(null=False, default=False, help_text="Only models that can call tools will do.")
-    model = JSONB(null=False, default="{}", help_text="Its model: preferred, capabilities, minContextTokens.")
+    model = JSONB(
+        null=False,
+        default="{}",
+        help_text="Its model: preferred, fallbacks, providers, capabilities, minContextTokens, maxCostPerMillion.",
+    )
     parameters = JSONB(null=False, default="{}", help_text="Passed to the model: temperature, maxOutputTokens.")
     output_schema = JSONB(null=True, default=None, help_text="JSON Schema that an answer has to satisfy.")
     is_active = Boolean(null=False, default=True)

@@ -65,6 +65,7 @@ Order = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Text = Annotated[str, msgspec.Meta(max_length=100_000)]
 Code = Annotated[str, like(r"^([A-Z][A-Z0-9_]{0,63}|\*)", "A code such as TOOL_ERROR, or * for every one.")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=MAX_FAN_OUT)]
+Tokens = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Dollars = Annotated[str, like(r"^[0-9]{1,9}(\.[0-9]{1,6})?", 'Dollars as a text, such as "2.50".')]
 
 
@@ -123,6 +124,20 @@ class Assignees(_Part, frozen=True, kw_only=True):
     not_initiator: bool = False
 
 
+class Budget(_Part, frozen=True, kw_only=True):
+    """What the model calls of one instance of a step may take, in all its attempts; null where nothing limits it."""
+
+    max_cost_usd: Dollars | None = None
+    max_tokens: Tokens | None = None
+
+
+class Cache(_Part, frozen=True, kw_only=True):
+    """That the models' answers are kept for a time, and given again where the same is asked."""
+
+    ttl_ms: Annotated[int, msgspec.Meta(ge=1, le=31_622_400_000)]
+    scope: Literal["everyone", "execution"] = "everyone"
+
+
 class Step(_Part, frozen=True, kw_only=True):
     """One step. `order` is always set here: a document may leave it to the place in the list.
 
@@ -153,6 +168,9 @@ class Step(_Part, frozen=True, kw_only=True):
     prompt: Text | None = None
     tools: tuple[str, ...] | None = None
     max_turns: Turns | None = None
+    cache: Cache | None = None
+    # agent, llm, orchestration
+    budget: Budget | None = None
     # tool
     tool: str | None = None
     # code
@@ -221,7 +239,7 @@ class Limits(_Part, frozen=True, kw_only=True):
     timeout_ms: Annotated[int, msgspec.Meta(ge=1, le=31_622_400_000)] | None = None
     max_step_runs: Annotated[int, msgspec.Meta(ge=1, le=MAX_STEP_RUNS)] | None = None
     max_cost_usd: Dollars | None = None
-    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)] | None = None
+    max_tokens: Tokens | None = None
     max_context_bytes: Annotated[int, msgspec.Meta(ge=1_024, le=MAX_CONTEXT_BYTES)] = MAX_CONTEXT_BYTES
 
 
@@ -263,6 +281,8 @@ FIELDS_OF_KIND: dict[str, tuple[Kind, ...]] = {
     "prompt": ("agent", "llm"),
     "tools": ("agent",),
     "maxTurns": ("agent",),
+    "cache": ("agent", "llm"),
+    "budget": ("agent", "llm", "orchestration"),
     "tool": ("tool",),
     "language": ("code",),
     "source": ("code",),

@@ -45,7 +45,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What a role asks for: tools by name, pattern or tag, and the models that it prefers."""
+    """What a role asks for: tools by name, pattern or tag, and the models that it names."""
 
     tools: tuple[str, ...] = ()
     models: tuple[str, ...] = ()

@@ -82,6 +82,7 @@ def _definitions(*more: type[msgspec.Struct]) -> _Schema:
     for role in more:
         _refine_role(definitions[role.__name__])
         _describe(definitions["ModelConstraints"], texts.MODEL, "What a role asks of its model.")
+        _describe(definitions["CostCeiling"], texts.CEILING, "What a model may cost at most.")
         _describe(definitions["Parameters"], texts.PARAMETERS, "What is passed to the model with each call.")
     return definitions
 
@@ -115,6 +116,8 @@ def _refine_parts(definitions: _Schema) -> None:
         ("Defaults", texts.DEFAULTS, "What steps have where they do not say it themselves."),
         ("Group", texts.GROUP, "How the members of a parallel group come together."),
         ("Retry", texts.RETRY, "How the delay grows from attempt to attempt, and which failures are tried again."),
+        ("Budget", texts.BUDGET, "What the model calls of a step may take."),
+        ("Cache", texts.CACHE, "How long the models' answers are kept, and for whom."),
         ("Tolerance", texts.TOLERANCE, "How many items of a map may fail before the map does."),
         ("Assignees", texts.ASSIGNEES, "Who may decide an approval."),
         ("Catch", texts.CATCH, "What is done about some failures."),

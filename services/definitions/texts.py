@@ -60,6 +60,8 @@ STEP = {
     "prompt": "What the role is told before its input.",
     "tools": "The tools of the role that this step may use; left out: all of them.",
     "maxTurns": "How many model calls the agent has; left out: 8.",
+    "cache": "Keep the models' answers for a time, and give them again where the same is asked.",
+    "budget": "What the model calls of this step may take, in all its attempts; those of a child count as well.",
     "tool": "The tool to call; `inputMapping` gives its arguments.",
     "language": "The language of `source`.",
     "source": "The program that is run.",
@@ -108,6 +110,14 @@ RETRY = {
     "errors": "Of the failures that may pass, only these are tried again.",
     "notErrors": "These failures are not tried again.",
 }
+BUDGET = {
+    "maxCostUsd": 'How much they may cost, in US dollars, such as "0.50".',
+    "maxTokens": "How many tokens they may read and write.",
+}
+CACHE = {
+    "ttlMs": "How long an answer is kept, in milliseconds.",
+    "scope": "everyone: whoever asks the same of the same version of the role. execution: only within the same one.",
+}
 CASE = {
     "name": "What the case is called in the output of the branch.",
     "when": "The case is taken when this holds, and no case before it does.",
@@ -144,8 +154,15 @@ ROLE = {
 }
 MODEL = {
     "preferred": 'Wishes, best first: "provider/model" or "provider".',
+    "fallbacks": "Who stands in for it, in this order, and nobody else; left out: any other model that fits.",
+    "providers": "The only providers whose models may be asked; left out: any.",
     "capabilities": "What the model must be able to do.",
     "minContextTokens": "How much context the model must have, in tokens.",
+    "maxCostPerMillion": "USD per million tokens at most; a model without a known price never fits.",
+}
+CEILING = {
+    "input": 'For what the model is sent, such as "0.50"; left out: whatever it costs.',
+    "output": 'For what the model answers, such as "2.00"; left out: whatever it costs.',
 }
 PARAMETERS = {
     "temperature": "0 is the least random; left out: the provider's default.",

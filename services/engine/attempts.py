@@ -74,6 +74,8 @@ class Attempts:
         execution: UUID,
         initiator: Principal,
         *,
+        epoch: int,
+        is_budgeted: bool,
         performers: Mapping[str, Performer],
         room: asyncio.Semaphore,
         post: Post,
@@ -83,6 +85,8 @@ class Attempts:
         self._name = str(execution)
         self._loop = asyncio.get_running_loop()  # asked for it every time, Python 3.11 makes a system call
         self._initiator = initiator
+        self._epoch = epoch
+        self._is_budgeted = is_budgeted
         self._performers = performers
         self._room = room
         self._post = post
@@ -169,6 +173,8 @@ class Attempts:
                     role_version=role_version,
                     called=called,
                     initiator=self._initiator,
+                    epoch=self._epoch,
+                    is_budgeted=self._is_budgeted,
                     notes=list(notes),
                     keep=partial(self._keep, command, notes),
                     emit=partial(self._emit, command),

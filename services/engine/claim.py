@@ -40,7 +40,7 @@ class Message:
 class Claimed:
     """An execution that a worker now owns, with all that is needed to go on with it, as its rows keep it.
 
-    `active_ms` is how long it was worked on before.
+    `active_ms` is how long it was worked on before; `is_budgeted` says that a budget may keep it from calling models.
     """
 
     id: UUID
@@ -49,6 +49,7 @@ class Claimed:
     wake_seq: int
     started_by: str
     active_ms: int
+    is_budgeted: bool
     history: journal.History
     inbox: tuple[Message, ...]
 
@@ -145,6 +146,7 @@ async def _with_histories(connection: asyncpg.Connection, worker: UUID, rows: li
             wake_seq=row["wake_seq"],
             started_by=row["started_by"],
             active_ms=row["active_ms"],
+            is_budgeted=row["is_budgeted"],
             history=histories[row["id"]],
             inbox=tuple(message for message in messages if message.execution == row["id"]),
         )

@@ -23,10 +23,12 @@ class Attempt:
     """One try at one instance of a step.
 
     `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
-    `called` is the version of the orchestration that the step calls, if it does. `notes` are what earlier tries of this
-    step have kept, also those of a worker that died; `keep` adds one and returns when it is committed. `emit` takes the
-    next piece of a model's answer, for whoever watches; it is not kept. The calls of models that it records are kept
-    with what becomes of it, whether it works or not; those of a worker that died are lost but for what its notes say.
+    `called` is the version of the orchestration that the step calls, if it does. `epoch` is the one that the worker
+    owns the execution under; `is_budgeted` says that the execution, or something above it, has a budget. `notes` are
+    what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns when it is
+    committed. `emit` takes the next piece of a model's answer, for whoever watches; it is not kept. The calls of models
+    that it records are kept with what becomes of it, whether it works or not; those of a worker that died are lost but
+    for what its notes say.
     """
 
     execution: UUID
@@ -38,6 +40,8 @@ class Attempt:
     idempotency_key: str
     role_version: UUID | None
     called: UUID | None = None
+    epoch: int = 0
+    is_budgeted: bool = False
     initiator: Principal
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]

@@ -85,6 +85,8 @@ class Run:
         self._attempts = Attempts(
             claimed.id,
             claimed.initiator,
+            epoch=claimed.epoch,
+            is_budgeted=claimed.is_budgeted,
             performers=performers,
             room=room,
             post=self._mailbox.put,

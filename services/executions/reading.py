@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from services import connections, plans
+from services import budgets, connections, plans
 from services.caller import Caller
 from services.engine import journal
 from services.engine.core.events import AnyEvent
@@ -64,6 +64,7 @@ async def get_with_steps(caller: Caller, *, execution: UUID) -> tuple[ExecutionD
         input_tokens=sum(tokens_in for tokens_in, _ in tokens),
         output_tokens=sum(tokens_out for _, tokens_out in tokens),
         cost_usd=None if None in costs else sum((cost for cost in costs if cost is not None), Decimal(0)),
+        budget=await budgets.of_execution(execution),
     )
     return detail, [_step_log(plan, state, step) for step in traces.values()]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.budgets.records import ExecutionBudget
 from services.definitions.document import Name
 from services.engine.core.events import ModelCall
 from services.engine.core.state import StepStatus
@@ -67,7 +68,7 @@ class ExecutionSort(msgspec.Struct, frozen=True, kw_only=True, rename="camel", f
 
 
 class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
-    """An execution with what its steps have left so far.
+    """An execution with what its steps have left so far. `budget` is null where it has none of its own.
 
     `stepsTotal` and `stepsSettled` count the steps of the main sequence, whatever goes on inside them. `costUsd` is
     null when the price of some call is not known.
@@ -79,6 +80,7 @@ class ExecutionDetail(Execution, frozen=True, kw_only=True, rename="camel"):
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal | None
+    budget: ExecutionBudget | None = None
 
 
 class Steered(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from services.caller import Caller
+from services.definitions.document import Dollars
 from services.executions.following import Followed, follow
 from services.executions.records import DelayMs, Priority, RoleAssignments, StickyKey
 from services.executions.starting import start
@@ -23,6 +24,7 @@ async def run(
     start_at: Instant | None = None,
     delay_ms: DelayMs = 0,
     sticky_key: StickyKey | None = None,
+    budget_usd: Dollars | None = None,
 ) -> AsyncGenerator[Followed, None]:
     """What happens in an execution that is started now, to its end. Nothing happens to it when nobody reads on.
 
@@ -42,6 +44,7 @@ async def run(
         start_at=start_at,
         delay_ms=delay_ms,
         sticky_key=sticky_key,
+        budget_usd=budget_usd,
     )
     async with aclosing(follow(caller, execution=execution.id)) as items:
         async for item in items:

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import UTC, datetime
+from decimal import Decimal
 from uuid import UUID
 
 import msgspec
@@ -11,6 +12,7 @@ from uuid_utils.compat import uuid7
 from db.refusal import refusal_of
 from services import connections, orchestrations, plans, roles
 from services.caller import Caller
+from services.definitions.document import Dollars
 from services.definitions.structure import pointer
 from services.engine import journal
 from services.engine.core.events import Assigned, ExecutionStarted
@@ -39,6 +41,7 @@ async def start(
     start_at: Instant | None = None,
     delay_ms: DelayMs = 0,
     sticky_key: StickyKey | None = None,
+    budget_usd: Dollars | None = None,
     id: UUID | None = None,
 ) -> Execution:
     """Start the active version of an orchestration; it runs in the background.
@@ -48,6 +51,7 @@ async def start(
     `delay_ms` have passed; its version and its roles are those of now all the same. An instant that is over is now.
     Where the orchestration has a canary, starts with the same `sticky_key` get the same version: its canary or its
     active one. Without one, each idempotency key is a key of its own, and each start without that as well.
+    Its model calls and those of all that it starts may cost `budget_usd`, and no more than its version allows.
     With an `id`, that is the execution's, and what has started under it stays as it is.
 
     Raises:
@@ -63,7 +67,8 @@ async def start(
         raise Invalid("an execution starts at `startAt` or after `delayMs`; give one of them")
     orchestration_id = await orchestrations.id_of(orchestration)
     due = _Due(priority=priority, at=None if start_at is None else start_at.timestamp(), delay_seconds=delay_ms / 1000)
-    request = _digest(orchestration_id, input, role_assignments, due, sticky_key)
+    budget = None if budget_usd is None else Decimal(budget_usd)
+    request = _digest(orchestration_id, input, role_assignments, due, sticky_key, budget)
     if idempotency_key is not None and (earlier := await earlier_of(caller, idempotency_key, request)) is not None:
         return await one(earlier)
     execution = id or uuid7()
@@ -84,7 +89,7 @@ async def start(
         role_assignments=assigned,
         calls=calls,
     )
-    inserted = await _insert(caller, found, started, due, idempotency_key, request)
+    inserted = await _insert(caller, found, started, due, budget, idempotency_key, request)
     connections.hint()
     return await one(inserted)
 
@@ -110,7 +115,13 @@ def checked_input(plan: Plan, input: Json) -> Json:
 
 
 async def _insert(
-    caller: Caller, found: orchestrations.Active, started: ExecutionStarted, due: _Due, key: str | None, request: str
+    caller: Caller,
+    found: orchestrations.Active,
+    started: ExecutionStarted,
+    due: _Due,
+    budget_usd: Decimal | None,
+    key: str | None,
+    request: str,
 ) -> UUID:
     try:
         inserted = await connections.pool().fetchval(
@@ -125,6 +136,7 @@ async def _insert(
             due.priority,
             due.at,
             due.delay_seconds,
+            budget_usd,
         )
     except CheckViolationError as error:
         if refusal_of(error).rule != "execution__starts_within_a_year":
@@ -141,10 +153,15 @@ async def _insert(
 
 
 def _digest(
-    orchestration: UUID, input: Json, role_assignments: RoleAssignments, due: _Due, sticky_key: str | None
+    orchestration: UUID,
+    input: Json,
+    role_assignments: RoleAssignments,
+    due: _Due,
+    sticky_key: str | None,
+    budget_usd: Decimal | None,
 ) -> str:
     """What tells one request from another: what was asked for, not what today's defaults make of it."""
-    asked = [str(orchestration), input, role_assignments, due, sticky_key]
+    asked = [str(orchestration), input, role_assignments, due, sticky_key, budget_usd]
     return hashlib.sha256(msgspec.json.encode(asked, order="sorted")).hexdigest()
 
 

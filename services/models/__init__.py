@@ -5,6 +5,8 @@
 * `selection`            a role's `ModelConstraints`, and the choice that follows from them
 * `provider.Provider`    somebody who runs models: `openai` (and what is compatible), `anthropic`, `offline`
 * `prices`               what their makers' price lists say
+* `limits` `breaker`     when a provider may be asked, and which models are left alone for a while: `health`
+* `calls` `failover`     one call, recorded whatever comes of it, and who is asked when it fails
 * `purse.Purse`          what calls are paid from: reserved before each, settled after it
 
 Importing any of these imports no SDK; the first call does.

@@ -1,62 +1,97 @@
-"""OpenAI and every endpoint that speaks its chat completions, through the real SDK."""
+"""OpenAI and every endpoint that speaks as it does, by chat completions or by Responses, through the real SDK."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
-from services.models.chat import Completion, Dialect, answer_of, dialect_of, parameters_of
+from services.models import chat, embeddings, responses
+from services.models import provider as failures
+from services.models.capabilities import Capabilities
 from services.models.endpoint import Endpoint
-from services.models.messages import Answer, Request
-from services.models.provider import Emit, Variables, unheard
+from services.models.messages import Answer, Embeddings, Request
+from services.models.provider import Emit, unheard
 from services.models.wire import ToolNames
 
-OPENAI_URL = "https://api.openai.com/v1"
+SDK = "openai"
+CLIENT = "AsyncOpenAI"
 
-_VARIABLES = Variables(key="OPENAI_API_KEY", url="OPENAI_BASE_URL", model="ROLECALL_OPENAI_MODEL")
 
+class _OpenAIProvider:
+    """What both ways have in common: an endpoint, its capabilities and its embeddings."""
 
-class OpenAIProvider:
-    """Chat completions at `base_url`. The SDK is imported at the first call."""
-
-    def __init__(
-        self,
-        *,
-        api_key: str,
-        base_url: str = OPENAI_URL,
-        name: str = "openai",
-        variables: Variables = _VARIABLES,
-        dialect: Dialect | None = None,
-    ) -> None:
+    def __init__(self, name: str, endpoint: Endpoint, capabilities: Capabilities) -> None:
         self.name = name
-        self._dialect = dialect or dialect_of(base_url)
-        self._endpoint = Endpoint(
-            "openai", "AsyncOpenAI", api_key=api_key, base_url=base_url, variables=variables, detail_of=_detail
-        )
+        self.capabilities = capabilities
+        self._endpoint = endpoint
 
-    async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
-        """The model's answer; see `Provider.complete`."""
-        model = f"{self.name}/{request.model}"
-        names = ToolNames.of(request)
-        parameters = parameters_of(request, names, self._dialect)
-
-        async def send(client: Any, within: Any) -> bytes:
-            response = await client.chat.completions.with_raw_response.create(**parameters, timeout=within)
-            return response.content
-
-        body = await self._endpoint.call(model, request.timeout_seconds, send)
-        with self._endpoint.reading(model):
-            completion = msgspec.json.decode(body, type=Completion)
-        answer = answer_of(completion, request, names, model)
-        emit(answer.text)
-        return answer
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_seconds: float = 60.0) -> Embeddings:
+        """A vector for each text; see `Provider.embed`."""
+        full_name = f"{self.name}/{model}"
+        if not self.capabilities.embeddings:
+            raise failures.no_embeddings(full_name)
+        return await embeddings.of(self._endpoint, full_name, model, texts, timeout_seconds)
 
     async def close(self) -> None:
         """Give back connections."""
         await self._endpoint.close()
 
+    def _broken_off(self, model: str) -> Exception:
+        return failures.broken_off(model, self._endpoint.variables, "its answer has no end")
 
-def _detail(error: Any) -> str:
-    """What the endpoint said, with its code; a body that is no JSON error speaks for itself."""
+
+class ChatProvider(_OpenAIProvider):
+    """Chat completions at an endpoint. The SDK is imported at the first call."""
+
+    async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
+        """The model's answer; see `Provider.complete`."""
+        model = f"{self.name}/{request.model}"
+        failures.check_request(request, self.capabilities, model)
+        names = ToolNames.of(request)
+        parameters = chat.parameters_of(request, names, self.capabilities, model)
+        pieces = chat.Pieces(emit)
+
+        def opening(client: Any, within: Any) -> Any:
+            return client.chat.completions.with_streaming_response.create(**parameters, timeout=within)
+
+        body = await self._endpoint.call(model, request.timeout_seconds, opening, pieces.take)
+        if body is None and not pieces.is_whole:
+            raise self._broken_off(model)
+        with self._endpoint.reading(model):
+            said = pieces.completion() if body is None else msgspec.json.decode(body, type=chat.Completion)
+            answer = chat.answer_of(said, request, names, self.capabilities, model)
+        if body is not None:
+            emit(answer.text)
+        return answer
+
+
+class ResponsesProvider(_OpenAIProvider):
+    """Responses at an endpoint. The SDK is imported at the first call."""
+
+    async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
+        """The model's answer; see `Provider.complete`."""
+        model = f"{self.name}/{request.model}"
+        failures.check_request(request, self.capabilities, model)
+        names = ToolNames.of(request)
+        parameters = responses.parameters_of(request, names, self.capabilities, model)
+        pieces = responses.Pieces(emit)
+
+        def opening(client: Any, within: Any) -> Any:
+            return client.responses.with_streaming_response.create(**parameters, timeout=within)
+
+        body = await self._endpoint.call(model, request.timeout_seconds, opening, pieces.take)
+        if body is None and not pieces.is_whole:
+            raise self._broken_off(model)
+        with self._endpoint.reading(model):
+            said = pieces.response() if body is None else msgspec.json.decode(body, type=responses.Response)
+            answer = responses.answer_of(said, request, names, model)
+        if body is not None:
+            emit(answer.text)
+        return answer
+
+
+def detail_of(error: Any) -> str:
+    """What an error of the SDK's says, with its code; a body that is no JSON error speaks for itself."""
     if isinstance(error.body, dict):
         inner = error.body.get("error", error.body)
         if isinstance(inner, dict) and isinstance(inner.get("message"), str):

@@ -1,20 +1,39 @@
 """What every provider of models can do, and how its refusals become failures."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Protocol, TypeAlias
 
 import msgspec
 
-from services.failure import Failed, failed
-from services.models.messages import Answer, Request
+from services.failure import Failed, Failure, failed
+from services.models.capabilities import Capabilities
+from services.models.messages import Answer, Embeddings, Request, UserMessage
 
 _SHOWN_DETAIL = 400
 # No document can put a retry off for longer either.
 _LONGEST_WAIT_SECONDS = 86_400.0
 _RETRYABLE_STATUSES = frozenset({408, 409, 425})
+# The key, the quota, the address or the moment is wrong, whatever was asked.
+_NOT_OURS = frozenset({401, 402, 403, 404, 405, 429}) | _RETRYABLE_STATUSES
+_TOO_BUSY = frozenset({503, 529})
+# What OpenAI, Anthropic and those who speak as they do call errors that come inside an answer.
+STATUS_OF_ERROR = {
+    "authentication_error": 401,
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_prompt": 400,
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "overloaded_error": 529,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "request_too_large": 413,
+    "timeout_error": 504,
+}
 
 
 # Takes the text of an answer piece by piece, as it comes.
@@ -23,6 +42,21 @@ Emit: TypeAlias = Callable[[str], None]
 
 def unheard(_piece: str) -> None:
     """Where nobody listens while a model answers."""
+
+
+class Unreached(Failed):
+    """Nothing was sent: the provider did no work, and nothing is owed."""
+
+
+class Refused(Failed):
+    """The provider answered that it would not: it did no work, and nothing is owed.
+
+    With `is_ours` the fault lies in what was asked, so that others would hardly take it either.
+    """
+
+    def __init__(self, failure: Failure, *, is_ours: bool) -> None:
+        super().__init__(failure)
+        self.is_ours = is_ours
 
 
 class Provider(Protocol):
@@ -38,13 +72,21 @@ class Provider(Protocol):
         """
         ...
 
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_seconds: float = 60.0) -> Embeddings:
+        """A vector for each text by `model`, the provider's own name for it; the price is left open.
+
+        Raises:
+            Failed: RATE_LIMITED, MODEL_ERROR or TIMEOUT; MODEL_ERROR for good where there are no embeddings.
+        """
+        ...
+
     async def close(self) -> None:
         """Give back connections; closing twice is fine."""
         ...
 
 
 class Variables(msgspec.Struct, frozen=True):
-    """The environment variables that an endpoint was set with, so that a failure can name the one to look at."""
+    """What an endpoint was set with, so that a failure can name what to look at: variables, or parts of a row."""
 
     key: str
     url: str
@@ -60,35 +102,80 @@ def failure_of_status(
     variables: Variables,
     now: datetime | None = None,
 ) -> Failed:
-    """The failure that an HTTP error status means.
+    """The failure that an HTTP error status means: `Refused` where the provider has surely not worked.
 
     `model` is "provider/name". Out-of-quota answers come as 429, but waiting does not help: they are not retried.
     """
-    said = f"{model} answered {status}: {detail or 'nothing'}"
-    wait = retry_after_seconds(headers, now or datetime.now(UTC))
-    if status == 429 and "insufficient_quota" not in detail:
-        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
-    if status >= 500 or status in _RETRYABLE_STATUSES:
-        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
-    hint = {
-        401: f"look at {variables.key}",
-        402: f"look at the billing of the account behind {variables.key}",
-        403: f"look at {variables.key} and what it is allowed",
-        404: f"look at {variables.model} and {variables.url}",
-        413: "the conversation is too large for this model",
-        429: f"look at the quota of the account behind {variables.key}",
-    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
-    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
+    meant = _meant_by(status, detail, headers, model=model, variables=variables, now=now)
+    # A gateway that fails may have had somebody work behind it.
+    if 400 <= status < 500 or status in _TOO_BUSY:
+        return Refused(meant.failure, is_ours=status < 500 and status not in _NOT_OURS)
+    return meant
 
 
-def unreachable(model: str, variables: Variables, cause: object) -> Failed:
-    """The failure of a connection that could not be made or broke."""
-    return failed("MODEL_ERROR", f"{model} could not be reached ({cause}); look at {variables.url}", retryable=True)
+def failure_of_error(kind: object, detail: str, *, model: str, variables: Variables) -> Failed:
+    """The failure that an error inside an answer means, whose HTTP status was 200 because it came too late.
+
+    `kind` is the error's type or code, as a name or as a status; an unknown one is the provider's own trouble.
+    """
+    status = kind if isinstance(kind, int) else STATUS_OF_ERROR.get(str(kind), 500)
+    said = detail if kind in (None, "", status) else f"{detail} ({kind})"
+    status = status if 400 <= status <= 599 else 500
+    return _meant_by(status, said, {}, model=model, variables=variables, now=None)
+
+
+def unreachable(model: str, variables: Variables, cause: str) -> Unreached:
+    """The failure of a connection that could not be made."""
+    message = f"{model} could not be reached ({cause}); look at {variables.url}"
+    return Unreached(failed("MODEL_ERROR", message, retryable=True).failure)
+
+
+def not_allowed(model: str, variables: Variables, why: str) -> Unreached:
+    """The failure of a connection that this server does not make."""
+    message = f"{model} is not asked: {why}; look at {variables.url}, and at ROLECALL_OUTBOUND_ALLOW"
+    return Unreached(failed("MODEL_ERROR", message, retryable=False).failure)
+
+
+def broken_off(model: str, variables: Variables, cause: str) -> Failed:
+    """The failure of a connection that broke, or of an answer that ended before it was whole."""
+    return failed("MODEL_ERROR", f"{model} broke off ({cause}); look at {variables.url}", retryable=True)
+
+
+def too_large(model: str) -> Failed:
+    """The failure of an answer that is longer than any may be; asking again would hardly help."""
+    message = f"{model} answered with more than can be kept; lower the role's parameters.maxOutputTokens"
+    return failed("OUTPUT_INVALID", message, retryable=False)
 
 
 def timed_out(model: str, timeout_seconds: float) -> Failed:
     """The failure of a call that took longer than it may."""
     return failed("TIMEOUT", f"{model} did not answer within {timeout_seconds:g} s")
+
+
+def fell_silent(model: str, idle_seconds: float) -> Failed:
+    """The failure of an answer that began and did not go on."""
+    return failed("TIMEOUT", f"{model} began to answer and was then silent for {idle_seconds:g} s")
+
+
+def no_embeddings(model: str) -> Failed:
+    """The failure of asking a model for embeddings that has none."""
+    message = f"{model} has no embeddings; use a model of a provider that has: openai, gemini, mistral or ollama"
+    return failed("MODEL_ERROR", message, retryable=False)
+
+
+def check_request(request: Request, capabilities: Capabilities, model: str) -> None:
+    """Send nothing that the model cannot do; `model` is "provider/name".
+
+    Raises:
+        Failed: MODEL_ERROR, saying what would be right.
+    """
+    if request.tools and not capabilities.tools:
+        message = f"{model} calls no tools; choose a model with the capability 'tools'"
+        raise failed("MODEL_ERROR", message, retryable=False)
+    images = any(isinstance(said, UserMessage) and said.images for said in request.messages)
+    if images and not capabilities.vision:
+        message = f"{model} sees no images; choose a model with the capability 'vision', or leave them out"
+        raise failed("MODEL_ERROR", message, retryable=False)
 
 
 def not_understood(model: str, variables: Variables, cause: object) -> Failed:
@@ -147,6 +234,35 @@ def retry_after_seconds(headers: Mapping[str, str], now: datetime) -> float | No
             continue
         return _bounded((at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())
     return None
+
+
+def _meant_by(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str],
+    *,
+    model: str,
+    variables: Variables,
+    now: datetime | None,
+) -> Failed:
+    said = f"{model} answered {status}: {detail or 'nothing'}"
+    wait = retry_after_seconds(headers, now or datetime.now(UTC))
+    if status == 429 and "insufficient_quota" not in detail:
+        return failed("RATE_LIMITED", said, retry_after_seconds=wait)
+    if status >= 500 or status in _RETRYABLE_STATUSES:
+        return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
+    if status < 400:
+        return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
+    hint = {
+        401: f"look at {variables.key}",
+        402: f"look at the billing of the account behind {variables.key}",
+        403: f"look at {variables.key} and what it is allowed",
+        404: f"look at {variables.model} and {variables.url}",
+        405: f"look at {variables.url}",
+        413: "the conversation is too large for this model",
+        429: f"look at the quota of the account behind {variables.key}",
+    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
+    return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
 
 
 def _bounded(seconds: float) -> float:

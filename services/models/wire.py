@@ -1,18 +1,51 @@
-"""What both SDK adapters need to put our words on the wire: tool names, schemas in prose, arguments, local clients."""
+"""What every adapter needs to put our words on the wire: tool names and call ids, schemas, arguments, local clients."""
 
+import hashlib
 import ipaddress
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from services.failure import failed
-from services.models.messages import AssistantMessage, JsonMapping, Request, ToolMessage
+from services.models import provider as failures
+from services.models.messages import AssistantMessage, JsonMapping, Request, ToolCall, ToolMessage
 
 _MAX_NAME = 64
 _FOREIGN = re.compile(r"[^a-zA-Z0-9_-]")
+# What is taken as the id of a tool call: by chat completions, by everybody else, and by Mistral.
+_CALL_IDS = {
+    "free": re.compile(r".{1,40}"),
+    "plain": re.compile(r"[a-zA-Z0-9_-]{1,40}"),
+    "short": re.compile(r"[a-zA-Z0-9]{9}"),
+}
+_ANSWER = "answer"
+# A schema with any other keyword is sent as guidance (`strict: false`): strict mode would answer 400.
+_STRICT_KEYWORDS = frozenset(
+    {
+        "type",
+        "properties",
+        "required",
+        "additionalProperties",
+        "items",
+        "enum",
+        "const",
+        "anyOf",
+        "title",
+        "description",
+    }
+)
+
+
+class ErrorInAnswer(Exception):
+    """An answer tells of an error instead; `kind` is its type or code, as a name or as an HTTP status."""
+
+    def __init__(self, kind: object, detail: str) -> None:
+        super().__init__(f"{kind}: {detail}")
+        self.kind = kind
+        self.detail = detail
 
 
 class ToolNames:
@@ -50,6 +83,14 @@ class ToolNames:
         """Our spelling; a name the model made up stays as it is."""
         return self._inside.get(name, name)
 
+    def free(self, wanted: str) -> str:
+        """`wanted` as a name that none of these tools goes by outside.
+
+        >>> ToolNames(["answer"]).free("answer")
+        'answer_2'
+        """
+        return self._free(wanted)
+
     def _free(self, wanted: str) -> str:
         candidate, number = wanted, 1
         while candidate in self._inside:
@@ -71,6 +112,110 @@ def called_names(request: Request) -> list[str]:
             case _:
                 pass
     return list(names)
+
+
+def call_id(id: str, form: Literal["free", "plain", "short"]) -> str:
+    """The id of a tool call as a provider accepts it, the same for the same id: another one may have given it.
+
+    >>> [call_id("functions.read:0", form) for form in ("free", "plain", "short")]
+    ['functions.read:0', 'c216cab2d', 'c216cab2d']
+    """
+    return id if _CALL_IDS[form].fullmatch(id) else hashlib.sha256(id.encode()).hexdigest()[:9]
+
+
+def missing_call_id(request: Request, number: int) -> str:
+    """The id of the answer's tool call `number`, counted from 1, where the provider gave none."""
+    earlier = sum(len(told.tool_calls) for told in request.messages if isinstance(told, AssistantMessage))
+    return f"call_{earlier + number}"
+
+
+class Held:
+    """A schema in the form providers hold a model to: that of an object. Any other is wrapped into one, as `answer`.
+
+    >>> held = Held({"type": "array", "items": {"type": "integer"}})
+    >>> sorted(held.schema["properties"]), held.text_of('{"answer": [1, 2]}')
+    (['answer'], '[1,2]')
+    """
+
+    def __init__(self, schema: JsonMapping) -> None:
+        self._is_wrapped = schema.get("type") != "object"
+        self.schema = _wrapped(schema) if self._is_wrapped else schema
+
+    def text_of(self, text: str) -> str:
+        """The JSON of the answer itself in what the model wrote; what is no wrapped answer stays as it is."""
+        text = without_fence(text)
+        if not self._is_wrapped:
+            return text
+        try:
+            value = msgspec.json.decode(text)
+        except (msgspec.DecodeError, RecursionError):
+            return text
+        if not isinstance(value, dict) or set(value) != {_ANSWER}:
+            return text
+        return msgspec.json.encode(value[_ANSWER]).decode()
+
+
+class AnswerTool(msgspec.Struct, frozen=True):
+    """The tool as whose arguments an answer is asked for, where a provider holds nothing else to a schema."""
+
+    name: str
+    description: str
+    input_schema: JsonMapping
+
+    @classmethod
+    def of(cls, schema: JsonMapping, names: ToolNames) -> "AnswerTool":
+        """The tool for the output schema, by a name that no other tool of the request has."""
+        description = "Give your final answer by calling this, when you need nothing else any more."
+        return cls(names.free(_ANSWER), description, Held(schema).schema)
+
+
+def held_answer(
+    request: Request, names: ToolNames, text: str, calls: tuple[ToolCall, ...]
+) -> tuple[str, tuple[ToolCall, ...]]:
+    """The answer's text and calls, where the request has an output schema: its JSON, and calls of real tools only.
+
+    An answer that comes together with calls is none yet: the calls come first.
+    """
+    if request.output_schema is None:
+        return text, calls
+    name = names.free(_ANSWER)
+    answers = [call for call in calls if call.name == name]
+    real = tuple(call for call in calls if call.name != name)
+    if answers:
+        text = "" if real else msgspec.json.encode(answers[0].arguments).decode()
+    return Held(request.output_schema).text_of(text), real
+
+
+def is_strict(schema: Any) -> bool:
+    """Whether OpenAI's strict mode takes the schema: closed objects, all members required, and few keywords."""
+    if not isinstance(schema, dict) or not _STRICT_KEYWORDS.issuperset(schema):
+        return False
+    members = schema.get("properties", {})
+    if schema.get("type") == "object" and (
+        schema.get("additionalProperties") is not False or sorted(schema.get("required", [])) != sorted(members)
+    ):
+        return False
+    inner = [*members.values(), *schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    return all(is_strict(part) for part in inner)
+
+
+def echoed(call: ToolCall, model: str) -> JsonMapping:
+    """What `model` ("provider/name") wants told again with the call; nothing where another model made it."""
+    return call.echo.get(model, {})
+
+
+def error_in(told: object) -> ErrorInAnswer:
+    """The error that an answer tells of: a text, or an object with a message and a code or type, or one around it."""
+    if not isinstance(told, dict):
+        return ErrorInAnswer(None, str(told))
+    inner = told.get("error", told)
+    if not isinstance(inner, dict):
+        return ErrorInAnswer(told.get("code") or told.get("type"), str(inner))
+    kinds = [inner.get(name) for name in ("code", "type") if inner.get(name) not in (None, "", "error")]
+    named = [kind for kind in kinds if kind in failures.STATUS_OF_ERROR or isinstance(kind, int)]
+    return ErrorInAnswer(
+        next(iter([*named, *kinds]), None), str(inner.get("message") or msgspec.json.encode(inner).decode())
+    )
 
 
 def with_schema_in_words(system: str, schema: JsonMapping) -> str:
@@ -117,6 +262,14 @@ def is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _wrapped(schema: JsonMapping) -> JsonMapping:
+    # References of a schema begin at its root.
+    inner = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
+    shared = {key: schema[key] for key in ("$defs", "definitions") if key in schema}
+    members = {_ANSWER: inner}
+    return {"type": "object", "properties": members, "required": [_ANSWER], "additionalProperties": False, **shared}
 
 
 def _sanitised(name: str) -> str:

@@ -15,15 +15,16 @@ async def effects_now(document: Document, known: Catalog) -> tuple[Effect, ...]:
     """What executions of a document that start now can do to the world outside."""
     names = {step.role_name for step in all_steps(document) if step.role_name is not None}
     rows = await connections.database().fetch(_WISHES, list(names)) if names else []
-    roles = {row["name"]: Wishes(tools=tuple(row["tools"]), models=_preferred(row["model"])) for row in rows}
+    roles = {row["name"]: Wishes(tools=tuple(row["tools"]), models=_named(row["model"])) for row in rows}
     return effects_of(document, roles, _tools(known))
 
 
-def _preferred(model: str) -> tuple[str, ...]:
+def _named(model: str) -> tuple[str, ...]:
     try:
-        return msgspec.json.decode(model, type=ModelConstraints).preferred
+        wishes = msgspec.json.decode(model, type=ModelConstraints)
     except msgspec.DecodeError:  # somebody has written there what is no wish for a model; nothing is known of it
         return ()
+    return (*wishes.preferred, *wishes.fallbacks)
 
 
 def _tools(known: Catalog) -> Tools:

@@ -127,6 +127,15 @@ def _held(levels: int) -> str:
     return "; ".join(steps)
 
 
+NEW_BUDGET = "INSERT INTO budget ({}) VALUES ({}); "
+FOR_CODER = NEW_BUDGET.format("role_id, usd_per_day", ROLE.format("Coder") + ", 5")
+FOR_BRIEF = NEW_BUDGET.format("orchestration_id, usd_per_day", f"{BRIEF}, 5")
+FOR_ALL = NEW_BUDGET.format("usd_per_day", "5")
+NEW_ACCOUNT = "INSERT INTO budget_account ({}) SELECT {} FROM execution WHERE idempotency_key = 'running'; "
+OF_EXECUTION = NEW_ACCOUNT.format("execution_id, path", "id, ''")
+NEW_DAY = "INSERT INTO budget_account (budget_id, day) SELECT {}, current_date FROM budget; "
+UNHINTED = "ALTER TABLE {} DISABLE TRIGGER USER; "
+
 # What follows is done by hand, as somebody in that role.
 BY_HAND = "SET LOCAL ROLE rolecall_admin; "
 
@@ -811,6 +820,98 @@ ATTACKS = (
     ("execution__child_of_a_step", START.format("parent_attempt", PUBLISHED, "1")),
     ("execution__only_a_child_is_detached", START.format("is_detached", PUBLISHED, "true")),
     ("execution__depth", DESCEND),
+    *[
+        ("execution__budget", START.format(column, PUBLISHED, value))
+        for column, value in (
+            ("budget_usd", "-1"),
+            ("budget_usd", "'NaN'"),
+            ("budget_usd", "'Infinity'"),
+            ("budget_tokens", "-1"),
+            ("budget_tokens", "1000000001"),
+        )
+    ],
+    *[
+        ("execution__identity_is_fixed", EDIT.format(edit, "new"))
+        for edit in ("budget_usd = 5", "budget_tokens = 5", "is_budgeted = true")
+    ],
+    *[
+        ("orchestration_step__budget_is_a_budget", EDIT_STEP.format(f"config = '{{\"budget\": {budget}}}'"))
+        for budget in (
+            "5",
+            "[]",
+            '{"maxCostUsd": 0.5}',
+            '{"maxCostUsd": "-1"}',
+            '{"maxCostUsd": "NaN"}',
+            '{"maxCostUsd": "0.0000001"}',
+            '{"maxTokens": "5"}',
+            '{"maxTokens": 0}',
+            '{"maxTokens": 1000000001}',
+        )
+    ],
+    *[
+        ("orchestration_step__cache_is_a_cache", EDIT_STEP.format(f"config = '{{\"cache\": {cache}}}'"))
+        for cache in (
+            "true",
+            "{}",
+            '{"ttlMs": 0}',
+            '{"ttlMs": 1.5}',
+            '{"ttlMs": "5"}',
+            '{"ttlMs": 31622400001}',
+            '{"ttlMs": 5, "scope": "me"}',
+            '{"ttlMs": 5, "scope": null}',
+        )
+    ],
+    *[
+        ("orchestration_version__budget_is_a_budget", EDIT_DRAFT.format(f"document = '{{\"limits\": {limits}}}'"))
+        for limits in ('{"maxCostUsd": 2.5}', '{"maxCostUsd": "1e3"}', '{"maxTokens": "9"}', '{"maxTokens": 1.5}')
+    ],
+    ("budget__role_id", FOR_CODER + FOR_CODER),
+    ("budget__role_id", UNHINTED.format("budget") + FOR_CODER + FOR_CODER),
+    ("budget__orchestration_id", FOR_BRIEF + FOR_BRIEF),
+    ("budget__orchestration_id", UNHINTED.format("budget") + FOR_BRIEF + FOR_BRIEF),
+    ("budget__one_for_all", FOR_ALL + FOR_ALL),
+    *[
+        (rule, prefix + NEW_BUDGET.format(columns, values))
+        for prefix in ("", UNHINTED.format("budget"))
+        for rule, columns, values in (
+            ("budget_role_id_fkey", "role_id, usd_per_day", "gen_random_uuid(), 5"),
+            ("budget_orchestration_id_fkey", "orchestration_id, usd_per_day", "gen_random_uuid(), 5"),
+            ("budget__of_one_thing", "role_id, orchestration_id, usd_per_day", f"{ROLE.format('Coder')}, {BRIEF}, 5"),
+            ("budget__limits_something", "usd_per_day", "NULL"),
+            ("budget__usd_per_day", "usd_per_day", "-1"),
+            ("budget__usd_per_day", "usd_per_day", "'NaN'"),
+            ("budget__usd_per_day", "usd_per_day", "'Infinity'"),
+            ("budget__usd_per_day", "usd_per_day", "0.0000001"),
+            ("budget__tokens_per_day", "tokens_per_day", "-1"),
+            ("budget__tokens_per_day", "tokens_per_day", "1000000000001"),
+        )
+    ],
+    ("budget_account__of_execution", OF_EXECUTION + OF_EXECUTION),
+    ("budget_account__of_day", FOR_ALL + 2 * NEW_DAY.format("id")),
+    ("budget_account_execution_id_fkey", NEW_ACCOUNT.format("execution_id, path", "gen_random_uuid(), ''")),
+    ("budget_account_budget_id_fkey", FOR_ALL + NEW_DAY.format("gen_random_uuid()")),
+    *[
+        ("budget_account__of_one_thing", FOR_ALL + NEW_ACCOUNT.format(columns, values))
+        for columns, values in (
+            ("path", "NULL"),
+            ("execution_id", "id"),
+            ("budget_id", "(SELECT id FROM budget)"),
+            ("execution_id, path, budget_id, day", "id, '', (SELECT id FROM budget), current_date"),
+            ("execution_id, path, day", "id, '', current_date"),
+        )
+    ],
+    *[
+        ("budget_account__owes_nothing", OF_EXECUTION + f"UPDATE budget_account SET {column} = -1")
+        for column in ("reserved_usd", "reserved_tokens", "settled_usd", "settled_tokens")
+    ],
+    *[
+        (
+            "budget_reservation__takes_nothing_away",
+            "INSERT INTO budget_reservation (execution_id, epoch, path, model, accounts, usd, tokens) "
+            f"VALUES (gen_random_uuid(), 1, 'Write', 'openai/some', '{{}}', {usd}, {tokens})",
+        )
+        for usd, tokens in (("-1", "1"), ("1", "-1"))
+    ],
     ("execution__depth_counts_parents", START.format("depth", PUBLISHED, "1")),
     ("execution__depth_counts_parents", _child("Sub", KEYED.format("running"), 2)),
     ("execution__parent_is_open", _child("Sub", KEYED.format("completed"), 1)),
@@ -962,6 +1063,7 @@ ATTACKS = (
     ],
     ("token__agents_manage_no_tokens", "UPDATE token SET kind = 'agent', scopes = '{roles.read,tokens.manage}'"),
     ("token__agents_read_no_audit", "UPDATE token SET kind = 'agent', scopes = '{roles.read,audit.read}'"),
+    ("token__agents_set_no_budgets", "UPDATE token SET kind = 'agent', scopes = '{roles.read,budgets.write}'"),
     ("token__agents_are_no_admins", "UPDATE token SET kind = 'agent', scopes = '{roles.read,admin}'"),
     *MODEL_ATTACKS,
     *TOOL_ATTACKS,
@@ -989,6 +1091,7 @@ ATTACKS = (
     ("audit__is_append_only", "TRUNCATE audit"),
     ("audit_anchor__is_only", "INSERT INTO audit_anchor (is_only, taken_at) VALUES (false, now())"),
     ("audit__changes_are_by_row", "TRUNCATE session"),
+    ("audit__changes_are_by_row", "TRUNCATE budget CASCADE"),
     ("audit__changes_are_by_row", "TRUNCATE token CASCADE"),
     ("audit__changes_are_by_row", "ALTER TABLE session DISABLE TRIGGER USER; TRUNCATE token CASCADE"),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 READ = "SELECT"
 WRITE = "SELECT INSERT UPDATE DELETE"
 DEFINITIONS = ("role", "orchestration", "orchestration_version", "orchestration_step")
+BUDGETS = ("budget", "budget_account", "budget_reservation")
 EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys(
         (*DEFINITIONS, "role_version", "execution", "journal", "inbox", "worker", "signal_key", "idempotency_key"), READ
     ),
     **dict.fromkeys(("audit", "audit_anchor", "journal_event", "execution_priority", "row_request", "migration"), READ),
     "execution_request": READ,
+    **dict.fromkeys((*BUDGETS, "budget_overview"), READ),
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
     **dict.fromkeys(("step_log", "model_call_log", "failure_overview", "cost_by_role"), READ),
     **dict.fromkeys(("provider", "model", "model_price", "default_model", "mcp_source", "mcp_tool"), READ),
@@ -24,6 +26,8 @@ TRUNCATE = " TRUNCATE"
 RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_app": {
         **dict.fromkeys((*DEFINITIONS, "role_version", "worker", "inbox", "session", "idempotency_key"), WRITE),
+        **dict.fromkeys(BUDGETS, WRITE),
+        "budget_overview": READ,
         **dict.fromkeys(("execution", "audit_anchor"), "SELECT INSERT UPDATE"),
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
@@ -49,9 +53,8 @@ RIGHTS: dict[str, dict[str, str]] = {
     },
     "rolecall_admin": {
         **EVERYTHING_BUT_SECRETS,
-        **dict.fromkeys(
-            ("role", "orchestration", "worker", "provider", "model", "default_model", "mcp_source", "mcp_tool"), WRITE
-        ),
+        **dict.fromkeys(("role", "orchestration", "worker", "provider", "model", "default_model", "budget"), WRITE),
+        **dict.fromkeys(("mcp_source", "mcp_tool"), WRITE),
         "secret": "SELECT(-value) INSERT UPDATE(name,description,value) DELETE",
         "execution_request": "SELECT INSERT DELETE",
         **dict.fromkeys(

@@ -866,6 +866,24 @@ EDITS = (
         ["update", "token"],
     ),
     (
+        "a budget stands in the audit",
+        "INSERT INTO budget (role_id, usd_per_day) SELECT id, 5 FROM role WHERE name = 'Coder'",
+        LAST_ENTRY,
+        ["insert", "budget"],
+    ),
+    (
+        "an execution has the budget of its version, or the lower one of its start",
+        f"{MARK} UPDATE orchestration_version SET document = '{{\"limits\": {{\"maxCostUsd\": \"2.50\"}}}}', "
+        "status = 'published', digest = 'sha256:' || repeat('b', 64), max_step_runs = 3, published_at = now() "
+        f"WHERE id = {DRAFT};"
+        "INSERT INTO execution (id, version_id, input, started_by, budget_usd) "
+        f"SELECT uuid7(), {DRAFT}, '1', '{{\"kind\": \"human\", \"name\": \"eve\"}}', usd "
+        "FROM (VALUES (3), (0.5)) AS asked (usd)",
+        "SELECT string_agg(concat_ws(' ', budget_usd, is_budgeted), ', ' ORDER BY budget_usd) FROM execution "
+        "WHERE budget_usd IS NOT NULL",
+        "0.5 t, 2.50 t",
+    ),
+    (
         "a session that ends stands in the audit",
         "UPDATE session SET revoked_at = now()",
         LAST_ENTRY,

@@ -20,6 +20,7 @@ EDITS = {
     "orchestration_version": "UPDATE orchestration_version SET message = 'x' WHERE status = 'draft'",
     "orchestration_step": "DELETE FROM orchestration_step WHERE name = 'Critic' AND version_id IN"
     " (SELECT id FROM orchestration_version WHERE status = 'draft')",
+    "budget": "UPDATE budget SET tokens_per_day = 5",
     "secret": "UPDATE secret SET description = 'x'",
     "provider": "UPDATE provider SET timeout_ms = 5",
     "model": "UPDATE model SET context_tokens = 5",

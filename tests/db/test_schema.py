@@ -35,6 +35,7 @@ TYPES = {
     "BIGSERIAL": ("bigint", "int8"),
     "BOOLEAN": ("boolean", "bool"),
     "BYTEA": ("bytea", "bytea"),
+    "DATE": ("date", "date"),
     "INTEGER": ("integer", "int4"),
     "JSON": ("json", "json"),
     "JSONB": ("jsonb", "jsonb"),

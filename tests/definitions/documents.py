@@ -14,7 +14,20 @@ from hypothesis import strategies as st
 
 from services.catalog import KINDS
 from services.definitions.catalog import Callee, Catalog
-from services.definitions.document import Case, Catch, Defaults, Document, Fallback, Group, Kind, Retry, Step, Tolerance
+from services.definitions.document import (
+    Budget,
+    Cache,
+    Case,
+    Catch,
+    Defaults,
+    Document,
+    Fallback,
+    Group,
+    Kind,
+    Retry,
+    Step,
+    Tolerance,
+)
 from services.json import Json, JsonObject
 
 CATALOG = Catalog(
@@ -47,6 +60,13 @@ _ATTEMPTS: tuple[dict[str, Any], ...] = (
     {"max_retries": 2, "retry_delay": 7, "retry": Retry(backoff="linear", jitter="full", errors=("TOOL_ERROR",))},
     {"max_retries": 1, "retry": Retry(backoff="exponential", max_delay_ms=10, not_errors=("TIMEOUT",))},
     {"max_retries": 1, "timeout": 1_000, "total_timeout": 1_500, "idempotency_key": "<<input.n?>> once"},
+)
+_PAID: tuple[dict[str, Any], ...] = (
+    {},
+    {},
+    {"budget": Budget(max_cost_usd="0.50")},
+    {"budget": Budget(max_tokens=9), "cache": Cache(ttl_ms=1_000, scope="execution")},
+    {"cache": Cache(ttl_ms=1)},
 )
 _CALLS: tuple[dict[str, Any], ...] = ({}, {}, {"version": 3}, {"wait": False}, {"timeout": 1_000})
 _WAITS: tuple[dict[str, Any], ...] = (
@@ -212,7 +232,11 @@ class _Writer:
         nothing = _Written((), (), ())
         match kind:
             case "agent" | "llm":
-                role: dict[str, Any] = {"role_name": self._any(("Reader", "Writer")), **self._any(_ATTEMPTS)}
+                role: dict[str, Any] = {
+                    "role_name": self._any(("Reader", "Writer")),
+                    **self._any(_ATTEMPTS),
+                    **self._any(_PAID),
+                }
                 return {**role, **self._input(place)}, nothing
             case "tool":
                 return {"tool": "files.read", **self._any(_ATTEMPTS), **self._input(place)}, nothing

@@ -15,6 +15,8 @@ from services.definitions.document import (
     DEFAULT_TIMEOUT,
     FIELDS_OF_KIND,
     KINDS,
+    Budget,
+    Cache,
     Case,
     Catch,
     Defaults,
@@ -152,6 +154,8 @@ def test_there_are_examples_of_every_language() -> None:
         ("defaults", Defaults, {}),
         ("handler", Catch, {}),
         ("limits", Limits, {}),
+        ("budget", Budget, {}),
+        ("cache", Cache, {}),
     ],
 )
 def test_each_field_is_described_with_its_default(

@@ -7,12 +7,13 @@ from socket import socket
 import pytest
 
 from services.failure import Failed, Failure
-from services.models.anthropic import AnthropicProvider
 from services.models.messages import Answer, Request, ToolCall, Usage
+from services.models.presets import provider_of
+from services.models.provider import Provider
 from tests.models.conversations import CREATE_ROLE, VERDICT, after_tool, asking
 from tests.models.peer import Peer, Reply, message, peer_with
 
-Open = Callable[..., tuple[AnthropicProvider, Peer]]
+Open = Callable[..., tuple[Provider, Peer]]
 
 HI = {"type": "text", "text": "Hi."}
 
@@ -23,16 +24,16 @@ async def open_at() -> AsyncIterator[Open]:
     with ExitStack() as peers:
         async with AsyncExitStack() as providers:
 
-            def opened(*script: Reply) -> tuple[AnthropicProvider, Peer]:
+            def opened(*script: Reply) -> tuple[Provider, Peer]:
                 peer = peers.enter_context(peer_with(*script))
-                provider = AnthropicProvider(api_key="sk-secret", base_url=peer.url)
+                provider = provider_of("anthropic", api_key="sk-secret", base_url=peer.url)
                 providers.push_async_callback(provider.close)
                 return provider, peer
 
             yield opened
 
 
-async def failure_of(provider: AnthropicProvider, request: Request) -> Failure:
+async def failure_of(provider: Provider, request: Request) -> Failure:
     with pytest.raises(Failed) as caught:
         await provider.complete(request)
     return caught.value.failure
@@ -44,7 +45,9 @@ async def test_a_question_gets_its_answer_and_cached_tokens_count_as_input(open_
     pieces: list[str] = []
     answer = await provider.complete(asking("Hello", max_output_tokens=50), pieces.append)
 
-    assert answer == Answer(text="Hi.", tool_calls=(), usage=Usage(100, 20, None), model="anthropic/small", stop="end")
+    assert answer == Answer(
+        text="Hi.", tool_calls=(), usage=Usage(100, 20, None, 10), model="anthropic/small", stop="end"
+    )
     assert pieces == ["Hi."]
     assert peer.asked[0].path == "/v1/messages"
     assert "sk-secret" in peer.asked[0].authorization
@@ -53,6 +56,7 @@ async def test_a_question_gets_its_answer_and_cached_tokens_count_as_input(open_
         "system": "Be brief.",
         "messages": [{"role": "user", "content": [{"type": "text", "text": "Hello"}]}],
         "max_tokens": 50,
+        "stream": True,
     }
 
 
@@ -161,7 +165,7 @@ async def test_a_peer_that_never_answers_times_out(open_at: Open) -> None:
 async def test_nobody_listening_is_a_connection_to_look_at() -> None:
     with socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        provider = AnthropicProvider(api_key="k", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}")
+        provider = provider_of("anthropic", api_key="k", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}")
 
         failure = await failure_of(provider, asking())
         await provider.close()

@@ -5,14 +5,12 @@ from decimal import Decimal
 from socket import socket
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.failure import Failed
 from services.models.catalog import Models
-from services.models.environment import DEFAULT_ANTHROPIC_MODEL, DEFAULT_OPENAI_MODEL
 from services.models.messages import Usage
-from services.models.selection import Choice, ModelConstraints, Offer, choose
+from services.models.presets import PRESETS
+from services.models.selection import ModelConstraints
 from tests.models.conversations import asking
 from tests.models.peer import Reply, completion, peer_with
 
@@ -46,7 +44,7 @@ def test_an_address_that_is_none_is_refused_by_the_name_of_its_variable(host: st
 def test_a_key_makes_its_provider_the_default_and_offline_only_by_name(nobody: dict[str, str]) -> None:
     models = Models.from_environment({**nobody, "ANTHROPIC_API_KEY": "k"})
 
-    assert (models.default, models.is_offline) == (f"anthropic/{DEFAULT_ANTHROPIC_MODEL}", False)
+    assert (models.default, models.is_offline) == (f"anthropic/{PRESETS['anthropic'].default_model}", False)
     assert models.choose(ModelConstraints(preferred=("offline",))).name == "offline/extractive"
 
 
@@ -59,8 +57,8 @@ def test_rolecall_model_overrides_the_default_with_any_model_of_a_provider(nobod
     ]
 
     assert defaults == [
-        f"openai/{DEFAULT_OPENAI_MODEL}",
-        f"anthropic/{DEFAULT_ANTHROPIC_MODEL}",
+        f"openai/{PRESETS['openai'].default_model}",
+        f"anthropic/{PRESETS['anthropic'].default_model}",
         "openai/gpt-4o-mini",
         "offline/extractive",
     ]
@@ -121,58 +119,3 @@ async def test_the_offline_model_costs_nothing(nobody: dict[str, str]) -> None:
     answer = await models.complete(NO_WISH, asking())
 
     assert (answer.model, answer.usage.cost_usd) == ("offline/extractive", Decimal(0))
-
-
-OFFERS = (
-    Offer("openai", "gpt-6-luna", ("tools", "json", "vision"), 1_050_000, serves_others=True),
-    Offer("ollama", "qwen3", ("tools", "json")),
-    Offer("offline", "extractive", ("tools", "json"), 100_000, only_by_name=True),
-)
-
-
-def test_a_wish_that_cannot_be_met_is_passed_over_and_the_reason_says_so() -> None:
-    wishes = ModelConstraints(preferred=("anthropic", "ollama/qwen3", "openai/gpt-4o"), min_context_tokens=50_000)
-
-    assert choose(wishes, OFFERS) == Choice(
-        provider="openai",
-        model="gpt-6-luna",
-        reason="the first available model with a context of 50000 tokens; 'anthropic' is not available; "
-        "'ollama/qwen3' has a context of unknown size, not 50000; "
-        "'openai/gpt-4o' has a context of unknown size, not 50000",
-    )
-
-
-def test_when_nothing_fits_the_failure_names_what_there_is_and_what_it_lacks() -> None:
-    with pytest.raises(Failed) as caught:
-        choose(ModelConstraints(capabilities=("vision",)), OFFERS[1:])
-
-    assert caught.value.failure.code == "NO_MODEL"
-    assert caught.value.failure.message == (
-        'no available model fits {"capabilities":["vision"]}; '
-        "available: ollama/qwen3 (has no vision), offline/extractive (has no vision)"
-    )
-
-
-constraints = st.builds(
-    ModelConstraints,
-    preferred=st.lists(st.sampled_from(["openai", "openai/x", "ollama", "ollama/qwen3", "offline", "nobody"])).map(
-        tuple
-    ),
-    capabilities=st.lists(st.sampled_from(["tools", "json", "vision"])).map(tuple),
-    min_context_tokens=st.none() | st.integers(0, 2_000_000),
-)
-
-
-@given(constraints, st.lists(st.sampled_from(OFFERS), unique=True))
-def test_a_choice_can_do_what_was_asked_or_there_is_none(wish: ModelConstraints, available: list[Offer]) -> None:
-    try:
-        choice = choose(wish, available)
-    except Failed as error:
-        assert error.failure.code == "NO_MODEL"
-        return
-
-    offer = next(offer for offer in available if offer.provider == choice.provider)
-    assert set(wish.capabilities) <= set(offer.capabilities)
-    assert wish.min_context_tokens is None or (offer.context_tokens or 0) >= wish.min_context_tokens
-    assert not offer.only_by_name or "offline" in wish.preferred
-    assert choose(wish, available) == choice

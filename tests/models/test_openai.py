@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from services.failure import Failed, Failure
-from services.models.chat import Dialect
 from services.models.messages import Answer, ToolCall, Usage
-from services.models.openai import OpenAIProvider
+from services.models.presets import provider_of
+from services.models.provider import Provider, Variables
 from tests.models.conversations import CREATE_ROLE, VERDICT, after_tool, asking
 from tests.models.peer import Peer, Reply, completion, peer_with
 
-Opened = tuple[OpenAIProvider, Peer]
+Opened = tuple[Provider, Peer]
 Open = Callable[..., Opened]
 
 
@@ -24,16 +24,24 @@ async def open_at() -> AsyncIterator[Open]:
     with ExitStack() as peers:
         async with AsyncExitStack() as providers:
 
-            def opened(*script: Reply, dialect: Dialect | None = None) -> Opened:
+            def opened(*script: Reply, **capabilities: Any) -> Opened:
                 peer = peers.enter_context(peer_with(*script))
-                provider = OpenAIProvider(api_key="sk-secret", base_url=f"{peer.url}/v1", dialect=dialect)
+                provider = opened_at(f"{peer.url}/v1", **capabilities)
                 providers.push_async_callback(provider.close)
                 return provider, peer
 
             yield opened
 
 
-async def failure_of(provider: OpenAIProvider, **request: Any) -> Failure:
+def opened_at(url: str, **capabilities: Any) -> Provider:
+    variables = Variables("OPENAI_API_KEY", "OPENAI_BASE_URL", "ROLECALL_OPENAI_MODEL")
+    can = {"streaming": False, **capabilities}
+    return provider_of(
+        "compatible", name="openai", api_key="sk-secret", base_url=url, capabilities=can, variables=variables
+    )
+
+
+async def failure_of(provider: Provider, **request: Any) -> Failure:
     with pytest.raises(Failed) as caught:
         await provider.complete(asking(**request))
     return caught.value.failure
@@ -113,7 +121,7 @@ async def test_a_schema_strict_mode_would_refuse_is_sent_as_guidance(open_at: Op
 
 
 async def test_an_endpoint_without_schemas_is_told_the_schema_in_words(open_at: Open) -> None:
-    provider, peer = open_at(completion('```json\n{"approved": false}\n```'), dialect=Dialect(json_schema=False))
+    provider, peer = open_at(completion('```json\n{"approved": false}\n```'), structured="object")
 
     answer = await provider.complete(asking(output_schema=VERDICT))
 
@@ -124,7 +132,7 @@ async def test_an_endpoint_without_schemas_is_told_the_schema_in_words(open_at: 
 
 
 async def test_reasoning_models_get_no_temperature_and_call_tools_without_reasoning(open_at: Open) -> None:
-    provider, peer = open_at(completion("ok"), dialect=Dialect(max_completion_tokens=True))
+    provider, peer = open_at(completion("ok"), maxCompletionTokens=True)
 
     await provider.complete(asking(model="gpt-6-luna", tools=(CREATE_ROLE,), temperature=0.1, max_output_tokens=9))
 
@@ -209,7 +217,7 @@ async def test_a_peer_that_never_answers_times_out(open_at: Open) -> None:
 async def test_nobody_listening_is_a_connection_to_look_at() -> None:
     with socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        provider = OpenAIProvider(api_key="k", base_url=f"http://127.0.0.1:{unused.getsockname()[1]}/v1")
+        provider = opened_at(f"http://127.0.0.1:{unused.getsockname()[1]}/v1")
 
         failure = await failure_of(provider)
         await provider.close()

@@ -16,6 +16,7 @@ CREATE TABLE token (
   CONSTRAINT token__scopes_are_named CHECK (is_list_of_names(scopes)),
   CONSTRAINT token__agents_manage_no_tokens CHECK (kind <> 'agent' OR 'tokens.manage' <> ALL (scopes)),
   CONSTRAINT token__agents_read_no_audit CHECK (kind <> 'agent' OR 'audit.read' <> ALL (scopes)),
+  CONSTRAINT token__agents_set_no_budgets CHECK (kind <> 'agent' OR 'budgets.write' <> ALL (scopes)),
   CONSTRAINT token__agents_are_no_admins CHECK (kind <> 'agent' OR 'admin' <> ALL (scopes)),
   CONSTRAINT token__agents_manage_no_tools CHECK (kind <> 'agent' OR 'tools.write' <> ALL (scopes)),
   CONSTRAINT token__agents_set_no_models CHECK (kind <> 'agent' OR NOT scopes && '{models.write,secrets.write}'::varchar[]),

@@ -18,7 +18,7 @@ CREATE TABLE audit (
   hash    bytea NOT NULL
 );
 COMMENT ON TABLE audit IS
-  'Every change of a definition, a role, a model, a secret, a token or a session, whoever made it and however. '
+  'Every change of a definition, a role, a budget, a model, a secret, a token or a session, whoever made it and however. '
   'Append-only, and chained by hash: rolecall audit verify finds what was tampered with.';
 COMMENT ON COLUMN audit.seq IS 'Counts from 1 without a gap, in the order of the commits.';
 COMMENT ON COLUMN audit.at IS 'When it was about to be committed; never before the entry before it.';
@@ -148,10 +148,14 @@ CREATE CONSTRAINT TRIGGER mcp_source__is_audited AFTER INSERT OR UPDATE OR DELET
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('listed_at', 'problem');
 CREATE CONSTRAINT TRIGGER mcp_tool__is_audited AFTER INSERT OR UPDATE OR DELETE ON mcp_tool
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
+CREATE CONSTRAINT TRIGGER budget__is_audited AFTER INSERT OR UPDATE OR DELETE ON budget
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 
 CREATE TRIGGER token__no_truncate BEFORE TRUNCATE ON token EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 CREATE TRIGGER session__no_truncate BEFORE TRUNCATE ON session EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER budget__no_truncate BEFORE TRUNCATE ON budget EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 CREATE TRIGGER secret__no_truncate BEFORE TRUNCATE ON secret EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');

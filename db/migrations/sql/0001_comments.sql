@@ -6,7 +6,8 @@ COMMENT ON COLUMN role.description IS 'What it is for, in words for people and a
 COMMENT ON COLUMN role.base_prompt IS 'The system prompt of every call to a model.';
 COMMENT ON COLUMN role.tools IS 'Names of tools, patterns such as files.*, and tags such as meta.';
 COMMENT ON COLUMN role.needs_tools IS 'Whether only models that can call tools will do.';
-COMMENT ON COLUMN role.model IS 'Which models it wishes for: preferred, capabilities, minContextTokens and so on.';
+COMMENT ON COLUMN role.model IS
+  'Which models it wishes for: preferred, fallbacks, providers, capabilities, minContextTokens, maxCostPerMillion.';
 COMMENT ON COLUMN role.parameters IS 'What models are given along: temperature, maxOutputTokens and so on.';
 COMMENT ON COLUMN role.output_schema IS 'The JSON Schema that an answer has to satisfy; null for any.';
 COMMENT ON COLUMN role.is_active IS 'Whether executions may still use it.';
@@ -328,6 +329,7 @@ COMMENT ON FUNCTION orchestration_version__with_hints() IS
   'Refuses with a hint what the constraints of a version do not allow.';
 COMMENT ON FUNCTION orchestration_version__with_hints_on_use() IS
   'Refuses with a hint to delete a version that is in use.';
+COMMENT ON FUNCTION budget__with_hints() IS 'Refuses with a hint what the constraints of a budget do not allow.';
 COMMENT ON FUNCTION role__with_hints() IS 'Refuses with a hint what the constraints of a role do not allow.';
 COMMENT ON FUNCTION role_version__with_hints() IS 'Refuses with a hint what the constraints of a role_version do not allow.';
 COMMENT ON FUNCTION role__with_hints_on_use() IS 'Refuses with a hint to delete a role that is in use.';
@@ -383,6 +385,16 @@ COMMENT ON FUNCTION inbox_wake() IS 'Wakes the execution that a message is for, 
 COMMENT ON FUNCTION inbox_cancel_guard() IS 'Keeps a cancel in the inbox until it stands in the journal.';
 COMMENT ON FUNCTION signal_key_guard() IS 'Keeps the keys of signals as long as their execution.';
 COMMENT ON FUNCTION uuid7() IS 'A new id as servers make them: later ones are greater.';
+
+COMMENT ON COLUMN budget_overview.id IS 'The row of budget.';
+COMMENT ON COLUMN budget_overview.kind IS 'What it is for: a role, an orchestration or the whole installation.';
+COMMENT ON COLUMN budget_overview.name IS 'What that is called; null for the whole installation.';
+COMMENT ON COLUMN budget_overview.usd_per_day IS 'US dollars that a day''s model calls may cost; null for any number.';
+COMMENT ON COLUMN budget_overview.tokens_per_day IS 'Tokens that they may read and write; null for any number.';
+COMMENT ON COLUMN budget_overview.reserved_usd IS 'US dollars set aside today for calls under way.';
+COMMENT ON COLUMN budget_overview.settled_usd IS 'US dollars that today''s calls have cost.';
+COMMENT ON COLUMN budget_overview.reserved_tokens IS 'Tokens set aside today for calls under way.';
+COMMENT ON COLUMN budget_overview.settled_tokens IS 'Tokens that today''s calls have read and written.';
 
 COMMENT ON COLUMN secret.id IS 'What its encryption is bound to; it stays when the name changes.';
 COMMENT ON COLUMN secret.name IS 'What others name it by: unique, a letter first.';

@@ -57,3 +57,20 @@ CREATE FUNCTION is_count(value jsonb, most integer) RETURNS boolean LANGUAGE sql
     ELSE value IS NULL OR value = 'null' END
 $$;
 COMMENT ON FUNCTION is_count IS 'Whether JSON is a whole number from 1 to that many, or nothing is said.';
+
+CREATE FUNCTION is_dollars(value jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE jsonb_typeof(value)
+    WHEN 'string' THEN value #>> '{}' ~ '^[0-9]{1,9}(\.[0-9]{1,6})?$'
+    ELSE value IS NULL OR value = 'null' END
+$$;
+COMMENT ON FUNCTION is_dollars IS 'Whether JSON is US dollars as a text such as "2.50", or nothing is said.';
+
+CREATE FUNCTION dollars_in(value jsonb) RETURNS numeric LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN is_dollars(value) THEN (value #>> '{}')::numeric END
+$$;
+COMMENT ON FUNCTION dollars_in IS 'The US dollars that JSON says as a text; null when it says none.';
+
+CREATE FUNCTION count_in(value jsonb) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+  SELECT CASE WHEN jsonb_typeof(value) = 'number' AND is_count(value, 2147483647) THEN value::bigint END
+$$;
+COMMENT ON FUNCTION count_in IS 'The whole number from 1 on that JSON is; null when it is none.';

@@ -40,6 +40,9 @@ CREATE TABLE execution (
   parent_attempt  integer,
   is_detached     boolean NOT NULL DEFAULT false,
   depth           smallint NOT NULL DEFAULT 0,
+  budget_usd      numeric,
+  budget_tokens   bigint,
+  is_budgeted     boolean NOT NULL DEFAULT false,
   CONSTRAINT execution__status CHECK (status IN (
     'queued', 'running', 'waiting', 'paused', 'cancelling', 'completed', 'failed', 'timed_out', 'cancelled')),
   CONSTRAINT execution__owned_while_running CHECK ((owner IS NOT NULL) = (status IN ('running', 'cancelling'))),
@@ -65,7 +68,9 @@ CREATE TABLE execution (
     (parent_execution_id IS NULL) = (parent_path IS NULL) AND parent_path <> ''
     AND (parent_execution_id IS NULL) = (parent_attempt IS NULL) AND parent_attempt >= 1),
   CONSTRAINT execution__only_a_child_is_detached CHECK (NOT is_detached OR parent_execution_id IS NOT NULL),
-  CONSTRAINT execution__depth CHECK (depth BETWEEN 0 AND 8)
+  CONSTRAINT execution__depth CHECK (depth BETWEEN 0 AND 8),
+  CONSTRAINT execution__budget CHECK (
+    budget_usd BETWEEN 0 AND 999999999.999999 AND budget_tokens BETWEEN 0 AND 1000000000)
 )
 -- A queue: rows are rewritten at every claim, and a claim walks over what vacuum has not yet taken away.
 WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
@@ -84,6 +89,10 @@ COMMENT ON COLUMN execution.parent_path IS 'The instance path of the step that t
 COMMENT ON COLUMN execution.parent_attempt IS 'Which attempt at that step.';
 COMMENT ON COLUMN execution.is_detached IS 'Its parent has only started it: it goes on alone, and its end wakes nobody.';
 COMMENT ON COLUMN execution.depth IS 'How many parents are above it: 0 for one that somebody started.';
+COMMENT ON COLUMN execution.budget_usd IS
+  'US dollars that its model calls and those of all below it may cost: what its start allows, and no more than its version.';
+COMMENT ON COLUMN execution.budget_tokens IS 'How many tokens they may read and write.';
+COMMENT ON COLUMN execution.is_budgeted IS 'Whether it has a budget, or something above it has; the database writes it.';
 
 CREATE UNIQUE INDEX execution__idempotency ON execution ((started_by ->> 'name'), idempotency_key)
   WHERE idempotency_key IS NOT NULL;
@@ -113,6 +122,7 @@ COMMENT ON VIEW execution_priority IS 'The priorities of executions that are, or
 CREATE FUNCTION execution_start_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
   parent execution;
+  limits jsonb;
 BEGIN
   IF NEW.status <> 'queued' OR (NEW.epoch, NEW.wake_seq, NEW.claims, NEW.claimed_seq, NEW.active_ms)
     <> (0, 0, 0, 0, 0) OR NEW.started_at IS NOT NULL OR NEW.cancel_requested_at IS NOT NULL
@@ -150,7 +160,8 @@ BEGIN
         HINT = 'The depth is 0 without a parent, and with one it is the parent''s and 1.';
   END IF;
   -- A child runs what was pinned when its root started, whatever has been done with that since.
-  PERFORM FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
+  SELECT document -> 'limits' INTO limits
+    FROM orchestration_version AS version JOIN orchestration ON orchestration.id = version.orchestration_id
     WHERE version.id = NEW.version_id AND (version.status = 'published' AND orchestration.is_active
       OR NEW.parent_execution_id IS NOT NULL AND version.status IN ('published', 'archived'));
   IF NOT FOUND THEN
@@ -158,6 +169,13 @@ BEGIN
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__starts_from_a_published_version',
         HINT = 'Only a published version of an active orchestration can be executed.';
   END IF;
+  NEW.budget_usd := least(NEW.budget_usd, dollars_in(limits -> 'maxCostUsd'));
+  NEW.budget_tokens := least(NEW.budget_tokens, count_in(limits -> 'maxTokens'));
+  -- What is written here spares everybody without a budget asking for one at each model call.
+  NEW.is_budgeted := NEW.budget_usd IS NOT NULL OR NEW.budget_tokens IS NOT NULL
+    OR parent.id IS NOT NULL AND (parent.is_budgeted OR EXISTS (
+      SELECT FROM orchestration_step AS step
+      WHERE step.version_id = parent.version_id AND step.name = step_name(NEW.parent_path) AND config ? 'budget'));
   RETURN NEW;
 END $$;
 CREATE TRIGGER execution__start BEFORE INSERT ON execution FOR EACH ROW EXECUTE FUNCTION execution_start_guard();
@@ -188,10 +206,12 @@ CREATE TRIGGER execution__starts_before_expiry BEFORE INSERT ON execution
 CREATE FUNCTION execution_identity_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF (NEW.id, NEW.version_id, NEW.input, NEW.started_by, NEW.idempotency_key, NEW.request_digest, NEW.created_at,
-      NEW.forked_from, NEW.parent_execution_id, NEW.parent_path, NEW.parent_attempt, NEW.is_detached, NEW.depth)
+      NEW.forked_from, NEW.parent_execution_id, NEW.parent_path, NEW.parent_attempt, NEW.is_detached, NEW.depth,
+      NEW.budget_usd, NEW.budget_tokens, NEW.is_budgeted)
     IS DISTINCT FROM
      (OLD.id, OLD.version_id, OLD.input, OLD.started_by, OLD.idempotency_key, OLD.request_digest, OLD.created_at,
-      OLD.forked_from, OLD.parent_execution_id, OLD.parent_path, OLD.parent_attempt, OLD.is_detached, OLD.depth)
+      OLD.forked_from, OLD.parent_execution_id, OLD.parent_path, OLD.parent_attempt, OLD.is_detached, OLD.depth,
+      OLD.budget_usd, OLD.budget_tokens, OLD.is_budgeted)
   THEN
     RAISE EXCEPTION 'execution % keeps its version, its input and where it comes from', OLD.id
       USING ERRCODE = '55000', TABLE = 'execution', CONSTRAINT = 'execution__identity_is_fixed',
@@ -201,7 +221,8 @@ BEGIN
 END $$;
 CREATE TRIGGER execution__identity BEFORE UPDATE OF
   id, version_id, input, started_by, idempotency_key, request_digest, created_at,
-  forked_from, parent_execution_id, parent_path, parent_attempt, is_detached, depth ON execution
+  forked_from, parent_execution_id, parent_path, parent_attempt, is_detached, depth, budget_usd, budget_tokens, is_budgeted
+  ON execution
   FOR EACH ROW EXECUTE FUNCTION execution_identity_guard();
 
 CREATE FUNCTION execution_transition_guard() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -11,7 +11,7 @@ COMMENT ON CONSTRAINT role__name_is_a_name ON role IS
 COMMENT ON CONSTRAINT role__tools_are_named ON role IS
   'Each tool is a name, a pattern such as files.* or a tag; leave out what is null or empty.';
 COMMENT ON CONSTRAINT role__model_is_an_object ON role IS
-  'The wish for a model is a JSON object such as {"provider": "openai"}; {} takes any.';
+  'The wish for a model is a JSON object such as {"preferred": ["openai"]}; {} takes any.';
 COMMENT ON CONSTRAINT role__parameters_are_an_object ON role IS
   'The parameters are a JSON object such as {"temperature": 0.2}; {} leaves them to the provider.';
 COMMENT ON CONSTRAINT role__output_schema_is_a_schema ON role IS
@@ -165,6 +165,27 @@ COMMENT ON CONSTRAINT orchestration_step__kind ON orchestration_step IS
   'stop.';
 COMMENT ON CONSTRAINT orchestration_step__config_is_an_object ON orchestration_step IS
   'What a kind asks for is a JSON object such as {"tool": "files.read"}; {} where it asks for nothing.';
+COMMENT ON CONSTRAINT orchestration_step__budget_is_a_budget ON orchestration_step IS
+  'A budget is {"maxCostUsd": "0.50", "maxTokens": 20000}, or one of both: dollars as a text, tokens up to 1,000,000,000.';
+COMMENT ON CONSTRAINT orchestration_step__cache_is_a_cache ON orchestration_step IS
+  'A cache is {"ttlMs": 3600000}, for up to 31,622,400,000 ms, with the scope everyone or execution, if any.';
+COMMENT ON CONSTRAINT orchestration_version__budget_is_a_budget ON orchestration_version IS
+  'In limits, write maxCostUsd as a text such as "2.50", and maxTokens as a whole number up to 1,000,000,000.';
+COMMENT ON CONSTRAINT budget__role_id ON budget IS
+  'Edit the budget that the role has: UPDATE budget SET … WHERE role_id = ….';
+COMMENT ON CONSTRAINT budget__orchestration_id ON budget IS
+  'Edit the budget that the orchestration has: UPDATE budget SET … WHERE orchestration_id = ….';
+COMMENT ON CONSTRAINT budget_role_id_fkey ON budget IS 'Take the id of a role there is: SELECT id FROM role WHERE name = ….';
+COMMENT ON CONSTRAINT budget_orchestration_id_fkey ON budget IS
+  'Take the id of an orchestration there is: SELECT id FROM orchestration WHERE name = ….';
+COMMENT ON CONSTRAINT budget__of_one_thing ON budget IS
+  'Set role_id, or orchestration_id, or neither for the whole installation; make a row for each.';
+COMMENT ON CONSTRAINT budget__limits_something ON budget IS
+  'Set usd_per_day, tokens_per_day or both; to limit nothing any more, delete the row.';
+COMMENT ON CONSTRAINT budget__usd_per_day ON budget IS
+  'Take 0 to 999,999,999.999999 dollars, to the millionth, or null for any number of them.';
+COMMENT ON CONSTRAINT budget__tokens_per_day ON budget IS
+  'Take 0 to 1,000,000,000,000 tokens, or null for any number of them.';
 COMMENT ON CONSTRAINT orchestration_step__max_retries ON orchestration_step IS 'Retry 0 to 19 times.';
 COMMENT ON CONSTRAINT orchestration_step__retry_delay_ms ON orchestration_step IS
   'Wait for 0 to 86,400,000 ms, which is a day.';
@@ -391,7 +412,7 @@ BEGIN
 END $$;
 
 SELECT hint_triggers(edited)
-FROM unnest('{role, orchestration, orchestration_version, orchestration_step, secret, provider, model, model_price,
+FROM unnest('{role, orchestration, orchestration_version, orchestration_step, budget, secret, provider, model, model_price,
   default_model, mcp_source, mcp_tool}'::regclass[]) AS edited;
 -- A key takes a lock until the end of the transaction, and each edit of many roles writes versions as well.
 SELECT hint_triggers('role_version', with_keys => false);

@@ -68,6 +68,9 @@ CREATE TABLE orchestration_version (
   CONSTRAINT orchestration_version__status CHECK (
     status IN ('draft', 'proposed', 'publishing', 'published', 'rejected', 'archived')),
   CONSTRAINT orchestration_version__document_is_an_object CHECK (jsonb_typeof(document) = 'object'),
+  -- The start of an execution reads these, before anybody has read the document.
+  CONSTRAINT orchestration_version__budget_is_a_budget CHECK (
+    is_dollars(document #> '{limits,maxCostUsd}') AND is_count(document #> '{limits,maxTokens}', 1000000000)),
   CONSTRAINT orchestration_version__document_is_readable CHECK (is_readable(document)),
   CONSTRAINT orchestration_version__digest_is_a_digest CHECK (digest ~ '^sha256:[0-9a-f]{64}$'),
   CONSTRAINT orchestration_version__max_step_runs CHECK (max_step_runs >= 0),
@@ -164,6 +167,15 @@ CREATE TABLE orchestration_step (
   CONSTRAINT orchestration_step__loop_is_bounded CHECK (kind <> 'loop' OR is_count(config -> 'maxIterations', 1000)),
   CONSTRAINT orchestration_step__map_is_bounded CHECK (
     kind <> 'map' OR is_count(config -> 'maxItems', 10000) AND is_count(config -> 'maxConcurrency', 100)),
+  CONSTRAINT orchestration_step__budget_is_a_budget CHECK (
+    jsonb_typeof(config -> 'budget') IN ('object', 'null') AND is_dollars(config #> '{budget,maxCostUsd}')
+    AND is_count(config #> '{budget,maxTokens}', 1000000000)),
+  CONSTRAINT orchestration_step__cache_is_a_cache CHECK (
+    config -> 'cache' = 'null' OR jsonb_typeof(config -> 'cache') = 'object'
+    AND coalesce(jsonb_typeof(config #> '{cache,ttlMs}') = 'number'
+      AND (config #> '{cache,ttlMs}')::numeric BETWEEN 1 AND 31622400000
+      AND (config #> '{cache,ttlMs}')::numeric % 1 = 0, false)
+    AND coalesce(config #> '{cache,scope}', '"everyone"') IN ('"everyone"', '"execution"')),
   CONSTRAINT orchestration_step__max_retries CHECK (max_retries BETWEEN 0 AND 19),
   CONSTRAINT orchestration_step__retry_delay_ms CHECK (retry_delay_ms BETWEEN 0 AND 86400000),
   CONSTRAINT orchestration_step__timeout_ms CHECK (timeout_ms BETWEEN 1 AND 86400000)

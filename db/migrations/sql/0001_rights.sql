@@ -111,11 +111,12 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
       'idempotency_key, secret, provider, model, default_model, mcp_source, mcp_tool'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key, model_price'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
     ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
-    ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, migration'),
+    ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, budget_overview, migration'),
     ('rolecall_app', 'EXECUTE', 'FUNCTION', 'execution_prune, journal_drop_partitions, journal_add_partition'),
 
     -- Whoever takes an expiry away is a person.
@@ -135,7 +136,8 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_agent', 'SELECT', 'TABLE', 'mcp_source, mcp_tool'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model, mcp_source, mcp_tool'),
+      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model, budget, '
+      'mcp_source, mcp_tool'),
     -- Whoever may not read a secret may not say either where it is sent.
     ('rolecall_admin', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at), INSERT, '
       'UPDATE (name, description, value), DELETE', 'TABLE', 'secret'),
@@ -146,7 +148,8 @@ LANGUAGE sql IMMUTABLE AS $$
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit, model_price'),
     ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
     ('rolecall_admin', 'SELECT', 'TABLE',
-      'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, migration'),
+      'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, budget_account, '
+      'budget_reservation, budget_overview, migration'),
     ('rolecall_admin', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_admin', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',
@@ -158,6 +161,7 @@ LANGUAGE sql IMMUTABLE AS $$
       'default_model, mcp_source, mcp_tool'),
     ('rolecall_readonly', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at)',
       'TABLE', 'secret'),
+    ('rolecall_readonly', 'SELECT', 'TABLE', 'budget, budget_account, budget_reservation, budget_overview'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',

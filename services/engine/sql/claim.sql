@@ -14,4 +14,4 @@ SET owner = me.id, epoch = execution.epoch + 1, available_at = NULL, status = 'r
     started_at = coalesce(execution.started_at, statement_timestamp())
 FROM me, due WHERE execution.id = due.id
 RETURNING execution.id, execution.epoch, execution.version_id, execution.wake_seq, execution.started_by::text,
-  execution.active_ms, execution.claims
+  execution.active_ms, execution.is_budgeted, execution.claims

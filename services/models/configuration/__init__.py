@@ -3,6 +3,6 @@
 * `configuration.Configuration`   providers, offers, limits and prices, as `Models.use` takes them
 """
 
-from services.models.configuration.configuration import Configuration, Limits
+from services.models.configuration.configuration import Configuration
 
-__all__ = ["Configuration", "Limits"]
+__all__ = ["Configuration"]

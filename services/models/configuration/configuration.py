@@ -3,21 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import msgspec
-
+from services.models.limits import Limits
 from services.models.prices import PriceList
 from services.models.provider import Provider
 from services.models.selection import Offer
 from services.problem import Problem
-
-
-class Limits(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What a provider may be asked at most; None for any number, and for no bound of its own on the time of a call."""
-
-    max_concurrent: int | None = None
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    timeout_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,10 +1,10 @@
 """A provider that is closed when the last call to it has ended, so that a change of its row breaks no call off."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from services.models.messages import Answer, Request
+from services.models.messages import Answer, Embeddings, Request
 from services.models.provider import Emit, Provider, unheard
 
 
@@ -22,6 +22,11 @@ class KeptProvider:
         """The model's answer; see `Provider.complete`."""
         with self._counted():
             return await self._provider.complete(request, emit)
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_seconds: float = 60.0) -> Embeddings:
+        """A vector for each text; see `Provider.embed`."""
+        with self._counted():
+            return await self._provider.embed(model, texts, timeout_seconds=timeout_seconds)
 
     async def give_up(self) -> None:
         """Close it: now, or when the last call has ended. One that comes later opens it once more, and closes it."""

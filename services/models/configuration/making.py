@@ -1,24 +1,41 @@
 """Providers, made as their recipes say."""
 
-from services.models.anthropic import ANTHROPIC_URL, AnthropicProvider
-from services.models.configuration.recipes import Preset, Recipe
-from services.models.openai import OPENAI_URL, OpenAIProvider
+from collections.abc import Collection, Mapping
+
+from services.failure import Failed
+from services.models.configuration.recipes import Recipe, Unusable
+from services.models.presets import provider_of
 from services.models.provider import Provider, Variables
-
-PRESETS = {
-    "openai": Preset(base_url=OPENAI_URL, key_variable="OPENAI_API_KEY", capabilities=("tools", "json", "vision")),
-    "anthropic": Preset(
-        base_url=ANTHROPIC_URL, key_variable="ANTHROPIC_API_KEY", capabilities=("tools", "json", "vision")
-    ),
-    "ollama": Preset(base_url="http://127.0.0.1:11434/v1", key_variable=None, capabilities=("tools", "json")),
-    "compatible": Preset(base_url=None, key_variable=None, capabilities=("tools", "json")),
-}
+from services.outbound import Guard
 
 
-def made(recipe: Recipe) -> Provider:
-    """The provider of `recipe`; nothing is asked of it so far."""
-    key = recipe.key.reveal()
-    if recipe.preset == "anthropic":
-        return AnthropicProvider(api_key=key, base_url=recipe.base_url)
-    variables = Variables(key=recipe.key_name, url=f"the baseUrl of provider {recipe.name!r}", model="the model's name")
-    return OpenAIProvider(api_key=key, base_url=recipe.base_url, name=recipe.name, variables=variables)
+def made(recipe: Recipe, guard: Guard) -> Provider:
+    """The provider of `recipe`; nothing is asked of it so far, and no SDK is imported. At an address of its own it is
+    asked only where `guard` lets it.
+
+    Raises:
+        Unusable: address, api or key are such as no provider of this preset has.
+    """
+    its = f"of provider {recipe.name!r}"
+    try:
+        return provider_of(
+            recipe.preset,
+            name=recipe.name,
+            api_key=recipe.key.reveal(),
+            base_url=recipe.base_url,
+            api=recipe.api,
+            capabilities=_overrides(recipe.capabilities),
+            variables=Variables(key=recipe.key_name, url=f"the baseUrl {its}", model=f"the models {its}"),
+            guard=guard if recipe.is_own_address else None,
+        )
+    except Failed as error:
+        raise Unusable("WRONG_VALUE", error.failure.message) from None
+
+
+def _overrides(capabilities: Collection[str] | None) -> Mapping[str, object]:
+    """What a list of capabilities says of an endpoint, in the names of the wire; nothing where there is none."""
+    if capabilities is None:
+        return {}
+    held = {name: name in capabilities for name in ("tools", "vision", "streaming")}
+    # Where JSON is to be had, the preset knows best how.
+    return held if "json" in capabilities else {**held, "structured": "words"}

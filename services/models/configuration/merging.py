@@ -6,11 +6,14 @@ import msgspec
 
 from services.definitions.nearby import nearest_of
 from services.models.configuration.configuration import Configuration
-from services.models.configuration.recipes import Preset, Recipe, Unusable, recipe_of
+from services.models.configuration.recipes import Recipe, Unusable, recipe_of
 from services.models.configuration.rows import ModelRow, ProviderRow, Rows
+from services.models.environment import abilities
+from services.models.presets import PRESETS
 from services.models.prices import PriceList
 from services.models.provider import Provider
 from services.models.selection import Offer, offered
+from services.outbound import Guard
 from services.problem import Problem
 from services.secrets import Opened
 
@@ -19,15 +22,16 @@ def merged(
     base: Configuration,
     rows: Rows,
     *,
-    presets: Mapping[str, Preset],
     opened: Mapping[str, Opened],
     environ: Mapping[str, str],
+    guard: Guard,
     make: Callable[[Recipe], Provider],
 ) -> Configuration:
     """What can be called. A row of which nothing can be made is told in `problems`, and disables only itself: one that
     is switched off or cannot be used takes the place of the environment's provider all the same.
 
-    `opened` are the secrets that rows name. The default is what was switched to, else that of `base`.
+    `opened` are the secrets that rows name; `guard` says which addresses of theirs may be asked. The default is what
+    was switched to, else that of `base`.
     """
     of_rows = {row.name for row in rows.providers}
     problems: list[Problem] = []
@@ -38,12 +42,12 @@ def merged(
         if not row.is_active:
             continue
         try:
-            providers[row.name] = make(recipe_of(row, presets, opened, environ))
+            providers[row.name] = make(recipe_of(row, opened, environ, guard))
         except Unusable as error:
             problems.append(_problem(f"/provider/{row.name}", error.code, str(error), error.suggestion))
             continue
         limits[row.name] = row.limits
-        found = _offers(row, [model for model in rows.models if model.provider == row.name], presets[row.preset], base)
+        found = _offers(row, [model for model in rows.models if model.provider == row.name], base)
         if not found:
             message = f"provider {row.name!r} has no active model; `model.create` adds one"
             problems.append(_problem(f"/provider/{row.name}", "NO_MODELS", message))
@@ -59,22 +63,27 @@ def merged(
     )
 
 
-def _offers(row: ProviderRow, models: Sequence[ModelRow], preset: Preset, base: Configuration) -> list[Offer]:
-    """What a provider offers: its models, by their rows; without any, what the environment's of that name did."""
-    usual = row.capabilities if row.capabilities is not None else preset.capabilities
-    if not models:
-        of_environment = [offer for offer in base.offers if offer.provider == row.name]
+def _offers(row: ProviderRow, models: Sequence[ModelRow], base: Configuration) -> list[Offer]:
+    """What a provider offers: its models, by their rows; without any, what is usual for its preset."""
+    preset = PRESETS[row.preset]
+    usual = row.capabilities if row.capabilities is not None else abilities(preset.capabilities)
+    if models:
+        return [
+            Offer(
+                row.name,
+                model.name,
+                model.capabilities if model.capabilities is not None else usual,
+                model.context_tokens or preset.context_tokens(model.name),
+                model.max_output_tokens,
+                only_by_name=model.only_by_name,
+            )
+            for model in models
+        ]
+    of_environment = [offer for offer in base.offers if offer.provider == row.name]
+    if of_environment or not preset.default_model or row.base_url is not None:
         return [msgspec.structs.replace(offer, capabilities=usual) for offer in of_environment]
-    return [
-        Offer(
-            row.name,
-            model.name,
-            model.capabilities if model.capabilities is not None else usual,
-            model.context_tokens,
-            only_by_name=model.only_by_name,
-        )
-        for model in models
-    ]
+    context = preset.context_tokens(preset.default_model)
+    return [Offer(row.name, preset.default_model, usual, context, serves_others=True)]
 
 
 def _ordered(base: Configuration, kept: list[Offer], added: list[Offer], *, is_wished: bool) -> list[Offer]:

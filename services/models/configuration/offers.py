@@ -2,20 +2,23 @@
 
 import time
 
-from services import connections
+import msgspec
+
+from services import connections, roles
 from services.caller import Caller
 from services.definitions.nearby import nearest_of
 from services.errors import Conflict, NotFound
 from services.failure import Failed
 from services.models.catalog import Models
 from services.models.configuration import watch
-from services.models.configuration.configuration import Configuration
 from services.models.configuration.merging import names_of
-from services.models.configuration.records import Model, ModelCheck, ModelList
+from services.models.configuration.records import Model, ModelCheck, ModelHealth, ModelList
+from services.models.health import Health
 from services.models.messages import Request, UserMessage
-from services.models.selection import Offer, offered
+from services.models.selection import Explanation, Offer, offered
 
 CHECK_SECONDS = 20.0
+_NEVER_CALLED = Health(state="unknown")
 # Models that think before they answer need some room for it.
 _CHECK_TOKENS = 512
 _SWITCH = "UPDATE default_model SET model = $1 RETURNING model"
@@ -27,7 +30,7 @@ async def list_(caller: Caller, models: Models) -> ModelList:
     caller.require("models.read")
     configuration = models.configuration
     return ModelList(
-        items=tuple(_model(offer, configuration) for offer in configuration.offers), problems=configuration.problems
+        items=tuple(_model(offer, models) for offer in configuration.offers), problems=configuration.problems
     )
 
 
@@ -38,7 +41,22 @@ async def get(caller: Caller, models: Models, *, model: str) -> Model:
         NotFound: nobody offers it; names the one that may have been meant.
     """
     caller.require("models.read")
-    return _model(_offer(models, model), models.configuration)
+    return _model(_offer(models, model), models)
+
+
+async def explain(caller: Caller, models: Models, *, role: str) -> Explanation:
+    """Which model an agent in the role would get now, which ones after it when calls fail, and what is against the
+    others; as seen by the process that answers.
+
+    Raises:
+        NotFound: there is no such role.
+    """
+    caller.require("models.read")
+    found = await roles.get(caller, role=role)
+    constraints = found.model
+    if (found.tools or found.needs_tools) and "tools" not in constraints.capabilities:
+        constraints = msgspec.structs.replace(constraints, capabilities=(*constraints.capabilities, "tools"))
+    return models.explain(constraints)
 
 
 async def check(caller: Caller, models: Models, *, model: str) -> ModelCheck:
@@ -72,7 +90,7 @@ async def switch(caller: Caller, models: Models, *, model: str | None) -> Model:
             if not await connections.database().write(_SWITCH, offer.name):
                 await connections.database().write(_FIRST_SWITCH, offer.name)
     await watch.refresh()
-    return _model(_offer(models, models.default), models.configuration)
+    return _model(_offer(models, models.default), models)
 
 
 async def test(caller: Caller, models: Models, *, provider: str) -> ModelCheck:
@@ -120,12 +138,15 @@ async def _asked(models: Models, offer: Offer) -> ModelCheck:
     return ModelCheck(model=offer.name, is_available=problem is None, duration_ms=duration_ms, problem=problem)
 
 
-def _model(offer: Offer, configuration: Configuration) -> Model:
+def _model(offer: Offer, models: Models) -> Model:
+    configuration = models.configuration
     return Model(
         name=offer.name,
         capabilities=offer.capabilities,
         context_tokens=offer.context_tokens,
+        max_output_tokens=offer.max_output_tokens,
         price=configuration.prices.of(offer.name),
+        health=ModelHealth(**msgspec.structs.asdict(models.health().get(offer.name, _NEVER_CALLED))),
         is_default=offer.name == configuration.default,
         serves_others=offer.serves_others,
         only_by_name=offer.only_by_name,

@@ -14,8 +14,8 @@ from services.errors import Conflict, Invalid, NotFound
 from services.listing import Limit, id_in
 from services.models.catalog import Models
 from services.models.configuration import watch
-from services.models.configuration.making import PRESETS
 from services.models.configuration.records import Provider, ProviderChanges, ShortName
+from services.models.presets import PRESETS
 from services.problem import Problem
 
 _COLUMNS = ", ".join(name for name in Provider.__struct_fields__ if name != "problems")

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta, UnsetType
 
+from services.models.health import State
 from services.models.prices import Price
 from services.models.selection import Capability
 from services.problem import Problem
@@ -96,16 +97,31 @@ class ModelRow(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     updated_at: datetime
 
 
+class ModelHealth(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How well a model does, as its calls of late have shown: `unknown` without any, `degraded` when it fails or takes
+    its time more often than it should, `down` while it is not called because its last calls failed. `reason` says why;
+    `failureRate` goes from 0 to 1, and `seconds` is what an answer takes.
+    """
+
+    state: State
+    reason: str
+    retry_after_seconds: float | None
+    failure_rate: float
+    seconds: float | None
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A model that can be called, by its `name` in full. `price` is null where it is not known, and so is
-    `contextTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName`
-    it is for roles that name it.
+    """A model that can be called, by its `name` in full. `price` is null where it is not known, and so are
+    `contextTokens` and `maxOutputTokens`. With `servesOthers` its provider runs other models too, for roles that name
+    them; with `onlyByName` it is for roles that name it. `health` is how its calls went in the process that answers.
     """
 
     name: str
     capabilities: tuple[str, ...]
     context_tokens: int | None
+    max_output_tokens: int | None
     price: Price | None
+    health: ModelHealth
     is_default: bool
     serves_others: bool
     only_by_name: bool

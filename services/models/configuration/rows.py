@@ -7,7 +7,8 @@ import msgspec
 from asyncpg import Record
 
 from services import connections
-from services.models.configuration.configuration import Limits
+from services.models.limits import Limits
+from services.models.presets import Api
 from services.models.prices import Price
 from services.models.selection import Capability
 
@@ -33,7 +34,7 @@ class ProviderRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     preset: str
     base_url: str | None = None
-    api: str | None = None
+    api: Api | None = None
     secret: str | None = None
     key_variable: str | None = None
     capabilities: tuple[Capability, ...] | None = None

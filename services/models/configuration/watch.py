@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from services.engine.outages import is_away
 from services.models.catalog import Models
 from services.models.configuration.kept import KeptProvider
-from services.models.configuration.making import PRESETS, made
+from services.models.configuration.making import made
 from services.models.configuration.merging import merged
 from services.models.configuration.recipes import Recipe
 from services.models.configuration.rows import read
 from services.models.provider import Provider
+from services.outbound import Guard
 from services.secrets import opened
 
 _log = logging.getLogger(__name__)
@@ -33,12 +34,15 @@ class ConfigurationWatch:
     """Keeps `models` as the rows say, beside and above what it was made with: that is what `environ` says.
 
     A provider whose row changes is made anew; the old one is closed when the last call to it has ended. No provider is
-    asked anything.
+    asked anything. `guard` says which addresses of rows may be asked.
     """
 
-    def __init__(self, models: Models, environ: Mapping[str, str], *, poll_seconds: float = POLL_SECONDS) -> None:
+    def __init__(
+        self, models: Models, environ: Mapping[str, str], guard: Guard, *, poll_seconds: float = POLL_SECONDS
+    ) -> None:
         self._models = models
         self._environ = environ
+        self._guard = guard
         self._base = models.configuration
         self._poll_seconds = poll_seconds
         self._kept: dict[str, tuple[Recipe, KeptProvider]] = {}
@@ -59,9 +63,9 @@ class ConfigurationWatch:
             configuration = merged(
                 self._base,
                 rows,
-                presets=PRESETS,
                 opened=secrets,
                 environ=self._environ,
+                guard=self._guard,
                 make=self._making(kept),
             )
             self._models.use(configuration)
@@ -101,7 +105,11 @@ class ConfigurationWatch:
 
         def make(recipe: Recipe) -> Provider:
             before = self._kept.get(recipe.name)
-            found = before if before is not None and before[0] == recipe else (recipe, KeptProvider(made(recipe)))
+            found = (
+                before
+                if before is not None and before[0] == recipe
+                else (recipe, KeptProvider(made(recipe, self._guard)))
+            )
             kept[recipe.name] = found
             return found[1]
 

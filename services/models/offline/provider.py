@@ -1,13 +1,16 @@
 """The provider `offline`, model `extractive`: calls a tool it has the arguments for, else answers from what it sees."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from services.models.capabilities import Capabilities
 from services.models.messages import (
     CHARACTERS_PER_TOKEN,
     Answer,
+    Embeddings,
     Request,
     ToolCall,
     ToolSpec,
@@ -18,7 +21,7 @@ from services.models.messages import (
 from services.models.offline import writing
 from services.models.offline.filling import fill
 from services.models.offline.reading import SIGNATURE, Reading, read, tools_called
-from services.models.provider import Emit, unheard
+from services.models.provider import Emit, check_request, no_embeddings, unheard
 from services.schema import problems_of_schema, problems_of_value
 
 MODEL = "extractive"
@@ -28,18 +31,28 @@ class OfflineProvider:
     """Answers at once, without a network, the same to the same request."""
 
     name = "offline"
+    capabilities = Capabilities()
 
     async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
         """The answer, emitted line by line; token counts are a quarter of the characters.
 
         Raises:
-            Failed: OUTPUT_INVALID when the output schema asks for what no extract can be.
+            Failed: OUTPUT_INVALID when the output schema asks for what no extract can be; MODEL_ERROR for images.
         """
+        check_request(request, self.capabilities, f"{self.name}/{MODEL}")
         # Counting words of a large input takes a moment the event loop should not wait.
         found = await asyncio.to_thread(answer, request)
         for line in found.text.splitlines(keepends=True):
             emit(line)
         return found
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_seconds: float = 60.0) -> Embeddings:
+        """Nothing: there are no embeddings without a model that was trained for them.
+
+        Raises:
+            Failed: always; it says who has some.
+        """
+        raise no_embeddings(f"{self.name}/{model}")
 
     async def close(self) -> None:
         """There is nothing to close."""

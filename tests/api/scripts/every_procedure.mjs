@@ -158,6 +158,11 @@ const narrower = { changes: { input: { ...schema, required: ['topic', 'tone'] } 
 await tell('breaking', client.orchestration.update.mutate({ orchestration, ...narrower }));
 await client.orchestration.activate.mutate({ orchestration, number: 2 });
 
+await tell('budget.set', client.budget.set.mutate({ orchestration, usdPerDay: '5.00', tokensPerDay: 1000000 }));
+await tell('budget.get', client.budget.get.query({ orchestration }));
+await tell('budget.list', client.budget.list.query());
+await tell('no budget', client.budget.set.mutate({ orchestration }));
+
 const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled for it.' };
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
 await untilFinished(execution);
