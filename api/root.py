@@ -15,6 +15,7 @@ from api.procedures import (
     system,
     tokens,
     tool_sources,
+    tools,
     versions,
 )
 from api.rpc import Family, Router
@@ -111,6 +112,10 @@ router = Router(
         list=budgets.list_,
         get=budgets.get,
         set=budgets.set_,
+    ),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
     ),
     token=Router(
         list=tokens.list_,

@@ -53,8 +53,20 @@ RIGHTS: dict[str, dict[str, str]] = {
     },
     "rolecall_admin": {
         **EVERYTHING_BUT_SECRETS,
-        **dict.fromkeys(("role", "orchestration", "worker", "provider", "model", "default_model", "budget"), WRITE),
-        **dict.fromkeys(("mcp_source", "mcp_tool"), WRITE),
+        **dict.fromkeys(
+            (
+                "role",
+                "orchestration",
+                "worker",
+                "provider",
+                "model",
+                "default_model",
+                "mcp_source",
+                "mcp_tool",
+                "budget",
+            ),
+            WRITE,
+        ),
         "secret": "SELECT(-value) INSERT UPDATE(name,description,value) DELETE",
         "execution_request": "SELECT INSERT DELETE",
         **dict.fromkeys(

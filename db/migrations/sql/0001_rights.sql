@@ -136,8 +136,8 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_agent', 'SELECT', 'TABLE', 'mcp_source, mcp_tool'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model, budget, '
-      'mcp_source, mcp_tool'),
+      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model, mcp_source, '
+      'mcp_tool, budget'),
     -- Whoever may not read a secret may not say either where it is sent.
     ('rolecall_admin', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at), INSERT, '
       'UPDATE (name, description, value), DELETE', 'TABLE', 'secret'),
