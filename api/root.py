@@ -15,6 +15,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tools,
     versions,
 )
 from api.rpc import Family, Router
@@ -114,6 +115,10 @@ router = Router(
     ),
     metrics=Router(
         summary=metrics.summary,
+    ),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
     ),
     token=Router(
         list=tokens.list_,

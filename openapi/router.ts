@@ -599,16 +599,20 @@ export type OtherFailure = {
   message: string;
 };
 
-/** What is passed to the model with each call. Unset: the provider's own default. */
+/** How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`. */
 export type Parameters = {
   temperature: number | null;
   maxOutputTokens: number | null;
+  repairs: number | null;
+  contextPolicy: "fail" | "summarise" | "trim" | null;
 };
 
-/** What is passed to the model with each call. Unset: the provider's own default. */
+/** How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`. */
 export type ParametersInput = {
   temperature?: number | null | undefined;
   maxOutputTokens?: number | null | undefined;
+  repairs?: number | null | undefined;
+  contextPolicy?: "fail" | "summarise" | "trim" | null | undefined;
 };
 
 /** USD per million tokens. Requests with more than `long_from` input tokens cost the `long_` prices throughout. */
@@ -852,6 +856,8 @@ export type Step = {
   prompt: string | null;
   tools: string[] | null;
   maxTurns: number | null;
+  maxToolCalls: number | null;
+  contextPolicy: "fail" | "summarise" | "trim" | null;
   cache: Cache | null;
   budget: Budget | null;
   tool: string | null;
@@ -937,6 +943,61 @@ export type Token = {
 export type Tolerance = {
   count: number | null;
   percent: number | null;
+};
+
+/** The call has its result; with `isError` that says why it did not work. */
+export type ToolAnswered = {
+  type: "tool_answered";
+  path: string;
+  attempt: number;
+  call: string;
+  tool: string;
+  isError: boolean;
+};
+
+/** An agent calls the tool `tool`; `call` is the place of the call among all that the agent has made. */
+export type ToolCalled = {
+  type: "tool_called";
+  path: string;
+  attempt: number;
+  call: string;
+  tool: string;
+};
+
+/** A tool with the JSON Schema of its arguments. */
+export type ToolDetail = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+  inputSchema: { [key: string]: Json };
+};
+
+/** Tools, by name. */
+export type ToolPage = {
+  items: ToolSummary[];
+};
+
+/** A tool. `effect` is how far its calls reach, `security` how much harm they can do; with `mayBeRepeated` a call whose result was lost is safely made again. `tags` are the names by which alone a role gets it; without any it is its own, or a pattern. `source` is where it is from: built-in, or a plugin and its version. */
+export type ToolSummary = {
+  name: string;
+  description: string;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+  mayBeRepeated: boolean;
+  tags: string[];
+  source: string;
+};
+
+/** A model is asked for its answer number `turn` in an attempt; what it says of it begins anew here. */
+export type TurnStarted = {
+  type: "turn_started";
+  path: string;
+  attempt: number;
+  turn: number;
 };
 
 /** What is wrong with a document. Without problems: its digest and the most steps that an execution can run. */
@@ -1100,9 +1161,9 @@ export type AppRouter = TRPCBuiltRouter<
       /** An execution of the orchestration's active version, which runs in the background from now on, or from `startAt` or after `delayMs`, at most a year ahead; until then it is `queued`, and a cancel ends it at once. The same `idempotencyKey` gives back the execution that it started first. BAD_REQUEST with `problems` when `input` does not fit the input schema, a role cannot be assigned or the start is too far ahead; NOT_FOUND when there is no such orchestration; CONFLICT when it is inactive, its version or a role has expired or, with `problems`, cannot be used as its rows are, or the key was used with another request. While the orchestration has a canary, that takes its share of the sticky keys; without one each idempotency key, or each call, goes for itself. `budgetUsd` lowers what its version allows. Needs executions.run. */
       start: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Execution>;
       /** What happens in an execution that is started as by `execution.start`, from its first event to its last, with progress in between; `event.execution` of the first is its id. It goes on when the client leaves. The same `idempotencyKey` gives the events of the execution that it started first, all of them again. Refused as `execution.start` is. Needs executions.run and executions.read. */
-      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Stream<Recorded | AttemptStarted | Delta>>;
-      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start, pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
-      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | Delta>;
+      run: Mutation<{ orchestration: string; input?: Json | undefined; roleAssignments?: { [key: string]: string } | undefined; idempotencyKey?: string | null | undefined; priority?: number | undefined; startAt?: string | null | undefined; delayMs?: number | undefined; stickyKey?: string | null | undefined; budgetUsd?: string | null | undefined }, Stream<Recorded | AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered>>;
+      /** Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts and turns that start, pieces of a model's answer, calls of tools and their ends. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read. */
+      follow: Subscription<{ execution: string; after?: number | undefined; lastEventId?: string | null | undefined }, Tracked<Recorded> | AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered>;
       /** An execution as it stands: status, context so far, output or error, tokens and cost. NOT_FOUND when there is none. Needs executions.read. */
       get: Query<{ execution: string }, ExecutionDetail>;
       /** Executions, the newest first unless `sort` says otherwise; `nextCursor` is the `cursor` of the next page. `status` is one or several of them, `parent` leaves those that its steps have started, `restartOf` its restarts, and the rest narrows as in `execution.cancelMany`. Where there is much history, give `startedAfter` along with a role, a tool or a starter: for these one execution after the other is looked at. NOT_FOUND when there is no such orchestration, version, role or tool; BAD_REQUEST when the cursor is of another list. Needs executions.read. */
@@ -1189,6 +1250,12 @@ export type AppRouter = TRPCBuiltRouter<
     metrics: {
       /** What executions that finished in these hours have taken, by kind of steps, by role or by model: how many attempts or calls, how many worked, how long half of them and 95 of a hundred took at most, tokens, cost, answers from the cache. BAD_REQUEST with `problems` when the time is longer than a year or ends before it begins. Needs executions.read. */
       summary: Query<{ by?: "kind" | "model" | "role" | undefined; since?: string | null | undefined; until?: string | null | undefined } | undefined, Metrics>;
+    };
+    tool: {
+      /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
+      list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
+      /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
+      get: Query<{ tool: string }, ToolDetail>;
     };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */

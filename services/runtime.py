@@ -21,6 +21,7 @@ from services import (
     metrics,
     orchestrations,
     plans,
+    plugins,
     retention,
     roles,
     row_requests,
@@ -79,6 +80,7 @@ class Runtime:
     def _performers(self) -> Mapping[str, Performer]:
         # A transform needs nobody: the core gives its resolved input back.
         return {
+            **plugins.performers(),
             "agent": partial(agent.perform, self.models),
             "llm": partial(llm.perform, self.models),
             "tool": tool.perform,
@@ -102,6 +104,7 @@ async def opened(
     outbound = _outbound(settings)
     registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
+    registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)

@@ -1,5 +1,7 @@
 """How a step calls a model: paid from its budgets, or given what was answered before where it has a cache."""
 
+from collections.abc import Callable
+
 from services import answers
 from services.budgets import purse_of
 from services.engine.performer import Attempt
@@ -10,16 +12,24 @@ from services.models.selection import ModelConstraints
 
 
 async def complete(
-    models: Models, attempt: Attempt, constraints: ModelConstraints, request: Request, emit: Emit
+    models: Models,
+    attempt: Attempt,
+    constraints: ModelConstraints,
+    request: Request,
+    emit: Emit,
+    anew: Callable[[], None],
 ) -> Answer:
     """The answer of the model that the constraints lead to, or the one that is kept; recorded on the attempt.
+
+    `emit` and `anew` are as `Models.complete` has them.
 
     Raises:
         Failed: no model fits, a budget does not suffice, or the provider failed.
     """
 
     async def ask() -> Answer:
-        return await models.complete(constraints, request, emit, purse=purse_of(attempt), on_call=attempt.record)
+        purse = purse_of(attempt)
+        return await models.complete(constraints, request, emit, purse=purse, on_call=attempt.record, anew=anew)
 
     if attempt.step.cache is None:
         return await ask()

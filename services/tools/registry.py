@@ -51,6 +51,11 @@ def by_tag() -> dict[str, frozenset[str]]:
     return {tag: frozenset(name for name, tool in _tools.items() if tag in tool.tags) for tag in _tags()}
 
 
+def everything() -> dict[str, Tool]:
+    """All tools by name, whoever may call them."""
+    return dict(sorted(_tools.items()))
+
+
 def find(name: str) -> Tool | None:
     """The tool of that name, whoever may call it."""
     return _tools.get(name)

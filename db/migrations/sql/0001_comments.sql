@@ -8,7 +8,7 @@ COMMENT ON COLUMN role.tools IS 'Names of tools, patterns such as files.*, and t
 COMMENT ON COLUMN role.needs_tools IS 'Whether only models that can call tools will do.';
 COMMENT ON COLUMN role.model IS
   'Which models it wishes for: preferred, fallbacks, providers, capabilities, minContextTokens, maxCostPerMillion.';
-COMMENT ON COLUMN role.parameters IS 'What models are given along: temperature, maxOutputTokens and so on.';
+COMMENT ON COLUMN role.parameters IS 'How models are asked: temperature, maxOutputTokens, repairs, contextPolicy.';
 COMMENT ON COLUMN role.output_schema IS 'The JSON Schema that an answer has to satisfy; null for any.';
 COMMENT ON COLUMN role.is_active IS 'Whether executions may still use it.';
 COMMENT ON COLUMN role.created_by IS 'The principal that made it.';

@@ -235,6 +235,7 @@ await tell('model.setPrice', client.model.setPrice.mutate({ model: large, input:
 await tell('model.update', client.model.update.mutate({ model: large, changes: { onlyByName: true } }));
 await tell('model.get', client.model.get.query({ model: large }));
 await tell('model.list', client.model.list.query());
+await tell('model.explain', client.model.explain.query({ role }));
 await tell('model.check', client.model.check.mutate({ model: 'offline/extractive' }));
 await tell('model.switch', client.model.switch.mutate({ model: 'offline/extractive' }));
 await tell('no such model', client.model.switch.mutate({ model: 'offline/extractiv' }));
@@ -245,6 +246,9 @@ await tell('provider.delete', client.provider.delete.mutate({ provider: gateway 
 await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
 
 const visitor = `visitor ${link}`;
+await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
+await tell('tool.get', client.tool.get.query({ tool: 'files.read' }));
+
 await tell('token.create', client.token.create.mutate({ name: visitor, scopes: ['roles.read'], expiresInDays: 1 }));
 await tell('token.list', client.token.list.query({ after: 'visitor ' }));
 await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
