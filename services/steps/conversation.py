@@ -5,6 +5,7 @@ from collections.abc import Callable
 import msgspec
 
 from services import roles
+from services.budgets import purse_of
 from services.engine.performer import Attempt
 from services.errors import Conflict, NotFound
 from services.failure import failed
@@ -84,7 +85,9 @@ async def ask_aside(models: Models, attempt: Attempt, role: RoleContent, request
 async def _complete(
     models: Models, attempt: Attempt, role: RoleContent, request: Request, emit: Emit, anew: Callable[[], None]
 ) -> Answer:
-    return await models.complete(constraints_of(role, request), request, emit, on_call=attempt.record, anew=anew)
+    return await models.complete(
+        constraints_of(role, request), request, emit, purse=purse_of(attempt), on_call=attempt.record, anew=anew
+    )
 
 
 def constraints_of(role: RoleContent, request: Request) -> ModelConstraints:
