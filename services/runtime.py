@@ -36,6 +36,8 @@ from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
 from services.outbound import Guard, Outbound
 from services.outbound.allowed import allowed, patterns
+from services.programs import tool as program_tool
+from services.programs.workers import Workers
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
@@ -101,6 +103,8 @@ async def opened(
     outbound = _outbound(settings)
     registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
+    programs = Workers(at_most=settings.programs)
+    registry.register(*program_tool.tools(programs))
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -139,6 +143,7 @@ async def opened(
             watch.use(None)
             connections.use(None, None)
             await models.close()
+            await programs.close()
             await outbound.close()
             await configured.close()
 
