@@ -18,6 +18,8 @@ from services import (
     credentials,
     executions,
     expiry,
+    mcp,
+    metrics,
     orchestrations,
     plans,
     plugins,
@@ -124,9 +126,11 @@ async def opened(
         configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
         await paid.look()
+        sources = mcp.Sources(settings.mcp_commands, outbound.guard)
+        mcp.use(sources)
 
         def look() -> None:
-            for waiting in (requests, configured, paid):
+            for waiting in (requests, configured, paid, sources):
                 waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
@@ -135,15 +139,20 @@ async def opened(
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
         paying = asyncio.create_task(paid.run(), name="budgets")
-        tasks = [hints, upkeep, answers, configuring, paying]
+        asking = asyncio.create_task(sources.run(), name="tool sources")
+        counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
+        tasks = [hints, upkeep, answers, configuring, paying, asking, counting]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             await configured.refresh()
+            await sources.refresh()
             yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             watch.use(None)
+            mcp.use(None)
+            await sources.close()
             connections.use(None, None)
             await models.close()
             await programs.close()

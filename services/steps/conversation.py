@@ -14,6 +14,7 @@ from services.models.messages import Answer, Message, Request, ToolSpec, UserMes
 from services.models.provider import Emit, unheard
 from services.models.selection import ModelConstraints
 from services.roles import RoleContent
+from services.steps.asking import complete
 
 
 async def role_of(attempt: Attempt) -> RoleContent:
@@ -84,7 +85,7 @@ async def ask_aside(models: Models, attempt: Attempt, role: RoleContent, request
 async def _complete(
     models: Models, attempt: Attempt, role: RoleContent, request: Request, emit: Emit, anew: Callable[[], None]
 ) -> Answer:
-    return await models.complete(constraints_of(role, request), request, emit, on_call=attempt.record, anew=anew)
+    return await complete(models, attempt, constraints_of(role, request), request, emit, anew)
 
 
 def constraints_of(role: RoleContent, request: Request) -> ModelConstraints:
