@@ -1,6 +1,8 @@
 """Tasks in the background, and their end."""
 
 import asyncio
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from typing import Any
 
 _AGAIN_SECONDS = 1.0
@@ -32,3 +34,13 @@ async def end(*tasks: asyncio.Task[Any]) -> None:
         for task in done:
             if not task.cancelled():
                 task.exception()  # whoever needs to know has been told
+
+
+@asynccontextmanager
+async def running(work: Mapping[str, Coroutine[Any, Any, Any]]) -> AsyncIterator[None]:
+    """Inside, all of this is worked on in the background, each in a task of its name; it is ended on leaving."""
+    tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
+    try:
+        yield
+    finally:
+        await end(*tasks)

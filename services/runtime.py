@@ -1,14 +1,13 @@
 """The running parts of a process, wired: database, notifier, feed, models, tools and, where it works, a worker."""
 
-import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from db.connection import CannotOpen, Database, shown
 from services import (
@@ -103,61 +102,75 @@ async def opened(
         Invalid: the key that anchors are signed with, or that secrets are encrypted with, cannot be used.
     """
     secrets.use(Keyring.from_environment(environ))
-    anchoring = _anchoring(settings)
-    outbound = _outbound(settings)
-    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
-    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
-    programs = Workers(at_most=settings.programs)
-    registry.register(*program_tool.tools(programs))
-    registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
-    async with await Database.open(url) as database:
+    anchoring = _anchoring(settings)
+    async with AsyncExitStack() as opened:
+        outbound, programs = _outbound(settings), Workers(at_most=settings.programs)
+        for it in (outbound, programs, models):
+            opened.push_async_callback(it.close)
+        await _register_tools(settings, outbound, programs)
+        database = await opened.enter_async_context(await Database.open(url))
         _check_roles(database, is_required=settings.require_database_roles)
         notifier = Notifier(database.connect)
         exchange = Exchange(notifier)
         connections.use(database, notifier, Feed(database.pool, exchange), CredentialWatch(credentials.still_valid))
-        requests = RowRequests(
-            {
-                "publication": orchestrations.publication_requests(),
-                "publication of a role": roles.publication_requests(),
-                "start": executions.start_requests(),
-            }
-        )
-        configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
+        opened.callback(connections.use, None, None)
+        configured = ConfigurationWatch(models, environ, outbound.guard)
+        opened.push_async_callback(configured.close)
         watch.use(configured)
-        await paid.look()
+        opened.callback(watch.use, None)
         sources = mcp.Sources(settings.mcp_commands, outbound.guard)
+        opened.push_async_callback(sources.close)
         mcp.use(sources)
-
-        def look() -> None:
-            for waiting in (requests, configured, paid, sources):
-                waiting.wake()
-
-        notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
-        hints = asyncio.create_task(notifier.run(), name="notifier")
-        answers = asyncio.create_task(requests.run(), name="row requests")
-        upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
-        configuring = asyncio.create_task(configured.run(), name="configuration watch")
-        paying = asyncio.create_task(paid.run(), name="budgets")
-        asking = asyncio.create_task(sources.run(), name="tool sources")
-        counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
-        tasks = [hints, upkeep, answers, configuring, paying, asking, counting]
+        opened.callback(mcp.use, None)
+        requests, paid = _row_requests(), budgets.BudgetWatch()
+        await paid.look()
+        _wake_together(notifier, requests, configured, paid, sources)
+        tasks: dict[str, Coroutine[Any, Any, None]] = {
+            "notifier": notifier.run(),
+            "row requests": requests.run(),
+            "upkeep": retention.tidy_daily(),
+            "configuration watch": configured.run(),
+            "budgets": paid.run(),
+            "tool sources": sources.run(),
+            "metrics": metrics.keep_hourly(),
+        }
         if anchoring is not None:
-            tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
-        try:
-            await configured.refresh()
-            await sources.refresh()
-            yield Runtime(settings, database, notifier, exchange, models, outbound)
-        finally:
-            await background.end(*tasks)
-            watch.use(None)
-            mcp.use(None)
-            await sources.close()
-            connections.use(None, None)
-            await models.close()
-            await programs.close()
-            await outbound.close()
-            await configured.close()
+            tasks["anchoring"] = anchoring()
+        await opened.enter_async_context(background.running(tasks))
+        await configured.refresh()
+        await sources.refresh()
+        yield Runtime(settings, database, notifier, exchange, models, outbound)
+
+
+class _Waiting(Protocol):
+    def wake(self) -> None: ...
+
+
+def _wake_together(notifier: Notifier, *waiting: _Waiting) -> None:
+    """Let all of these look when a definition has changed, or when a change may have been missed."""
+
+    def look(_: str = "") -> None:
+        for it in waiting:
+            it.wake()
+
+    notifier.hear(row_requests.CHANNEL, look, greet=look)
+
+
+def _row_requests() -> RowRequests:
+    return RowRequests(
+        {
+            "publication": orchestrations.publication_requests(),
+            "publication of a role": roles.publication_requests(),
+            "start": executions.start_requests(),
+        }
+    )
+
+
+async def _register_tools(settings: Settings, outbound: Outbound, programs: Workers) -> None:
+    registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
+    registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
+    registry.register(*program_tool.tools(programs), *plugins.tools())
 
 
 def _check_roles(database: Database, *, is_required: bool) -> None:
