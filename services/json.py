@@ -34,7 +34,7 @@ def read(text: str | bytes) -> Json:
 
 
 # Escaped, but not an escaped backslash before the letters u0000.
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def holds_nul(encoded: bytes) -> bool:
@@ -44,3 +44,12 @@ def holds_nul(encoded: bytes) -> bool:
     (False, True)
     """
     return _NUL.search(encoded) is not None
+
+
+def without_nul(encoded: bytes) -> bytes:
+    r"""The JSON value with U+FFFD wherever a text holds U+0000.
+
+    >>> without_nul(rb'["a\u0000", "\\u0000"]').decode()
+    '["a\\ufffd", "\\\\u0000"]'
+    """
+    return _NUL.sub(rb"\1\\ufffd", encoded)

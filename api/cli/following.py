@@ -11,7 +11,16 @@ import msgspec
 from api.cli.process import with_runtime
 from services import executions
 from services.caller import OPERATOR
-from services.executions import Delta, Followed, Recorded
+from services.executions import (
+    AttemptStarted,
+    Delta,
+    Followed,
+    Progress,
+    Recorded,
+    ToolAnswered,
+    ToolCalled,
+    TurnStarted,
+)
 
 
 def follow(execution: UUID, after: int, *, as_json: bool) -> int:
@@ -26,11 +35,10 @@ def line(item: Followed) -> str:
     >>> line(Delta(path="Draft", attempt=1, text="# Leases\\n"))
     '    -                delta               Draft (1): "# Leases\\\\n"'
     """
-    if isinstance(item, Delta):
-        return f"{'-':>5}  {'':12}  {'delta':19} {_where(item)}: {_quoted(item.text)}"
-    number, kind = (str(item.seq), item.kind) if isinstance(item, Recorded) else ("-", "attempt_started")
-    said = f"{number:>5}  {item.at:%H:%M:%S}.{item.at.microsecond // 1000:03}  {kind:19} {_where(item)}"
-    return (said + _why(item)).rstrip()
+    number, kind = (str(item.seq), item.kind) if isinstance(item, Recorded) else ("-", _kind(item))
+    at = item.at if isinstance(item, Recorded | AttemptStarted) else None
+    time = "" if at is None else f"{at:%H:%M:%S}.{at.microsecond // 1000:03}"
+    return f"{number:>5}  {time:12}  {kind:19} {_where(item)}{_what(item)}".rstrip()
 
 
 def json_line(item: Followed) -> str:
@@ -59,9 +67,29 @@ def _where(item: Followed) -> str:
     return f"{item.path} ({item.attempt})" if item.attempt else item.path
 
 
-def _why(item: Followed) -> str:
+def _kind(item: Progress) -> str:
+    return str(item.__struct_config__.tag)
+
+
+def _what(item: Followed) -> str:
+    """What there is to say beside what happened and where."""
+    match item:
+        case Recorded(event=event):
+            return _why(event)
+        case Delta(text=text):
+            return f": {_quoted(text)}"
+        case TurnStarted(turn=turn):
+            return f": {turn}"
+        case ToolCalled(tool=tool):
+            return f": {tool}"
+        case ToolAnswered(tool=tool, is_error=is_error):
+            return f": {tool}{' did not work' if is_error else ''}"
+        case _:
+            return ""
+
+
+def _why(event: Any) -> str:
     """Why something failed, where that is what happened."""
-    event: Any = item.event if isinstance(item, Recorded) else None
     failure = event.get("failure") if isinstance(event, dict) else None
     if not isinstance(failure, dict):
         return ""

@@ -14,9 +14,7 @@ from api.rpc import Example, Tracked, mutation, query, subscription
 from services import executions
 from services.definitions.document import Dollars, Name
 from services.executions import (
-    AttemptStarted,
     DelayMs,
-    Delta,
     Execution,
     ExecutionDetail,
     ExecutionFilter,
@@ -24,6 +22,7 @@ from services.executions import (
     ExecutionSort,
     Followed,
     Priority,
+    Progress,
     Recorded,
     Retried,
     RoleAssignments,
@@ -153,11 +152,12 @@ async def run(
 )
 async def follow(
     ctx: Context, *, execution: ExecutionId, after: After = 0, last_event_id: LastEventId | None = None
-) -> AsyncIterator[Tracked[Recorded] | AttemptStarted | Delta]:
+) -> AsyncIterator[Tracked[Recorded] | Progress]:
     """Every event of an execution behind number `after`, once and in order, to the one that ends it; its `seq` is its
-    id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts that start,
-    pieces of a model's answer. NOT_FOUND when there is no such execution, also when it is pruned meanwhile; CONFLICT
-    when it has not so many events; UNAUTHORIZED also when the token is revoked meanwhile. Needs executions.read.
+    id, behind which a client that was interrupted goes on. In between, without an id, progress: attempts and turns that
+    start, pieces of a model's answer, calls of tools and their ends. NOT_FOUND when there is no such execution, also
+    when it is pruned meanwhile; CONFLICT when it has not so many events; UNAUTHORIZED also when the token is revoked
+    meanwhile. Needs executions.read.
     """
     items = executions.follow(ctx.caller, execution=execution, after=int(last_event_id or after))
     async with aclosing(items):

@@ -50,8 +50,10 @@ const newRole = z.strictObject({
     .strictObject({
       temperature: z.number().min(0).max(2).nullable().default(null),
       maxOutputTokens: z.int().min(1).max(1_000_000).nullable().default(null),
+      repairs: z.int().min(0).max(10).nullable().default(null),
+      contextPolicy: z.enum(['fail', 'trim', 'summarise']).nullable().default(null),
     })
-    .default({ temperature: null, maxOutputTokens: null }),
+    .default({ temperature: null, maxOutputTokens: null, repairs: null, contextPolicy: null }),
   outputSchema: z.json().default(null),
   isActive: z.boolean().default(true),
 });

@@ -31,7 +31,11 @@ class Role(Table, tablename="role"):
         default="{}",
         help_text="Its model: preferred, fallbacks, providers, capabilities, minContextTokens, maxCostPerMillion.",
     )
-    parameters = JSONB(null=False, default="{}", help_text="Passed to the model: temperature, maxOutputTokens.")
+    parameters = JSONB(
+        null=False,
+        default="{}",
+        help_text="How the model is asked: temperature, maxOutputTokens, repairs, contextPolicy.",
+    )
     output_schema = JSONB(null=True, default=None, help_text="JSON Schema that an answer has to satisfy.")
     is_active = Boolean(null=False, default=True)
     version = Integer(null=False, default=1, help_text="Counted by the database whenever the content changes.")

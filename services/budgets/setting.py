@@ -1,5 +1,6 @@
 """The budgets of days: set by people and services, never by agents, and kept in the audit."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -7,13 +8,13 @@ from uuid import UUID
 import msgspec
 
 from services import connections, orchestrations, roles
-from services.budgets.records import Budget, DailyTokens
+from services.budgets.records import DailyBudget, DailyTokens
 from services.caller import Caller
 from services.definitions.document import Dollars
 from services.errors import Invalid, NotFound
 from services.problem import Problem
 
-_COLUMNS = ", ".join(f"overview.{name}" for name in Budget.__struct_fields__)
+_COLUMNS = ", ".join(f"overview.{name}" for name in DailyBudget.__struct_fields__)
 _LIST = f"""
 SELECT {_COLUMNS} FROM budget_overview AS overview
 ORDER BY array_position(ARRAY['installation', 'orchestration', 'role'], kind), name
@@ -24,6 +25,7 @@ SELECT {_COLUMNS} FROM budget JOIN budget_overview AS overview USING (id) WHERE 
 """  # noqa: S608
 _CHANGE = f"UPDATE budget SET usd_per_day = $3, tokens_per_day = $4 WHERE {_IS_MEANT} RETURNING id"  # noqa: S608
 _ADD = "INSERT INTO budget (role_id, orchestration_id, usd_per_day, tokens_per_day) VALUES ($1, $2, $3, $4)"
+_FORGET = "DELETE FROM budget_account WHERE day < (now() AT TIME ZONE 'UTC' - $1::interval)::date"
 _REMOVE = f"DELETE FROM budget WHERE {_IS_MEANT}"  # noqa: S608
 
 
@@ -38,13 +40,13 @@ class _Subject(msgspec.Struct, frozen=True):
         return self.role or self.orchestration or "of the whole installation"
 
 
-async def list_(caller: Caller) -> list[Budget]:
+async def list_(caller: Caller) -> list[DailyBudget]:
     """Every budget with what is reserved and spent of it today: that of the whole installation first."""
     caller.require("executions.read")
-    return [Budget(**row) for row in await connections.database().statements.fetch(_LIST)]
+    return [DailyBudget(**row) for row in await connections.database().statements.fetch(_LIST)]
 
 
-async def get(caller: Caller, *, role: str | None = None, orchestration: str | None = None) -> Budget:
+async def get(caller: Caller, *, role: str | None = None, orchestration: str | None = None) -> DailyBudget:
     """The budget of a role, of an orchestration or, with neither, of the whole installation.
 
     Raises:
@@ -62,7 +64,7 @@ async def set_(
     orchestration: str | None = None,
     usd_per_day: Dollars | None = None,
     tokens_per_day: DailyTokens | None = None,
-) -> Budget | None:
+) -> DailyBudget | None:
     """The budget, which limits the days from now on to this; without any limit there is none any more: null.
 
     What was spent of today counts. Who lowers a budget below that stops further calls; calls under way are paid.
@@ -86,6 +88,11 @@ async def set_(
     return await _found(subject)
 
 
+async def forget_days(older_than: timedelta) -> None:
+    """Let go of what was spent on days that are longer ago than that; budgets stay."""
+    await connections.database().statements.fetch(_FORGET, older_than)
+
+
 async def _subject(role: str | None, orchestration: str | None) -> _Subject:
     if role is not None and orchestration is not None:
         message = "a budget is for a role or for an orchestration; leave one of them out"
@@ -96,8 +103,8 @@ async def _subject(role: str | None, orchestration: str | None) -> _Subject:
     return _Subject(role, orchestration, (role_id, orchestration_id))
 
 
-async def _found(subject: _Subject) -> Budget:
+async def _found(subject: _Subject) -> DailyBudget:
     rows = await connections.database().statements.fetch(_GET, *subject.ids)
     if not rows:
         raise NotFound("budget", str(subject), hint="`budget.set` makes one")
-    return Budget(**rows[0])
+    return DailyBudget(**rows[0])

@@ -61,6 +61,8 @@ Milliseconds = Annotated[int, msgspec.Meta(ge=1, le=86_400_000)]
 Delay = Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]
 Retries = Annotated[int, msgspec.Meta(ge=0, le=19)]
 Turns = Annotated[int, msgspec.Meta(ge=1, le=100)]
+ToolCallCount = Annotated[int, msgspec.Meta(ge=1, le=1_000)]
+ContextPolicy = Literal["fail", "trim", "summarise"]
 Order = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 Text = Annotated[str, msgspec.Meta(max_length=100_000)]
 Code = Annotated[str, like(r"^([A-Z][A-Z0-9_]{0,63}|\*)", "A code such as TOOL_ERROR, or * for every one.")]
@@ -168,6 +170,8 @@ class Step(_Part, frozen=True, kw_only=True):
     prompt: Text | None = None
     tools: tuple[str, ...] | None = None
     max_turns: Turns | None = None
+    max_tool_calls: ToolCallCount | None = None
+    context_policy: ContextPolicy | None = None
     cache: Cache | None = None
     # agent, llm, orchestration
     budget: Budget | None = None
@@ -281,6 +285,8 @@ FIELDS_OF_KIND: dict[str, tuple[Kind, ...]] = {
     "prompt": ("agent", "llm"),
     "tools": ("agent",),
     "maxTurns": ("agent",),
+    "maxToolCalls": ("agent",),
+    "contextPolicy": ("agent", "llm"),
     "cache": ("agent", "llm"),
     "budget": ("agent", "llm", "orchestration"),
     "tool": ("tool",),

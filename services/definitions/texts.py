@@ -60,6 +60,8 @@ STEP = {
     "prompt": "What the role is told before its input.",
     "tools": "The tools of the role that this step may use; left out: all of them.",
     "maxTurns": "How many model calls the agent has; left out: 8.",
+    "maxToolCalls": "How many tool calls the agent has; left out: 100.",
+    "contextPolicy": "When the conversation outgrows the model's context: fail, trim what is oldest, or summarise it.",
     "cache": "Keep the models' answers for a time, and give them again where the same is asked.",
     "budget": "What the model calls of this step may take, in all its attempts; those of a child count as well.",
     "tool": "The tool to call; `inputMapping` gives its arguments.",
@@ -149,7 +151,7 @@ ROLE = {
     "tools": "The tools that the role may call; `meta` grants the system.* tools.",
     "needsTools": "Ask for a model that can call tools, also where no step offers one.",
     "model": "What the role asks of its model.",
-    "parameters": "What is passed to the model with each call.",
+    "parameters": "How the model is asked.",
     "outputSchema": "JSON Schema of every answer of this role; a step's own comes first.",
 }
 MODEL = {
@@ -167,6 +169,8 @@ CEILING = {
 PARAMETERS = {
     "temperature": "0 is the least random; left out: the provider's default.",
     "maxOutputTokens": "How long an answer may be, in tokens; left out: the provider's default.",
+    "repairs": "How often the model is told what is wrong with an answer, to give a better one; left out: 2.",
+    "contextPolicy": "When a conversation outgrows the model's context: fail, trim what is oldest, or summarise it.",
 }
 BUNDLE = {
     "rolecall": "The version of the format.",

@@ -178,6 +178,8 @@ class Attempts:
                     notes=list(notes),
                     keep=partial(self._keep, command, notes),
                     emit=partial(self._emit, command),
+                    accounted=command.accounted,
+                    show=self._show,
                 )
                 try:
                     output, failure = await self._outcome(attempt)
@@ -229,6 +231,9 @@ class Attempts:
 
     def _emit(self, command: StartStep, text: str) -> None:
         self._report(partial(Delta, path=command.path, attempt=command.attempt, text=text))
+
+    def _show(self, progress: Progress) -> None:
+        self._report(lambda: progress)
 
     async def _keep(self, command: StartStep, notes: list[Json], note: Json) -> None:
         if (failure := unstorable(note)) is not None:

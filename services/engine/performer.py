@@ -11,11 +11,16 @@ from msgspec.structs import replace
 from services.definitions.document import Step
 from services.engine.core.commands import StartStep
 from services.engine.core.events import ModelCall
+from services.engine.progress import Progress
 from services.failure import Failed, Failure
 from services.json import Json
 from services.principal import Principal
 
 _log = logging.getLogger(__name__)
+
+
+def _unwatched(_: Progress) -> None:
+    """Where nobody watches."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,10 +30,11 @@ class Attempt:
     `idempotency_key` is the same for every attempt at this instance, so that the other side can tell a repetition.
     `called` is the version of the orchestration that the step calls, if it does. `epoch` is the one that the worker
     owns the execution under; `is_budgeted` says that the execution, or something above it, has a budget. `notes` are
-    what earlier tries of this step have kept, also those of a worker that died; `keep` adds one and returns when it is
-    committed. `emit` takes the next piece of a model's answer, for whoever watches; it is not kept. The calls of models
-    that it records are kept with what becomes of it, whether it works or not; those of a worker that died are lost but
-    for what its notes say.
+    what earlier tries of this step have kept, also those of a worker that died; the calls of models that the first
+    `accounted` of them tell of are recorded elsewhere already. `keep` adds one and returns when it is committed. `emit`
+    takes the next piece of a model's answer, `show` what else goes on, for whoever watches; neither is kept. The calls
+    of models that it records are kept with what becomes of it, whether it works or not; those of a worker that died are
+    lost but for what its notes say.
     """
 
     execution: UUID
@@ -46,6 +52,8 @@ class Attempt:
     notes: list[Json]
     keep: Callable[[Json], Awaitable[None]]
     emit: Callable[[str], None]
+    accounted: int = 0
+    show: Callable[[Progress], None] = _unwatched
     calls: tuple[ModelCall, ...] = field(default=(), init=False)
 
     def record(self, call: ModelCall) -> None:

@@ -28,7 +28,34 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field
     text: str
 
 
-Progress: TypeAlias = AttemptStarted | Delta
+class TurnStarted(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="turn_started"):
+    """A model is asked for its answer number `turn` in an attempt; what it says of it begins anew here."""
+
+    path: str
+    attempt: int
+    turn: int
+
+
+class ToolCalled(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="tool_called"):
+    """An agent calls the tool `tool`; `call` is the place of the call among all that the agent has made."""
+
+    path: str
+    attempt: int
+    call: str
+    tool: str
+
+
+class ToolAnswered(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_field="type", tag="tool_answered"):
+    """The call has its result; with `isError` that says why it did not work."""
+
+    path: str
+    attempt: int
+    call: str
+    tool: str
+    is_error: bool
+
+
+Progress: TypeAlias = AttemptStarted | TurnStarted | Delta | ToolCalled | ToolAnswered
 
 
 class News(msgspec.Struct, frozen=True, array_like=True):
@@ -46,7 +73,7 @@ def pieces(progress: Progress) -> Iterator[Progress]:
     >>> [piece.text[-2:] for piece in pieces(long)]
     ['xx', 'x?']
     """
-    if isinstance(progress, AttemptStarted):
+    if not isinstance(progress, Delta):
         yield progress
         return
     # Half a surrogate pair, which a provider may cut between two pieces, is no UTF-8.

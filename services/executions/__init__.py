@@ -1,6 +1,7 @@
 """Executions: start, watch, steer, signal and restart the runs of orchestrations, and settle their steps by hand."""
 
-from services.executions.following import AttemptStarted, Delta, Followed, Recorded, follow
+from services.engine.progress import AttemptStarted, Delta, Progress, ToolAnswered, ToolCalled, TurnStarted
+from services.executions.following import Followed, Recorded, follow
 from services.executions.listing import list_
 from services.executions.overriding import complete_step, skip_step
 from services.executions.reading import get, get_with_steps, steps
@@ -50,6 +51,7 @@ __all__ = [
     "Followed",
     "NotRetried",
     "Priority",
+    "Progress",
     "Recorded",
     "Retried",
     "RoleAssignments",
@@ -57,6 +59,9 @@ __all__ = [
     "Steered",
     "StepLog",
     "StickyKey",
+    "ToolAnswered",
+    "ToolCalled",
+    "TurnStarted",
     "cancel",
     "cancel_many",
     "complete_step",

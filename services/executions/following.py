@@ -12,7 +12,7 @@ import msgspec
 from services import connections
 from services.caller import Caller
 from services.engine.follower import Follower, Gone
-from services.engine.progress import AttemptStarted, Delta
+from services.engine.progress import Progress
 from services.errors import Conflict, NotFound
 from services.json import Json
 
@@ -38,7 +38,7 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True, rename="camel", tag_fi
         return self.kind in LAST_KINDS
 
 
-Followed: TypeAlias = Recorded | AttemptStarted | Delta
+Followed: TypeAlias = Recorded | Progress
 
 
 async def follow(caller: Caller, *, execution: UUID, after: int = 0) -> AsyncGenerator[Followed, None]:

@@ -4,7 +4,6 @@ What is built of parts, such as a list of objects, is checked when the tool is c
 type for a list of another only if the two are the same, so it would refuse programs that are right.
 """
 
-import ast
 from collections.abc import Iterable
 from urllib.parse import unquote
 
@@ -36,21 +35,24 @@ class Annotations:
 
     def __init__(self, schema: JsonObject) -> None:
         self._schema = schema
-        self._targets: dict[str, str] = {}
+        self._targets: dict[tuple[str, bool], str] = {}
 
-    def of(self, part: Json, depth: int = 0) -> str:
-        """The type of what fits `part`; `Any` where no type says it."""
+    def of(self, part: Json, depth: int = 0, *, is_item: bool = False) -> str:
+        """The type of what fits `part`; `Any` where no type says it.
+
+        Items of a list are texts, and no choice of them: a list of texts is none of choices to a checker.
+        """
         if not isinstance(part, dict) or depth > _MAX_DEPTH:
             return ANY
         if isinstance(reference := part.get("$ref"), str):
-            return self._target(reference, depth)
+            return self._target(reference, depth, is_item=is_item)
         if "const" in part:
-            return _choice([part["const"]])
+            return _choice([part["const"]], is_item=is_item)
         if isinstance(choices := part.get("enum"), list):
-            return _choice(choices)
+            return _choice(choices, is_item=is_item)
         for keyword in ("anyOf", "oneOf"):
             if isinstance(members := part.get(keyword), list):
-                return _union(self.of(member, depth + 1) for member in members)
+                return _union(self.of(member, depth + 1, is_item=is_item) for member in members)
         names = part.get("type")
         if isinstance(names, list):
             return _union(self._of_type(name, part, depth) for name in names)
@@ -60,15 +62,16 @@ class Annotations:
         if name == "object":
             return _OBJECT
         if name == "array":
-            item = _unchosen(self.of(part.get("items"), depth + 1))
+            item = self.of(part.get("items"), depth + 1, is_item=True)
             return f"list[{item if item in _ITEMS else ANY}]"
         return _SIMPLE.get(name, ANY) if isinstance(name, str) else ANY
 
-    def _target(self, reference: str, depth: int) -> str:
-        if reference not in self._targets:
-            self._targets[reference] = ANY  # until it is known: what comes back to itself is left open
-            self._targets[reference] = self.of(self._found(reference), depth + 1)
-        return self._targets[reference]
+    def _target(self, reference: str, depth: int, *, is_item: bool) -> str:
+        key = (reference, is_item)
+        if key not in self._targets:
+            self._targets[key] = ANY  # until it is known: what comes back to itself is left open
+            self._targets[key] = self.of(self._found(reference), depth + 1, is_item=is_item)
+        return self._targets[key]
 
     def _found(self, reference: str) -> Json:
         """What a reference within the schema points to; null for any other."""
@@ -80,7 +83,9 @@ class Annotations:
             return None
 
 
-def _choice(values: list[Json]) -> str:
+def _choice(values: list[Json], *, is_item: bool) -> str:
+    if is_item:
+        return "str" if values and all(isinstance(value, str) for value in values) else ANY
     if 0 < len(values) <= _MAX_CHOICES and all(_is_literal(value) for value in values):
         return f"Literal[{', '.join(map(repr, values))}]"
     return ANY
@@ -90,14 +95,6 @@ def _is_literal(value: Json) -> bool:
     if isinstance(value, str):
         return len(value) <= _MAX_CHOICE_CHARACTERS
     return value is None or (isinstance(value, int) and abs(value) < 2**63)
-
-
-def _unchosen(item: str) -> str:
-    """`str` in the place of a choice of texts: a list of those is one of any texts to a checker."""
-    if not item.startswith("Literal["):
-        return item
-    choices = ast.literal_eval(item.removeprefix("Literal"))
-    return "str" if all(isinstance(choice, str) for choice in choices) else ANY
 
 
 def _union(members: Iterable[str]) -> str:

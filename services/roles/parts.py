@@ -6,6 +6,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
+from services.definitions.document import ContextPolicy
 from services.definitions.structure import pointer, read_fields
 from services.json import Json, JsonObject, Unreadable, read
 from services.models.selection import ModelConstraints
@@ -18,10 +19,16 @@ _MAX_KEPT_CHARACTERS = 8_192
 
 
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What is passed to the model with each call. Unset: the provider's own default."""
+    """How a model is asked. Unset: the provider's own default, two `repairs`, and `trim`.
+
+    `repairs` is how often a model is told what is wrong with its answer, so that it answers again. `context_policy`
+    says what becomes of a conversation that outgrows the model's context, where the step does not.
+    """
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=2)] | None = None
     max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] | None = None
+    repairs: Annotated[int, msgspec.Meta(ge=0, le=10)] | None = None
+    context_policy: ContextPolicy | None = None
 
 
 class RoleParts(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,17 +1,20 @@
 """What a role is asked and what its answer means: shared by the steps that call models."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from services import roles
 from services.engine.performer import Attempt
 from services.errors import Conflict, NotFound
 from services.failure import failed
-from services.json import Json
-from services.models.catalog import Models
+from services.json import JsonObject
+from services.models.catalog import Models, went_on
 from services.models.messages import Answer, Message, Request, ToolSpec, UserMessage
-from services.problem import said
+from services.models.provider import Emit, unheard
+from services.models.selection import ModelConstraints
 from services.roles import RoleContent
-from services.schema import problems_of_value
+from services.steps.asking import complete
 
 
 async def role_of(attempt: Attempt) -> RoleContent:
@@ -46,47 +49,54 @@ def request(
         system=role.base_prompt,
         messages=messages,
         tools=tools,
-        output_schema=_schema(role, attempt),
+        output_schema=schema_of(role, attempt),
         temperature=role.parameters.temperature,
         max_output_tokens=role.parameters.max_output_tokens,
         timeout_seconds=attempt.timeout_ms / 1000,
     )
 
 
-async def ask(models: Models, attempt: Attempt, role: RoleContent, request: Request) -> Answer:
+async def ask(
+    models: Models, attempt: Attempt, role: RoleContent, request: Request, *, anew: Callable[[], None]
+) -> Answer:
     """The model's answer, emitted as it comes; each call is recorded on the attempt, answered or not.
+
+    `anew` is called when what was emitted is taken back, because another model answers.
 
     Raises:
         Failed: the provider failed, or the answer was cut off at its length limit.
     """
-    constraints = role.model
-    if (request.tools or role.needs_tools) and "tools" not in constraints.capabilities:
-        constraints = msgspec.structs.replace(constraints, capabilities=(*constraints.capabilities, "tools"))
-    answer = await models.complete(constraints, request, attempt.emit, on_call=attempt.record)
+    answer = await _complete(models, attempt, role, request, attempt.emit, anew)
     if answer.stop == "length":
         message = f"{answer.model} ran into its output limit; raise the role's parameters.maxOutputTokens"
         raise failed("OUTPUT_INVALID", message, retryable=False)
     return answer
 
 
-def result(role: RoleContent, attempt: Attempt, answer: Answer) -> Json:
-    """What the step gives back: the text, or the JSON that the schema asks for.
+async def ask_aside(models: Models, attempt: Attempt, role: RoleContent, request: Request) -> Answer:
+    """The role's model's answer to something that is not the step's own, which nobody watches; it may be cut off.
 
     Raises:
-        Failed: OUTPUT_INVALID, when the answer does not fit the schema.
+        Failed: the provider failed.
     """
-    schema = _schema(role, attempt)
-    if schema is None:
-        return answer.text
-    try:
-        value: Json = msgspec.json.decode(answer.text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise failed("OUTPUT_INVALID", f"{answer.model} did not answer with JSON: {error}") from None
-    if problems := problems_of_value(schema, value):
-        raise failed("OUTPUT_INVALID", f"the answer of {answer.model} does not fit the schema: {said(problems)}")
-    return value
+    return await _complete(models, attempt, role, request, unheard, went_on)
 
 
-def _schema(role: RoleContent, attempt: Attempt) -> dict[str, Json] | None:
+async def _complete(
+    models: Models, attempt: Attempt, role: RoleContent, request: Request, emit: Emit, anew: Callable[[], None]
+) -> Answer:
+    return await complete(models, attempt, constraints_of(role, request), request, emit, anew)
+
+
+def constraints_of(role: RoleContent, request: Request) -> ModelConstraints:
+    """What the role asks of its model, for a request that may offer tools."""
+    wanted = role.model
+    if (request.tools or role.needs_tools) and "tools" not in wanted.capabilities:
+        return msgspec.structs.replace(wanted, capabilities=(*wanted.capabilities, "tools"))
+    return wanted
+
+
+def schema_of(role: RoleContent, attempt: Attempt) -> JsonObject | None:
+    """What the answer has to fit: the step's schema, else the role's."""
     schema = attempt.step.output_schema if attempt.step.output_schema is not None else role.output_schema
     return schema if isinstance(schema, dict) else None

@@ -12,10 +12,11 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from tests.chaos import cancels, matrix, outages, storm, timers
+from tests.chaos import agent_matrix, cancels, matrix, outages, storm, timers
 from tests.chaos.arena import arena
 from tests.chaos.server import Server, running
 from tests.chaos.worker import HINTS
+from tests.models.aimock import aimock_running
 
 Part = Callable[[Server, Path, argparse.Namespace], Awaitable[bool]]
 
@@ -77,8 +78,23 @@ async def _matrix(server: Server, directory: Path, _: argparse.Namespace) -> boo
     return is_right
 
 
+async def _agents(server: Server, directory: Path, _: argparse.Namespace) -> bool:
+    with aimock_running() as model:
+        async with arena(server, directory, model=model.openai_url) as found:
+            points = agent_matrix.AgentMatrix(found, model)
+            numbers = range(1, await points.count() + 1)
+            # Statements are not counted alike in every run, calls are.
+            calls = range(1, sum(" call " in point for point in points.report.points) + 1)
+            for at in [*map(str, numbers), *(f"call:{number}" for number in calls)]:
+                await points.crash_at(at)
+                await points.crash_at(f"after:{at}")
+            print(f"agents {points.report}", flush=True)
+            return not points.report.violations
+
+
 PARTS: dict[str, Part] = {
-    "storm": _storm, "cancels": _cancels, "timers": _timers, "outages": _outages, "crash-matrix": _matrix
+    "storm": _storm, "cancels": _cancels, "timers": _timers, "outages": _outages, "crash-matrix": _matrix,
+    "agents": _agents,
 }  # fmt: skip
 
 

@@ -101,8 +101,10 @@ class Arena:
 
 
 @asynccontextmanager
-async def arena(server: Server, directory: Path, settings: Mapping[str, Any] = QUICK) -> AsyncIterator[Arena]:
-    """An empty database and no worker yet."""
+async def arena(
+    server: Server, directory: Path, settings: Mapping[str, Any] = QUICK, *, model: str | None = None
+) -> AsyncIterator[Arena]:
+    """An empty database and no worker yet; with a `model`, its workers are agents'."""
     async with server.new_database() as url, await Database.open(url) as database:
         hears = asyncio.Event()
         hears.set()
@@ -116,7 +118,7 @@ async def arena(server: Server, directory: Path, settings: Mapping[str, Any] = Q
         hints = asyncio.create_task(notifier.run())
         connections.use(database, notifier, feed)
         try:
-            with fleet(url, directory, settings) as workers:
+            with fleet(url, directory, settings, model=model) as workers:
                 yield Arena(server, url, database, notifier, workers, hears)
         finally:
             connections.use(None, None)

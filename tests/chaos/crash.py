@@ -1,7 +1,8 @@
 """Where a worker process ends itself: before or after the n-th SQL statement or external call that it makes.
 
-`ROLECALL_CRASH_AT=7` ends it before the seventh, `after:7` once that has been answered. Nothing of this is in the
-engine: the test's worker process wraps asyncpg's connections and its own performers.
+`ROLECALL_CRASH_AT=7` ends it before the seventh, `after:7` once that has been answered; `call:3` and `after:call:3`
+count calls alone, of which there are as many in each run. Nothing of this is in the engine: the test's worker process
+wraps asyncpg's connections and its own performers.
 """
 
 import os
@@ -23,22 +24,26 @@ class Points:
     """Counts what is passed; `count` is how often so far."""
 
     def __init__(self, at: str | None = None, note: Path | None = None) -> None:
-        is_after, _, number = (at or "").rpartition(":")
-        self._before = int(number) if number and not is_after else 0
-        self._after = int(number) if number and is_after else 0
+        *marks, number = (at or "0").split(":")
+        self._number = int(number)
+        self._is_after = "after" in marks
+        self._is_of_calls = "call" in marks
         self._note = note
+        self._calls = 0
         self.count = 0
 
     @asynccontextmanager
     async def passing(self, what: str) -> AsyncIterator[None]:
         """A statement or a call; one that fails has not been answered."""
         self.count += 1
-        number = self.count
-        self._write(f"{number} {what}")
-        if number == self._before:
+        self._calls += (is_call := what.startswith("call "))
+        self._write(f"{self.count} {what}")
+        counted = self._calls if self._is_of_calls else self.count
+        is_here = counted == self._number and (is_call or not self._is_of_calls)
+        if is_here and not self._is_after:
             os._exit(EXIT_CODE)
         yield
-        if number == self._after:
+        if is_here and self._is_after:
             os._exit(EXIT_CODE)
 
     def wrap_statements(self) -> None:

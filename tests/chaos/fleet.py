@@ -11,11 +11,11 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import worker
+from tests.chaos import agent_worker, worker
 
 # A server process that has imported everything forks each worker: hundreds of them are started in a run.
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["tests.chaos.worker"])
+_PROCESSES.set_forkserver_preload(["tests.chaos.worker", "tests.chaos.agent_worker"])
 
 # The lease is what a stopped worker is given; the rest is a fraction of it, as in production.
 QUICK: Mapping[str, Any] = {
@@ -30,11 +30,15 @@ QUICK: Mapping[str, Any] = {
 
 @dataclass
 class Fleet:
-    """The workers of one database. `settings` are theirs; `directory` takes what they write down."""
+    """The workers of one database. `settings` are theirs; `directory` takes what they write down.
+
+    With a `model`, the address of one, they are agents' workers.
+    """
 
     url: str
     directory: Path
     settings: Mapping[str, Any] = field(default_factory=lambda: dict(QUICK))
+    model: str | None = None
     workers: list[BaseProcess] = field(default_factory=list[BaseProcess])
     stopped: set[int] = field(default_factory=set[int])
     disturbed: set[int] = field(default_factory=set[int])
@@ -48,7 +52,11 @@ class Fleet:
             worker.SETTINGS: json.dumps(self.settings),
             **environment,
         }
-        process = _PROCESSES.Process(target=worker.main, args=(given,))
+        main = worker.main
+        if self.model is not None:
+            given[agent_worker.MODEL] = self.model
+            main = agent_worker.main
+        process = _PROCESSES.Process(target=main, args=(given,))
         process.start()
         self.workers.append(process)
         return process
@@ -86,10 +94,12 @@ class Fleet:
 
 
 @contextmanager
-def fleet(url: str, directory: Path, settings: Mapping[str, Any] = QUICK) -> Iterator[Fleet]:
+def fleet(
+    url: str, directory: Path, settings: Mapping[str, Any] = QUICK, *, model: str | None = None
+) -> Iterator[Fleet]:
     """No workers yet; those that are there at the end are killed."""
     directory.mkdir(parents=True)
-    fleet = Fleet(url, directory, settings)
+    fleet = Fleet(url, directory, settings, model)
     try:
         yield fleet
     finally:

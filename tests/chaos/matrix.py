@@ -11,7 +11,7 @@ from tests.chaos import checker, flows
 from tests.chaos.arena import Arena, becomes_true
 from tests.chaos.crash import EXIT_CODE, VARIABLE
 
-_PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 20.0
 # What differs from run to run, whatever happens.
 _OWN = ("execution", "at", "durationMs")
 
@@ -47,7 +47,7 @@ class Matrix:
         self._document = await flows.save(flows.TWELVE)
         self._crashed[await self._start("0")] = "0"
         worker = self._arena.fleet.start(**{VARIABLE: "0"})
-        assert await self._arena.all_finished(_PATIENCE_SECONDS)
+        assert await self._arena.all_finished(PATIENCE_SECONDS)
         note = self._arena.fleet.directory / f"{worker.pid}.points"
         self._arena.fleet.kill(worker)
         self.report.points = note.read_text().splitlines()
@@ -61,7 +61,7 @@ class Matrix:
         async def is_settled() -> bool:
             return worker.exitcode is not None or await self._arena.all_finished(0.0)
 
-        await becomes_true(is_settled, _PATIENCE_SECONDS)
+        await becomes_true(is_settled, PATIENCE_SECONDS)
         if worker.exitcode == EXIT_CODE:
             self.report.reached += 1
         elif worker.exitcode is None:
@@ -70,7 +70,7 @@ class Matrix:
             self.report.violations.append(f"at {point} the worker ended with {worker.exitcode}")
         self._arena.fleet.kill(worker)
         rescuer = self._arena.fleet.start()
-        if not await self._arena.all_finished(_PATIENCE_SECONDS):
+        if not await self._arena.all_finished(PATIENCE_SECONDS):
             self.report.violations.append(f"at {point} nobody finished it")
         self._arena.fleet.kill(rescuer)
 

@@ -11,10 +11,10 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import uvloop
@@ -41,8 +41,11 @@ UNFENCED = "ROLECALL_CHAOS_UNFENCED"
 HOST = "ROLECALL_CHAOS_HOST"
 
 
-def main(environment: Mapping[str, str]) -> None:
-    """Work until SIGTERM, or until killed."""
+Performers: TypeAlias = Callable[[Mapping[str, str], Ledger, crash.Points], dict[str, Performer]]
+
+
+def main(environment: Mapping[str, str], performers: Performers | None = None) -> None:
+    """Work until SIGTERM, or until killed; as tools of `perform`'s unless others are given."""
     directory = Path(environment[DIRECTORY])
     log = directory / f"{os.getpid()}.log"
     logging.basicConfig(filename=log, level=logging.INFO, force=True, format="%(asctime)s %(name)s %(message)s")
@@ -54,18 +57,21 @@ def main(environment: Mapping[str, str]) -> None:
         socket.gethostname = lambda: host
     if environment.get(UNFENCED):
         checkpoint.statement = lambda name: unfenced(statement(name)) if name == "checkpoint" else statement(name)
-    uvloop.run(_work(environment, directory, points))
+    uvloop.run(_work(environment, (performers or _performers)(environment, Ledger(directory), points)))
 
 
-async def _work(environment: Mapping[str, str], directory: Path, points: crash.Points) -> None:
-    database = await _opened(environment["ROLECALL_DATABASE_URL"])
-    notifier = Notifier(database.connect)
-    connections.use(database, notifier)
-    performers: dict[str, Performer] = {
-        "tool": partial(perform, Ledger(directory), points),
+def _performers(_: Mapping[str, str], ledger: Ledger, points: crash.Points) -> dict[str, Performer]:
+    return {
+        "tool": partial(perform, ledger, points),
         "wait": wait.perform,
         "orchestration": orchestration.perform,
     }
+
+
+async def _work(environment: Mapping[str, str], performers: dict[str, Performer]) -> None:
+    database = await _opened(environment["ROLECALL_DATABASE_URL"])
+    notifier = Notifier(database.connect)
+    connections.use(database, notifier)
     settings = msgspec.convert(msgspec.json.decode(environment.get(SETTINGS, "{}")), WorkerSettings)
     worker = Worker(
         database.connect,

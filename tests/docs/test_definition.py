@@ -56,7 +56,8 @@ from services.expressions import (
 )
 from services.failure import RETRYABLE
 from services.json import Json
-from services.steps.agent import DEFAULT_MAX_TURNS
+from services.steps.agents.calling import DEFAULT_MAX_TOOL_CALLS
+from services.steps.agents.dialogue import DEFAULT_MAX_TURNS
 from tests.docs.markdown import Row, blocks, rows
 
 PAGE = "definition.md"
@@ -65,7 +66,8 @@ LANGUAGES = ("path", "template", "JSONPath", "condition", "expression")
 assert isinstance(DATA, dict)
 # What holds where a field is left out that only some kinds have.
 EFFECTIVE = {
-    "maxTurns": str(DEFAULT_MAX_TURNS), "onLimit": '"complete"', "maxItems": str(DEFAULT_ITEMS),
+    "maxTurns": str(DEFAULT_MAX_TURNS), "maxToolCalls": str(DEFAULT_MAX_TOOL_CALLS),
+    "onLimit": '"complete"', "maxItems": str(DEFAULT_ITEMS),
     "maxConcurrency": str(DEFAULT_CONCURRENCY), "onItemError": '"fail"', "code": '"FAILED"', "quorum": "1",
     "onExpire": '"fail"', "onReject": '"fail"', "method": '"POST"', "wait": "true",
     "timeout": str(DEFAULT_TIMEOUT),

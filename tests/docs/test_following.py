@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from services.engine.progress import MAX_DELTA_CHARACTERS
-from services.executions import AttemptStarted, Delta, Recorded
+from services.executions import AttemptStarted, Delta, Recorded, ToolAnswered, ToolCalled, TurnStarted
 from tests.cli.processes import Rolecall
 from tests.conftest import NewDirectory
 from tests.docs.markdown import blocks, rows
@@ -55,7 +55,7 @@ def test_a_client_is_told_what_stands_below_the_example(
         )
         told = run_script(tmp_path / "example.mjs")
 
-    shown = [line for line in told.splitlines() if line not in ("attempt_started", "delta")]
+    shown = [line for line in told.splitlines() if line not in ("attempt_started", "turn_started", "delta")]
     assert shown == printed[example].splitlines()
 
 
@@ -70,7 +70,7 @@ def typed(rolecall: Rolecall, command: str) -> str:
 def test_each_item_is_described_with_its_fields() -> None:
     told = {row.cells["item"]: re.findall(r"`(\w+)`", row.cells["fields"]) for row in rows(PAGE, "item", "fields")}
 
-    structs: tuple[Any, ...] = (Recorded, AttemptStarted, Delta)
+    structs: tuple[Any, ...] = (Recorded, AttemptStarted, TurnStarted, Delta, ToolCalled, ToolAnswered)
     assert told == {struct.__struct_config__.tag: list(struct.__struct_encode_fields__) for struct in structs}
     (delta,) = [row for row in rows(PAGE, "item", "meaning") if row.cells["item"] == "delta"]
     assert f"up to {MAX_DELTA_CHARACTERS} characters" in delta.cells["meaning"]

@@ -180,7 +180,7 @@ def test_notes_are_given_back_to_the_attempt_that_goes_on() -> None:
     after_failure = resume(plan, replay(plan, [started(), *noted, failed("A")]))
 
     assert after_crash.commands == (start_of(path="A", attempt=1, input={}, notes=("one", "two")),)
-    assert after_failure.commands == (start_of(path="A", attempt=2, input={}, notes=("one", "two")),)
+    assert after_failure.commands == (start_of(path="A", attempt=2, input={}, notes=("one", "two"), accounted=2),)
 
 
 def test_an_execution_of_transforms_is_over_in_one_turn() -> None:

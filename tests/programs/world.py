@@ -71,7 +71,7 @@ class World:
         if number in self.held:
             await self.held[number].wait()
         context = ToolContext(caller=OPERATOR, role_id=UUID(int=1), idempotency_key=str(number))
-        return await TOOLS[name].run(context, arguments)
+        return (await TOOLS[name].run(context, arguments)).unwrapped()
 
     async def record(self, recorded: Recorded) -> None:
         self.recorded.append(recorded)

@@ -66,6 +66,7 @@ def attempt(plan: Plan, state: State, path: str, data: Scope) -> Command:
         delay_ms=step.delay_ms,
         idempotency_key=None if member.idempotency_key is None else text_of(member.idempotency_key.render(data)),
         notes=step.notes,
+        accounted=step.accounted,
     )
 
 

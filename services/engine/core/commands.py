@@ -11,8 +11,9 @@ from services.json import Json
 class StartStep(msgspec.Struct, frozen=True, kw_only=True):
     """Perform an attempt of a step, `delay_ms` after the last event at its path, or not before `until` (RFC 3339).
 
-    The attempt may take `timeout_ms`. `idempotency_key` is the step's own, where it has one. With `is_expiry` the time
-    of the child that the attempt has started is over then, and that is all that is to be said.
+    The attempt may take `timeout_ms`. `idempotency_key` is the step's own, where it has one. Of its `notes`, the first
+    `accounted` were there when an attempt ended last. With `is_expiry` the time of the child that the attempt has
+    started is over then, and that is all that is to be said.
     """
 
     path: str
@@ -23,6 +24,7 @@ class StartStep(msgspec.Struct, frozen=True, kw_only=True):
     until: str | None = None
     idempotency_key: str | None = None
     notes: tuple[Json, ...] = ()
+    accounted: int = 0
     is_expiry: bool = False
 
 

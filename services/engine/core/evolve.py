@@ -176,6 +176,7 @@ def _failed(plan: Plan, state: State, event: StepFailed) -> State:
         failure=failure,
         origin=event.origin,
         spent_ms=spent,
+        accounted=len(before.notes),
         inside=None,
         child=None,
         event=None,

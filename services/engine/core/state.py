@@ -58,7 +58,8 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     `results` what the steps inside it add to `steps`. `handler` is what takes care of its failure (a slot, or
     `default`); `is_excused` says that `onError` let the execution go on without an output. `spent_ms` counts attempts
     and the delays between them. `child` is the execution that the step has started; `has_timer` says that somebody has
-    been asked to tell when the time is over, that of the child or of the wait.
+    been asked to tell when the time is over, that of the child or of the wait. `accounted` is how many of the `notes`
+    were there when an attempt failed last: the calls of models that they tell of stand in its event.
     """
 
     status: StepStatus
@@ -75,6 +76,7 @@ class StepState(msgspec.Struct, frozen=True, kw_only=True):
     is_excused: bool = False
     inside: Inside | None = None
     notes: tuple[Json, ...] = ()
+    accounted: int = 0
     child: UUID | None = None
     event: str | None = None
     has_timer: bool = False

@@ -88,9 +88,9 @@ def _offers(row: ProviderRow, models: Sequence[ModelRow], base: Configuration) -
 
 def _ordered(base: Configuration, kept: list[Offer], added: list[Offer], *, is_wished: bool) -> list[Offer]:
     """The offers of the environment, then those of rows. The offline model comes last and only by name where there is
-    any other, unless it was wished for.
+    any other for everybody, unless it was wished for.
     """
-    if is_wished or not added:
+    if is_wished or all(offer.only_by_name for offer in added):
         return sorted([*kept, *added], key=lambda offer: offer.name != base.default)
     others = [offer for offer in (*kept, *added) if offer.provider != "offline"]
     offline = [msgspec.structs.replace(offer, only_by_name=True) for offer in kept if offer.provider == "offline"]

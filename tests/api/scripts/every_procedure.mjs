@@ -167,6 +167,7 @@ const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
 await untilFinished(execution);
 await tell('execution.get', client.execution.get.query({ execution }));
+await tell('metrics.summary', client.metrics.summary.query({ by: 'role' }));
 await tell('execution.steps', client.execution.steps.query({ execution }));
 await tell('execution.follow', followed({ execution }));
 await tell('followed on', followed({ execution, after: 3 }));
@@ -234,6 +235,7 @@ await tell('model.setPrice', client.model.setPrice.mutate({ model: large, input:
 await tell('model.update', client.model.update.mutate({ model: large, changes: { onlyByName: true } }));
 await tell('model.get', client.model.get.query({ model: large }));
 await tell('model.list', client.model.list.query());
+await tell('model.explain', client.model.explain.query({ role }));
 await tell('model.check', client.model.check.mutate({ model: 'offline/extractive' }));
 await tell('model.switch', client.model.switch.mutate({ model: 'offline/extractive' }));
 await tell('no such model', client.model.switch.mutate({ model: 'offline/extractiv' }));
@@ -243,7 +245,18 @@ await tell('model.delete', client.model.delete.mutate({ model: large }));
 await tell('provider.delete', client.provider.delete.mutate({ provider: gateway }));
 await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
 
+const source = `weather-${link.toLowerCase()}`;
+await tell('toolSource.create', client.toolSource.create.mutate({ name: source, command: 'weather' }));
+await tell('toolSource.refresh', client.toolSource.refresh.mutate({ source }));
+await tell('toolSource.get', client.toolSource.get.query({ source }));
+await tell('toolSource.list', client.toolSource.list.query({ after: 'weather' }));
+await tell('toolSource.approve', client.toolSource.approve.mutate({ source, tools: [] }));
+await tell('toolSource.delete', client.toolSource.delete.mutate({ source }));
+
 const visitor = `visitor ${link}`;
+await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
+await tell('tool.get', client.tool.get.query({ tool: 'files.read' }));
+
 await tell('token.create', client.token.create.mutate({ name: visitor, scopes: ['roles.read'], expiresInDays: 1 }));
 await tell('token.list', client.token.list.query({ after: 'visitor ' }));
 await tell('token.revoke', client.token.revoke.mutate({ token: visitor }));
