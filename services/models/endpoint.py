@@ -5,6 +5,7 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
 from typing import Any, NoReturn, TypeAlias
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -62,13 +63,16 @@ class Endpoint:
         self._detail_of = detail_of
         self._timeout_seconds = timeout_seconds
         self._idle_seconds = idle_seconds
+        self._sdk: Any = None
         self._guard = guard
         self._client: Any = None
 
     async def sdk(self) -> Any:
         """The SDK's module."""
-        # Off the event loop: the first import takes up to a second.
-        return await asyncio.to_thread(importlib.import_module, self._package)
+        if self._sdk is None:
+            # Off the event loop: the first import takes up to a second.
+            self._sdk = await asyncio.to_thread(importlib.import_module, self._package)
+        return self._sdk
 
     async def call(
         self, model: str, timeout_seconds: float, opening: Opening, take: Take | None = None
@@ -131,6 +135,9 @@ class Endpoint:
             self._client = getattr(sdk, self._class)(
                 api_key=self._api_key, base_url=self._base_url, max_retries=0, http_client=http_client
             )
+            if not _is_openais(self._base_url):
+                # The SDK takes these from the environment; they are nobody else's business.
+                self._client.organization = self._client.project = None
         return self._client
 
     def _fail(self, sdk: Any, error: Any, model: str, pulse: "_Pulse") -> NoReturn:
@@ -176,6 +183,10 @@ class _Pulse:
         if asyncio.get_running_loop().time() < self._ends_at:
             return failures.fell_silent(model, self._idle_seconds)
         return failures.timed_out(model, self._seconds)
+
+
+def _is_openais(base_url: str) -> bool:
+    return (urlsplit(base_url).hostname or "").endswith(".openai.com")
 
 
 async def _events(chunks: AsyncIterator[bytes], take: Take, pulse: _Pulse) -> None:
