@@ -14,8 +14,7 @@ from services.failure import Failed
 from services.models import provider as failures
 from services.models.sse import Event, Events, TooLong
 from services.models.wire import ErrorInAnswer, is_loopback
-from services.outbound import Guard, Refused, Unanswered
-from services.outbound.transport import GuardedTransport
+from services.outbound import Guard, OutboundError, Refused, Unanswered
 
 IDLE_SECONDS = 120.0
 MAX_ANSWER_BYTES = 16 * 2**20
@@ -96,7 +95,7 @@ class Endpoint:
                 async with aclosing(response.iter_bytes()) as chunks:
                     with self.reading(model):
                         return await (_events(chunks, take, pulse) if is_streamed and take else _body(chunks))
-        except (TimeoutError, httpx2.HTTPError, sdk.APIError) as error:
+        except (TimeoutError, httpx2.HTTPError, sdk.APIError, OutboundError) as error:
             self._fail(sdk, error, model, pulse)
 
     @contextmanager
@@ -127,7 +126,7 @@ class Endpoint:
             http_client = sdk.DefaultAsyncHttpxClient(
                 # What runs on this machine is not reached through a proxy, and what is guarded is reached by address.
                 trust_env=self._guard is None and not is_loopback(self._base_url),
-                **({} if self._guard is None else {"transport": GuardedTransport(self._guard)}),
+                transport=self._transport(),
                 # Where a redirect leads nobody has allowed, and a key would go along.
                 follow_redirects=False,
                 event_hooks={"response": [_shorten_errors]},
@@ -139,6 +138,13 @@ class Endpoint:
                 # The SDK takes these from the environment; they are nobody else's business.
                 self._client.organization = self._client.project = None
         return self._client
+
+    def _transport(self) -> httpx2.AsyncBaseTransport | None:
+        if self._guard is None:
+            return None
+        from services.outbound.transport import GuardedTransport
+
+        return GuardedTransport(self._guard)
 
     def _fail(self, sdk: Any, error: Any, model: str, pulse: "_Pulse") -> NoReturn:
         """Raise what `error` means, not chained to it: what a provider says may repeat the key."""
