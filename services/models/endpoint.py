@@ -5,6 +5,7 @@ import importlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, aclosing, contextmanager, suppress
 from typing import Any, NoReturn, TypeAlias
+from urllib.parse import urlsplit
 
 import httpx2
 import msgspec
@@ -133,6 +134,9 @@ class Endpoint:
             self._client = getattr(sdk, self._class)(
                 api_key=self._api_key, base_url=self._base_url, max_retries=0, http_client=http_client
             )
+            if not _is_openais(self._base_url):
+                # The SDK takes these from the environment; they are nobody else's business.
+                self._client.organization = self._client.project = None
         return self._client
 
     def _transport(self) -> httpx2.AsyncBaseTransport | None:
@@ -185,6 +189,10 @@ class _Pulse:
         if asyncio.get_running_loop().time() < self._ends_at:
             return failures.fell_silent(model, self._idle_seconds)
         return failures.timed_out(model, self._seconds)
+
+
+def _is_openais(base_url: str) -> bool:
+    return (urlsplit(base_url).hostname or "").endswith(".openai.com")
 
 
 async def _events(chunks: AsyncIterator[bytes], take: Take, pulse: _Pulse) -> None:

@@ -63,10 +63,9 @@ class Refused(Failed):
 
 
 class Provider(Protocol):
-    """Somebody who runs models, and what they can do."""
+    """Somebody who runs models."""
 
     name: str
-    capabilities: Capabilities
 
     async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
         """The model's answer; its price is left open. `emit` gets its text, in one piece or in many.

@@ -202,6 +202,18 @@ async def test_keys_are_in_no_log(api: str, open_at: OpenAt, caplog: pytest.LogC
     assert "*** is not right" in failure.message
 
 
+async def test_what_the_environment_says_for_openai_is_told_to_nobody_else(
+    open_at: OpenAt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "ANTHROPIC_AUTH_TOKEN", "OPENAI_ADMIN_KEY"):
+        monkeypatch.setenv(variable, "planted-by-the-environment")
+    provider, peer = open_at(Reply(pieces=()))
+
+    await failure_of(provider)
+
+    assert "planted-by-the-environment" not in str(peer.asked)
+
+
 async def test_nobody_is_sent_elsewhere_with_a_key(open_at: OpenAt) -> None:
     with peer_with(Reply(body={})) as elsewhere:
         provider, _ = open_at(Reply(307, None, {"Location": elsewhere.url}))

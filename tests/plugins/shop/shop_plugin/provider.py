@@ -1,9 +1,9 @@
 """A provider whose model says what it hears."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from services.models.messages import Answer, Request, Usage, UserMessage
-from services.models.provider import Emit, unheard
+from services.models.messages import Answer, Embeddings, Request, Usage, UserMessage
+from services.models.provider import Emit, no_embeddings, unheard
 from services.models.selection import Offer
 
 
@@ -16,6 +16,9 @@ class Echo:
         heard = next(it.text for it in reversed(request.messages) if isinstance(it, UserMessage))
         emit(heard.upper())
         return Answer(heard.upper(), (), Usage(1, 1), model="echo/loud", stop="end")
+
+    async def embed(self, model: str, texts: Sequence[str], *, timeout_seconds: float = 60.0) -> Embeddings:
+        raise no_embeddings(f"{self.name}/{model}")
 
     async def close(self) -> None:
         """It has nothing open."""
