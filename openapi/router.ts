@@ -195,6 +195,8 @@ export type Effect = {
   name: string;
   steps: string[];
   tags?: string[] | undefined;
+  effect?: "external" | "none" | "read" | "write" | null | undefined;
+  security?: "critical" | "high" | "low" | "medium" | null | undefined;
 };
 
 /** A change of one row. */
@@ -1283,8 +1285,8 @@ export type AppRouter = TRPCBuiltRouter<
     budget: {
       /** Every budget of a day with what is reserved and spent of it today: that of the whole installation first, then those of orchestrations and of roles. Needs executions.read. */
       list: Query<void, DailyBudget[]>;
-      /** The budget of the role or of the orchestration; with neither, that of the whole installation. NOT_FOUND when there is no such thing or it has no budget; BAD_REQUEST with `problems` when both are named. Needs executions.read. */
-      get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, DailyBudget>;
+      /** The budget of the role or of the orchestration; with neither, that of the whole installation; null where there is none. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs executions.read. */
+      get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, DailyBudget | null>;
       /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
       set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, DailyBudget | null>;
     };

@@ -39,6 +39,8 @@ from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
 from services.outbound import Guard, Outbound
 from services.outbound.allowed import allowed, patterns
+from services.programs import tool as program_tool
+from services.programs.workers import Workers
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
@@ -105,6 +107,8 @@ async def opened(
     outbound = _outbound(settings)
     registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
+    programs = Workers(at_most=settings.programs)
+    registry.register(*program_tool.tools(programs))
     registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
@@ -151,6 +155,7 @@ async def opened(
             await sources.close()
             connections.use(None, None)
             await models.close()
+            await programs.close()
             await outbound.close()
             await configured.close()
 

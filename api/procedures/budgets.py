@@ -27,9 +27,10 @@ async def list_(ctx: Context) -> list[DailyBudget]:
 @query(meta=Needs("executions.read"), examples=[Example(summary="Of a role.", input={"role": "Critic"})])
 async def get(
     ctx: Context, *, role: RoleReference | None = None, orchestration: OrchestrationReference | None = None
-) -> DailyBudget:
-    """The budget of the role or of the orchestration; with neither, that of the whole installation. NOT_FOUND when
-    there is no such thing or it has no budget; BAD_REQUEST with `problems` when both are named. Needs executions.read.
+) -> DailyBudget | None:
+    """The budget of the role or of the orchestration; with neither, that of the whole installation; null where there
+    is none. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named.
+    Needs executions.read.
     """
     return await budgets.get(ctx.caller, role=role, orchestration=orchestration)
 

@@ -2,17 +2,18 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
-
-import msgspec
 
 from services import connections, orchestrations, roles
 from services.budgets.records import DailyBudget, DailyTokens
 from services.caller import Caller
 from services.definitions.document import Dollars
-from services.errors import Invalid, NotFound
+from services.errors import Invalid
 from services.problem import Problem
+
+# The ids of a role and of an orchestration, one of which is null; both are of the whole installation.
+_Subject: TypeAlias = tuple[UUID | None, UUID | None]
 
 _COLUMNS = ", ".join(f"overview.{name}" for name in DailyBudget.__struct_fields__)
 _LIST = f"""
@@ -29,28 +30,17 @@ _FORGET = "DELETE FROM budget_account WHERE day < (now() AT TIME ZONE 'UTC' - $1
 _REMOVE = f"DELETE FROM budget WHERE {_IS_MEANT}"  # noqa: S608
 
 
-class _Subject(msgspec.Struct, frozen=True):
-    """What a budget is for: a role, an orchestration or, with neither, the whole installation."""
-
-    role: str | None
-    orchestration: str | None
-    ids: tuple[UUID | None, UUID | None]
-
-    def __str__(self) -> str:
-        return self.role or self.orchestration or "of the whole installation"
-
-
 async def list_(caller: Caller) -> list[DailyBudget]:
     """Every budget with what is reserved and spent of it today: that of the whole installation first."""
     caller.require("executions.read")
     return [DailyBudget(**row) for row in await connections.database().statements.fetch(_LIST)]
 
 
-async def get(caller: Caller, *, role: str | None = None, orchestration: str | None = None) -> DailyBudget:
-    """The budget of a role, of an orchestration or, with neither, of the whole installation.
+async def get(caller: Caller, *, role: str | None = None, orchestration: str | None = None) -> DailyBudget | None:
+    """The budget of a role, of an orchestration or, with neither, of the whole installation; None where it has none.
 
     Raises:
-        NotFound: there is no such role or orchestration, or it has no budget.
+        NotFound: there is no such role or orchestration.
         Invalid: both are named.
     """
     caller.require("executions.read")
@@ -80,11 +70,11 @@ async def set_(
         # Two who set what was not there would both add it.
         await database.fetch("LOCK TABLE budget IN SHARE ROW EXCLUSIVE MODE")
         if usd_per_day is None and tokens_per_day is None:
-            await database.fetch(_REMOVE, *subject.ids)
+            await database.fetch(_REMOVE, *subject)
             return None
         limits: tuple[Any, ...] = (None if usd_per_day is None else Decimal(usd_per_day), tokens_per_day)
-        if not await database.fetch(_CHANGE, *subject.ids, *limits):
-            await database.fetch(_ADD, *subject.ids, *limits)
+        if not await database.fetch(_CHANGE, *subject, *limits):
+            await database.fetch(_ADD, *subject, *limits)
     return await _found(subject)
 
 
@@ -100,11 +90,9 @@ async def _subject(role: str | None, orchestration: str | None) -> _Subject:
         raise Invalid("it is not clear whose budget is meant", [problem])
     role_id = None if role is None else await roles.id_of(role)
     orchestration_id = None if orchestration is None else await orchestrations.id_of(orchestration)
-    return _Subject(role, orchestration, (role_id, orchestration_id))
+    return role_id, orchestration_id
 
 
-async def _found(subject: _Subject) -> DailyBudget:
-    rows = await connections.database().statements.fetch(_GET, *subject.ids)
-    if not rows:
-        raise NotFound("budget", str(subject), hint="`budget.set` makes one")
-    return DailyBudget(**rows[0])
+async def _found(subject: _Subject) -> DailyBudget | None:
+    rows = await connections.database().statements.fetch(_GET, *subject)
+    return DailyBudget(**rows[0]) if rows else None

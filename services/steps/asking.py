@@ -21,16 +21,15 @@ async def complete(
 ) -> Answer:
     """The answer of the model that the constraints lead to, or the one that is kept; recorded on the attempt.
 
-    `anew` is called when what was emitted is taken back, because another model answers.
+    `emit` and `anew` are as `Models.complete` has them.
 
     Raises:
         Failed: no model fits, a budget does not suffice, or the provider failed.
     """
 
     async def ask() -> Answer:
-        return await models.complete(
-            constraints, request, emit, purse=purse_of(attempt), on_call=attempt.record, anew=anew
-        )
+        purse = purse_of(attempt)
+        return await models.complete(constraints, request, emit, purse=purse, on_call=attempt.record, anew=anew)
 
     if attempt.step.cache is None:
         return await ask()
