@@ -103,7 +103,7 @@ async def check(models: Models, worker: Worker | None) -> Health:
     problems = _problems(health, seen.agents_problem)
     if state is not None and state["not_anchored"] is not None:
         problems += (_NOT_ANCHORED.format(state["not_anchored"]),)
-    problems += tuple(_OF_NO_USE.format(problem.path, problem.message) for problem in models.configuration.problems)
+    problems += tuple(_OF_NO_USE.format(problem.path, problem.message) for problem in models.configuration.faults)
     problems += plugins.problems()
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 

@@ -9,6 +9,8 @@ from services.models.provider import Provider
 from services.models.selection import Offer
 from services.problem import Problem
 
+NO_MODELS = "NO_MODELS"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
@@ -23,6 +25,11 @@ class Configuration:
     limits: Mapping[str, Limits] = field(default_factory=dict)
     prices: PriceList = field(default_factory=PriceList)
     problems: tuple[Problem, ...] = ()
+
+    @property
+    def faults(self) -> tuple[Problem, ...]:
+        """The problems but for providers that have no models yet: what is only unfinished is no fault."""
+        return tuple(problem for problem in self.problems if problem.code != NO_MODELS)
 
     @property
     def default(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from services.definitions.nearby import nearest_of
-from services.models.configuration.configuration import Configuration
+from services.models.configuration.configuration import NO_MODELS, Configuration
 from services.models.configuration.recipes import Recipe, Unusable, recipe_of
 from services.models.configuration.rows import ModelRow, ProviderRow, Rows
 from services.models.environment import abilities
@@ -50,7 +50,7 @@ def merged(
         found = _offers(row, [model for model in rows.models if model.provider == row.name], base)
         if not found:
             message = f"provider {row.name!r} has no active model; `model.create` adds one"
-            problems.append(_problem(f"/provider/{row.name}", "NO_MODELS", message))
+            problems.append(_problem(f"/provider/{row.name}", NO_MODELS, message))
         offers += found
     kept = [offer for offer in base.offers if offer.provider not in of_rows]
     ordered = _ordered(base, kept, offers, is_wished=bool(environ.get("ROLECALL_MODEL")))

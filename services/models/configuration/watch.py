@@ -73,7 +73,7 @@ class ConfigurationWatch:
             for name, (_, provider) in replaced.items():
                 if name not in kept or kept[name][1] is not provider:
                     await provider.give_up()
-        self._tell({f"{problem.path}: {problem.message}" for problem in configuration.problems})
+        self._tell({f"{problem.path}: {problem.message}" for problem in configuration.faults})
 
     async def run(self) -> None:
         """Look until cancelled."""
