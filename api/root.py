@@ -5,6 +5,7 @@ from api.procedures import (
     budgets,
     bundles,
     executions,
+    metrics,
     models,
     orchestrations,
     providers,
@@ -14,6 +15,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tool_sources,
     tools,
     versions,
 )
@@ -116,6 +118,9 @@ router = Router(
         list=tools.list_,
         get=tools.get,
     ),
+    metrics=Router(
+        summary=metrics.summary,
+    ),
     token=Router(
         list=tokens.list_,
         create=tokens.create,
@@ -125,6 +130,14 @@ router = Router(
         list=audit.list_,
         head=audit.head,
         verify=audit.verify,
+    ),
+    tool_source=Router(
+        list=tool_sources.list_,
+        get=tool_sources.get,
+        create=tool_sources.create,
+        refresh=tool_sources.refresh,
+        approve=tool_sources.approve,
+        delete=tool_sources.delete,
     ),
     system=Router(
         health=system.health,

@@ -1,5 +1,6 @@
 """Every table that Rolecall has, one module per noun."""
 
+from db.tables.answer import Answer
 from db.tables.audit import Audit, AuditAnchor, AuditPending
 from db.tables.budget import Budget, BudgetAccount, BudgetReservation
 from db.tables.execution import Execution
@@ -13,7 +14,9 @@ from db.tables.role import Role, RoleVersion
 from db.tables.secret import Secret
 from db.tables.session import Session
 from db.tables.signal_key import SignalKey
+from db.tables.step_metric import StepMetric, StepMetricHour
 from db.tables.token import Token
+from db.tables.tool_source import McpSource, McpTool
 from db.tables.worker import Worker
 
 TABLES = (
@@ -28,6 +31,9 @@ TABLES = (
     Journal,
     Inbox,
     SignalKey,
+    Answer,
+    StepMetric,
+    StepMetricHour,
     Budget,
     BudgetAccount,
     BudgetReservation,
@@ -39,6 +45,8 @@ TABLES = (
     Model,
     ModelPrice,
     DefaultModel,
+    McpSource,
+    McpTool,
     Audit,
     AuditPending,
     AuditAnchor,
@@ -46,6 +54,7 @@ TABLES = (
 
 __all__ = [
     "TABLES",
+    "Answer",
     "Audit",
     "AuditAnchor",
     "AuditPending",
@@ -58,6 +67,8 @@ __all__ = [
     "IdempotencyKey",
     "Inbox",
     "Journal",
+    "McpSource",
+    "McpTool",
     "Model",
     "ModelPrice",
     "Orchestration",
@@ -69,6 +80,8 @@ __all__ = [
     "Secret",
     "Session",
     "SignalKey",
+    "StepMetric",
+    "StepMetricHour",
     "Token",
     "Worker",
 ]

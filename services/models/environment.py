@@ -26,7 +26,8 @@ def found(environ: Mapping[str, str]) -> tuple[dict[str, Provider], list[Offer]]
     Raises:
         Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured, or an address is none.
     """
-    configured = [*_by_key(environ), *_compatible(environ), *_ollama(environ), *plugins.providers(environ)]
+    configured = [*_by_key(environ), *_compatible(environ), *_ollama(environ)]
+    configured += plugins.providers(environ, taken={*PRESETS, OfflineProvider.name})
     providers: dict[str, Provider] = {provider.name: provider for provider, _ in configured}
     providers["offline"] = OfflineProvider()
     offers = [offer for _, offers in configured for offer in offers]

@@ -167,6 +167,7 @@ const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
 await untilFinished(execution);
 await tell('execution.get', client.execution.get.query({ execution }));
+await tell('metrics.summary', client.metrics.summary.query({ by: 'role' }));
 await tell('execution.steps', client.execution.steps.query({ execution }));
 await tell('execution.follow', followed({ execution }));
 await tell('followed on', followed({ execution, after: 3 }));
@@ -243,6 +244,14 @@ await tell('secret in use', client.secret.delete.mutate({ secret: key }));
 await tell('model.delete', client.model.delete.mutate({ model: large }));
 await tell('provider.delete', client.provider.delete.mutate({ provider: gateway }));
 await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
+
+const source = `weather-${link.toLowerCase()}`;
+await tell('toolSource.create', client.toolSource.create.mutate({ name: source, command: 'weather' }));
+await tell('toolSource.refresh', client.toolSource.refresh.mutate({ source }));
+await tell('toolSource.get', client.toolSource.get.query({ source }));
+await tell('toolSource.list', client.toolSource.list.query({ after: 'weather' }));
+await tell('toolSource.approve', client.toolSource.approve.mutate({ source, tools: [] }));
+await tell('toolSource.delete', client.toolSource.delete.mutate({ source }));
 
 const visitor = `visitor ${link}`;
 await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
