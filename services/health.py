@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -104,7 +104,7 @@ async def check(models: Models, worker: Worker | None) -> Health:
     if state is not None and state["not_anchored"] is not None:
         problems += (_NOT_ANCHORED.format(state["not_anchored"]),)
     problems += tuple(_OF_NO_USE.format(problem.path, problem.message) for problem in models.configuration.faults)
-    problems += plugins.problems()
+    problems += (*plugins.problems(), *_left_alone(models))
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 
 
@@ -131,6 +131,15 @@ def _problems(health: Health, agents_problem: str | None) -> tuple[str, ...]:
         "what `rolecall migrate` says, then migrate and start this process again.": agents_problem is not None,
     }
     return tuple(sentence for sentence, applies in found.items() if applies)
+
+
+def _left_alone(models: Models) -> Iterator[str]:
+    for name, health in sorted(models.health().items()):
+        if health.state == "down":
+            yield (
+                f"The model {name} is left alone for a while: {health.reason}. Steps go on with another model, or fail "
+                "with PROVIDER_UNAVAILABLE and are tried again; `model.check` asks it now."
+            )
 
 
 async def _look() -> _Seen:

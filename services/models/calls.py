@@ -1,4 +1,4 @@
-"""One call of a model: in its turn, paid for, and with what came of it on record."""
+"""One call of a model: permitted, paid for, and with what came of it on record."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ import msgspec
 from services.engine.core.events import ModelCall
 from services.failure import Failed, Failure, failed
 from services.models.breaker import Breaker
-from services.models.limits import Gate, Turn
+from services.models.limits import Limiter, Permit
 from services.models.messages import Usage
 from services.models.prices import Price
 from services.models.provider import Emit, Provider, Refused, Unreached
@@ -45,10 +45,10 @@ def unrecorded(_call: ModelCall) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What a call of one model goes through: its provider, the turns and the breaker that it shares, and its price."""
+    """What a call of one model goes through: its provider, the limiter and the breaker that it shares, its price."""
 
     provider: Provider
-    gate: Gate
+    limiter: Limiter
     breaker: Breaker
     price: Price | None
 
@@ -90,24 +90,24 @@ async def call(line: Line, model: str, reason: str, question: Question[T], *, se
     `patience`.
 
     Raises:
-        Failed: RATE_LIMITED when its turn did not come; PROVIDER_UNAVAILABLE when the breaker is open; what the purse
+        Failed: RATE_LIMITED when no permit came; PROVIDER_UNAVAILABLE when the breaker is open; what the purse
             or the provider raises.
     """
     record = _Record(ModelCall(model=model, outcome="", reason=reason, price=line.price and line.price.version))
     began = time.monotonic()
-    turn = await _turn(line, question, record, seconds, patience)
+    permit = await _permit(line, question, record, seconds, patience)
     try:
         reservation = await _admitted(line, model, question)
     except BaseException as error:
-        turn.give_back()
+        permit.give_back()
         question.on_call(record.of(error, is_unsent=True))
         raise
     sent = question.heard.at = time.monotonic()
     left = max(_LEAST_SECONDS, seconds - (sent - began))
     try:
-        answer = await question.ask(line.provider, min(left, line.gate.limits.timeout_seconds or left))
+        answer = await question.ask(line.provider, min(left, line.limiter.limits.timeout_seconds or left))
     except BaseException as error:
-        turn.end(None)
+        permit.end(None)
         _judge(line, error, silent_seconds=time.monotonic() - question.heard.at)
         question.on_call(record.of(error))
         if reservation is not None:
@@ -115,7 +115,7 @@ async def call(line: Line, model: str, reason: str, question: Question[T], *, se
         raise
     line.breaker.worked(time.monotonic() - sent)
     usage = priced(answer.usage, line.price)
-    turn.end(usage.input_tokens + usage.output_tokens)
+    permit.end(usage.input_tokens + usage.output_tokens)
     question.on_call(record.answered(usage))
     if reservation is not None:
         await _booked(reservation.settle(usage))
@@ -172,10 +172,10 @@ def _outcome(error: BaseException) -> str:
     return "CANCELLED" if isinstance(error, asyncio.CancelledError) else "INTERNAL"
 
 
-async def _turn(line: Line, question: Question[Any], record: _Record, seconds: float, patience: float) -> Turn:
-    tokens = 0 if line.gate.limits.tokens_per_minute is None else question.tokens()
+async def _permit(line: Line, question: Question[Any], record: _Record, seconds: float, patience: float) -> Permit:
+    tokens = 0 if line.limiter.limits.tokens_per_minute is None else question.tokens()
     try:
-        return await line.gate.turn(tokens, seconds, patience_seconds=patience)
+        return await line.limiter.permit(tokens, seconds, patience_seconds=patience)
     except BaseException as error:
         question.on_call(record.of(error, is_unsent=True))
         raise
@@ -197,7 +197,7 @@ async def _admitted(line: Line, model: str, question: Question[Any]) -> Reservat
 
 
 def _judge(line: Line, error: BaseException, *, silent_seconds: float) -> None:
-    """Let the breaker and the gate know what a failure says of the provider."""
+    """Let the breaker and the limiter know what a failure says of the provider."""
     failure = error.failure if isinstance(error, Failed) else None
     if _is_providers(error, failure, silent_seconds):
         line.breaker.failed(_outcome(error) if failure is None else failure.code)
@@ -206,7 +206,7 @@ def _judge(line: Line, error: BaseException, *, silent_seconds: float) -> None:
     if failure is None:
         return
     if failure.code == "RATE_LIMITED" or (isinstance(error, Refused) and failure.retry_after_seconds is not None):
-        line.gate.close_for(failure.retry_after_seconds, failure.message)
+        line.limiter.close_for(failure.retry_after_seconds, failure.message)
 
 
 def _is_providers(error: BaseException, failure: Failure | None, silent_seconds: float) -> bool:

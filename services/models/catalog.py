@@ -12,7 +12,7 @@ from services.models.calls import Heard, Line, OnCall, Question, unrecorded
 from services.models.configuration import Configuration
 from services.models.failover import along
 from services.models.health import Health
-from services.models.limits import NO_LIMITS, Gate, Limits
+from services.models.limits import NO_LIMITS, Limiter, Limits
 from services.models.messages import Answer, Embeddings, Request, about_request_tokens, about_tokens
 from services.models.provider import Emit, Provider, unheard
 from services.models.purse import UNLIMITED, Estimate, Purse, most_input_tokens
@@ -51,7 +51,7 @@ class Models:
     ) -> None:
         self.configuration = Configuration(providers=dict(providers), offers=tuple(offers), limits=limits or {})
         self._minute = minute
-        self._gates: dict[str, Gate] = {}
+        self._limiters: dict[str, Limiter] = {}
         self._breakers: OrderedDict[str, Breaker] = OrderedDict()
 
     @classmethod
@@ -66,10 +66,10 @@ class Models:
     def use(self, configuration: Configuration) -> None:
         """Call what `configuration` says from now on; calls that are under way go on with what they began with."""
         self.configuration = configuration
-        for name in [name for name in self._gates if name not in configuration.providers]:
-            del self._gates[name]
-        for name, gate in self._gates.items():
-            gate.use(configuration.limits.get(name, NO_LIMITS))
+        for name in [name for name in self._limiters if name not in configuration.providers]:
+            del self._limiters[name]
+        for name, limiter in self._limiters.items():
+            limiter.use(configuration.limits.get(name, NO_LIMITS))
 
     @property
     def offers(self) -> tuple[Offer, ...]:
@@ -119,7 +119,7 @@ class Models:
         gets what is to be kept of each call, answered or not, and `purse` pays for them.
 
         Raises:
-            Failed: NO_MODEL when nothing fits; PROVIDER_UNAVAILABLE when what fits is down; RATE_LIMITED when no turn
+            Failed: NO_MODEL when nothing fits; PROVIDER_UNAVAILABLE when what fits is down; RATE_LIMITED when no permit
                 came within the time; otherwise what `Provider.complete` or the purse raises.
         """
 
@@ -188,13 +188,13 @@ class Models:
         provider = configuration.providers.get(choice.provider)
         if provider is None:
             raise failed("NO_MODEL", f"the provider {choice.provider!r} has just been taken away", retryable=True)
-        gate = self._gates.get(choice.provider)
-        if gate is None:
+        limiter = self._limiters.get(choice.provider)
+        if limiter is None:
             limits = configuration.limits.get(choice.provider, NO_LIMITS)
-            gate = self._gates[choice.provider] = Gate(choice.provider, limits, minute=self._minute)
+            limiter = self._limiters[choice.provider] = Limiter(choice.provider, limits, minute=self._minute)
         return Line(
             provider=provider,
-            gate=gate,
+            limiter=limiter,
             breaker=self._breaker(choice.name),
             price=configuration.prices.of(choice.name),
         )

@@ -1,4 +1,4 @@
-"""How much is asked of a provider at once and in a minute: calls wait for their turn, first come, first served."""
+"""How much is asked of a provider at once and in a minute: calls wait for a permit, first come, first served."""
 
 import asyncio
 import time
@@ -38,24 +38,24 @@ class _Counted(msgspec.Struct, order=True):
     tokens: int
 
 
-class Turn:
+class Permit:
     """The right to make one call now. It is given back once, in one of two ways; later ones change nothing."""
 
-    def __init__(self, gate: "Gate", counted: _Counted) -> None:
-        self._gate: Gate | None = gate
+    def __init__(self, limiter: "Limiter", counted: _Counted) -> None:
+        self._limiter: Limiter | None = limiter
         self._counted = counted
 
     def end(self, tokens: int | None) -> None:
         """The call is over; it has taken that many tokens, or nobody knows how many."""
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate._leave(self._counted, tokens)
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
+            limiter._leave(self._counted, tokens)
 
     def give_back(self) -> None:
         """Nothing was sent."""
-        gate, self._gate = self._gate, None
-        if gate is not None:
-            gate._forget(self._counted)
+        limiter, self._limiter = self._limiter, None
+        if limiter is not None:
+            limiter._forget(self._counted)
 
 
 class _Waiting(msgspec.Struct, eq=False, frozen=True):
@@ -63,11 +63,11 @@ class _Waiting(msgspec.Struct, eq=False, frozen=True):
 
     tokens: int
     until: float
-    turn: asyncio.Future[Turn]
+    permit: asyncio.Future[Permit]
 
 
-class Gate:
-    """Where the calls of one provider wait for their turn.
+class Limiter:
+    """Where the calls of one provider wait for a permit.
 
     Within any minute no more than the limits allow reach the provider, wherever that minute begins: a call counts from
     when it was made until a minute after it has surely arrived. `clock` tells seconds, `minute` how many make one.
@@ -104,7 +104,7 @@ class Gate:
         """For how long the provider wants to hear nothing from us."""
         return max(0.0, self._closed_until - self._clock())
 
-    async def turn(self, tokens: int, within_seconds: float, *, patience_seconds: float | None = None) -> Turn:
+    async def permit(self, tokens: int, within_seconds: float, *, patience_seconds: float | None = None) -> Permit:
         """Wait until a call of about so many tokens may be made. One larger than the limit goes alone in its minute.
 
         Raises:
@@ -123,7 +123,7 @@ class Gate:
         self._admit()
         try:
             async with asyncio.timeout(within_seconds):
-                return await waiting.turn
+                return await waiting.permit
         except TimeoutError:
             self._drop(waiting)
             raise self._refusal(self._wait(tokens) or None) from None
@@ -139,13 +139,13 @@ class Gate:
         self._refuse_the_late()
         self._admit()
 
-    def _let_in(self, tokens: int) -> Turn:
+    def _let_in(self, tokens: int) -> Permit:
         self._number += 1
         counted = _Counted(self._clock() + _ARRIVES_WITHIN_SECONDS, self._number, tokens)
         self._under_way.add(counted.number)
         insort(self._counted, counted)
         self._tokens += counted.tokens
-        return Turn(self, counted)
+        return Permit(self, counted)
 
     def _leave(self, counted: _Counted, tokens: int | None) -> None:
         self._under_way.discard(counted.number)
@@ -198,33 +198,33 @@ class Gate:
         del self._counted[:old]
 
     def _admit(self) -> None:
-        """Let in whose turn it is, and come back when it is the next one's."""
+        """Let in who may go now, and come back when the next one may."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         while self._waiting:
             first = next(iter(self._waiting))
-            if not first.turn.done():
+            if not first.permit.done():
                 wait = self._wait(first.tokens)
                 if wait is None:
                     return
                 if wait > 0:
                     self._timer = asyncio.get_running_loop().call_later(wait, self._admit)
                     return
-                first.turn.set_result(self._let_in(first.tokens))
+                first.permit.set_result(self._let_in(first.tokens))
             del self._waiting[first]
 
     def _refuse_the_late(self) -> None:
         """Whoever cannot wait until the provider wants to hear from us again need not wait at all."""
         for waiting in self._waiting:
-            if waiting.until < self._closed_until and not waiting.turn.done():
-                waiting.turn.set_exception(self._refusal(self.closed_seconds))
+            if waiting.until < self._closed_until and not waiting.permit.done():
+                waiting.permit.set_exception(self._refusal(self.closed_seconds))
 
     def _drop(self, waiting: _Waiting) -> None:
         self._waiting.pop(waiting, None)
-        turn = waiting.turn
-        if turn.done() and not turn.cancelled() and turn.exception() is None:
-            turn.result().give_back()  # it came at the very moment at which nobody wanted it any more
+        permit = waiting.permit
+        if permit.done() and not permit.cancelled() and permit.exception() is None:
+            permit.result().give_back()  # it came at the very moment at which nobody wanted it any more
         self._admit()
 
     def _refusal(self, wait: float | None) -> Failed:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services import health
 from services.engine.core.events import ModelCall
 from services.failure import Failed, failed
 from services.models.breaker import OPENS_AFTER
@@ -214,12 +215,14 @@ async def test_a_model_whose_calls_keep_failing_is_left_alone_and_fails_fast() -
                 await models.complete(ANY, asking())
         with pytest.raises(Failed) as caught:
             await models.complete(ANY, asking(), **kept.listening)
-        health = models.health()
+        state = models.health()["a/m"].state
+        problems = (await health.check(models, None)).problems
 
     assert (caught.value.failure.code, caught.value.failure.retryable) == ("PROVIDER_UNAVAILABLE", True)
     assert caught.value.failure.retry_after_seconds == pytest.approx(10, abs=2)
     assert len(peers[0].asked) == OPENS_AFTER
-    assert health["a/m"].state == "down"
+    assert state == "down"
+    assert problems[-1].startswith("The model a/m is left alone for a while: its last 5 calls failed: MODEL_ERROR.")
     assert kept.booked == []
 
 

@@ -1,4 +1,4 @@
-"""The gate of a provider: nothing goes out beyond its limits, in turn, and nobody who leaves takes a turn along."""
+"""The limiter of a provider: nothing goes out beyond its limits, and nobody who leaves takes a permit along."""
 
 import asyncio
 from bisect import bisect_left
@@ -11,14 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.failure import Failed
-from services.models.limits import Gate, Limits
+from services.models.limits import Limiter, Limits
 from tests.models.clock import run
 
 Clock = Callable[[], float]
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """Who comes `at` some second with so many tokens, reaches the provider `travel` seconds after its turn came, is
+    """Who comes `at` some second with so many tokens, reaches the provider `travel` seconds after it may, is
     answered `seconds` after that, and goes away after `patience` seconds of waiting, refused or by itself.
     """
 
@@ -31,7 +31,7 @@ class Caller(msgspec.Struct, frozen=True):
 
 
 class Seen(msgspec.Struct):
-    """What happens: who came to the gate, who got a turn, and what the provider sees."""
+    """What happens: who came to the limiter, who got a permit, and what the provider sees."""
 
     came: list[int] = []
     arrived: list[tuple[float, int]] = []
@@ -40,13 +40,13 @@ class Seen(msgspec.Struct):
     most_under_way: int = 0
 
 
-async def calling(gate: Gate, clock: Clock, caller: Caller, number: int, seen: Seen) -> None:
+async def calling(limiter: Limiter, clock: Clock, caller: Caller, number: int, seen: Seen) -> None:
     await asyncio.sleep(caller.at)
     waiting = asyncio.timeout(caller.patience) if caller.is_stopped else asyncio.timeout(None)
     with suppress(TimeoutError, Failed):
         async with waiting:
             seen.came.append(number)
-            turn = await gate.turn(caller.tokens, 10_000.0 if caller.is_stopped else caller.patience)
+            permit = await limiter.permit(caller.tokens, 10_000.0 if caller.is_stopped else caller.patience)
             waiting.reschedule(None)
             seen.turns.append(number)
             seen.under_way += 1
@@ -55,7 +55,7 @@ async def calling(gate: Gate, clock: Clock, caller: Caller, number: int, seen: S
             seen.arrived.append((clock(), caller.tokens))
             await asyncio.sleep(caller.seconds)
             seen.under_way -= 1
-            turn.end(caller.tokens)
+            permit.end(caller.tokens)
 
 
 seconds = st.integers(0, 90).map(float)
@@ -81,21 +81,21 @@ def test_no_minute_has_more_than_the_limits_allow_and_each_is_served_in_turn(
     limits: Limits, callers: list[Caller], pauses: list[tuple[float, float]]
 ) -> None:
     async def scene(clock: Clock) -> Seen:
-        gate, seen = Gate("peer", limits, clock=clock), Seen()
+        limiter, seen = Limiter("peer", limits, clock=clock), Seen()
 
         async def pause(at: float, length: float) -> None:
             await asyncio.sleep(at)
-            gate.close_for(length, "it said so")
+            limiter.close_for(length, "it said so")
 
         async with asyncio.TaskGroup() as tasks:
             for number, caller in enumerate(callers):
-                tasks.create_task(calling(gate, clock, caller, number, seen))
+                tasks.create_task(calling(limiter, clock, caller, number, seen))
             for at, length in pauses:
                 tasks.create_task(pause(at, length))
         await asyncio.sleep(1_000)
         # Whatever became of them, all turns are back.
         for _ in range(limits.max_concurrent or 1):
-            (await gate.turn(1, 200.0)).give_back()
+            (await limiter.permit(1, 200.0)).give_back()
         return seen
 
     seen = run(scene)
@@ -116,13 +116,13 @@ def test_no_minute_has_more_than_the_limits_allow_and_each_is_served_in_turn(
 
 def test_a_pause_that_the_provider_asks_for_is_kept_and_refuses_who_cannot_wait_so_long() -> None:
     async def scene(clock: Clock) -> tuple[float, Failed, float]:
-        gate = Gate("peer", clock=clock)
-        (await gate.turn(0, 1.0)).end(None)
-        gate.close_for(30.0, "peer/small answered 429: slow down")
+        limiter = Limiter("peer", clock=clock)
+        (await limiter.permit(0, 1.0)).end(None)
+        limiter.close_for(30.0, "peer/small answered 429: slow down")
         with pytest.raises(Failed) as refused:
-            await gate.turn(0, 60.0, patience_seconds=5.0)
+            await limiter.permit(0, 60.0, patience_seconds=5.0)
         refused_at = clock()
-        await gate.turn(0, 60.0)
+        await limiter.permit(0, 60.0)
         return refused_at, refused.value, clock()
 
     refused_at, refused, admitted_at = run(scene)
@@ -135,12 +135,12 @@ def test_a_pause_that_the_provider_asks_for_is_kept_and_refuses_who_cannot_wait_
 
 def test_who_waits_already_is_refused_as_soon_as_it_is_in_vain() -> None:
     async def scene(clock: Clock) -> list[tuple[float, str]]:
-        gate, ends = Gate("peer", Limits(max_concurrent=1), clock=clock), list[tuple[float, str]]()
-        turn = await gate.turn(0, 1.0)
+        limiter, ends = Limiter("peer", Limits(max_concurrent=1), clock=clock), list[tuple[float, str]]()
+        permit = await limiter.permit(0, 1.0)
 
         async def wait(within: float) -> None:
             try:
-                (await gate.turn(0, within)).end(None)
+                (await limiter.permit(0, within)).end(None)
                 ends.append((clock(), "called"))
             except Failed as error:
                 ends.append((clock(), error.failure.code))
@@ -149,8 +149,8 @@ def test_who_waits_already_is_refused_as_soon_as_it_is_in_vain() -> None:
             for within in (20.0, 60.0):
                 tasks.create_task(wait(within))
             await asyncio.sleep(3)
-            gate.close_for(30.0, "later")
-            turn.end(None)
+            limiter.close_for(30.0, "later")
+            permit.end(None)
         return ends
 
     assert run(scene) == [(3.0, "RATE_LIMITED"), (33.0, "called")]
@@ -158,9 +158,9 @@ def test_who_waits_already_is_refused_as_soon_as_it_is_in_vain() -> None:
 
 def test_a_call_larger_than_the_limit_goes_alone_in_its_minute() -> None:
     async def scene(clock: Clock) -> list[float]:
-        gate, times = Gate("peer", Limits(tokens_per_minute=100), clock=clock), list[float]()
+        limiter, times = Limiter("peer", Limits(tokens_per_minute=100), clock=clock), list[float]()
         for tokens in (1_000, 60, 60):
-            (await gate.turn(tokens, 1_000.0)).end(tokens)
+            (await limiter.permit(tokens, 1_000.0)).end(tokens)
             times.append(clock())
         return times
 
@@ -169,9 +169,9 @@ def test_a_call_larger_than_the_limit_goes_alone_in_its_minute() -> None:
 
 def test_what_an_answer_took_counts_once_it_is_known() -> None:
     async def scene(clock: Clock) -> list[float]:
-        gate, times = Gate("peer", Limits(tokens_per_minute=100), clock=clock), list[float]()
+        limiter, times = Limiter("peer", Limits(tokens_per_minute=100), clock=clock), list[float]()
         for estimated, used in ((90, 10), (80, 95), (10, 10)):
-            (await gate.turn(estimated, 1_000.0)).end(used)
+            (await limiter.permit(estimated, 1_000.0)).end(used)
             times.append(clock())
         return times
 
@@ -180,11 +180,11 @@ def test_what_an_answer_took_counts_once_it_is_known() -> None:
 
 def test_other_limits_hold_at_once() -> None:
     async def scene(clock: Clock) -> float:
-        gate = Gate("peer", Limits(max_concurrent=1), clock=clock)
-        await gate.turn(0, 1.0)
-        waiting = asyncio.create_task(gate.turn(0, 100.0))
+        limiter = Limiter("peer", Limits(max_concurrent=1), clock=clock)
+        await limiter.permit(0, 1.0)
+        waiting = asyncio.create_task(limiter.permit(0, 100.0))
         await asyncio.sleep(2)
-        gate.use(Limits(max_concurrent=2))
+        limiter.use(Limits(max_concurrent=2))
         await waiting
         return clock()
 
@@ -193,9 +193,9 @@ def test_other_limits_hold_at_once() -> None:
 
 def test_the_most_that_a_minute_can_have_is_used() -> None:
     async def scene(clock: Clock) -> list[float]:
-        gate, times = Gate("peer", Limits(requests_per_minute=60), clock=clock), list[float]()
+        limiter, times = Limiter("peer", Limits(requests_per_minute=60), clock=clock), list[float]()
         for _ in range(150):
-            (await gate.turn(0, 1_000.0)).end(None)
+            (await limiter.permit(0, 1_000.0)).end(None)
             times.append(clock())
         return times
 
