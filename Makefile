@@ -7,7 +7,7 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench fuzz hostile mutations laws round-trips budgets survive chaos crash-matrix generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz hostile mutations laws round-trips budgets survive chaos crowd crash-matrix generate ci clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -64,6 +64,9 @@ budgets: $(VENV)/dev.stamp ## 1,000 random trees of executions that spend at onc
 
 chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,000 executions; cancels, timers, outages
 	@$(BIN)/python -m tests.chaos storm cancels timers outages $(CHAOS)
+
+crowd: $(VENV)/dev.stamp ## fifty agents on a provider that takes five at once and sixty in a real minute
+	@ROLECALL_TEST_MINUTE=60 $(BIN)/python -m pytest -q tests/steps/test_crowd.py
 
 crash-matrix: $(VENV)/dev.stamp tests/node/node_modules/.package-lock.json ## end a worker before and after each of its SQL statements, model calls and tool calls
 	@$(BIN)/python -m tests.chaos crash-matrix agents

@@ -44,6 +44,7 @@ ABOUT = About(
         "role": "Who the models play: a prompt, tools, and what is asked of a model.",
         "orchestration": "Workflows by name, each with its versions.",
         "execution": "Runs of orchestrations: start, watch, steer, restart.",
+        "tool": "What roles and steps can call, and how far it reaches.",
         "system": "Is it up, and who am I?",
     },
     problem=Problem,

@@ -14,6 +14,8 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tool_sources,
+    tools,
     versions,
 )
 from api.rpc import Family, Router
@@ -111,6 +113,10 @@ router = Router(
         get=budgets.get,
         set=budgets.set_,
     ),
+    tool=Router(
+        list=tools.list_,
+        get=tools.get,
+    ),
     token=Router(
         list=tokens.list_,
         create=tokens.create,
@@ -120,6 +126,14 @@ router = Router(
         list=audit.list_,
         head=audit.head,
         verify=audit.verify,
+    ),
+    tool_source=Router(
+        list=tool_sources.list_,
+        get=tool_sources.get,
+        create=tool_sources.create,
+        refresh=tool_sources.refresh,
+        approve=tool_sources.approve,
+        delete=tool_sources.delete,
     ),
     system=Router(
         health=system.health,

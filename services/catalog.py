@@ -3,14 +3,13 @@
 from typing import Any
 
 from db import tables
-from services import roles
+from services import plugins, roles
 from services.definitions.catalog import Callee, Catalog
 from services.definitions.document import CONTROL_KINDS, Kind
 from services.tools import registry
 
-# Those that workers of this server have a performer for, a wait's timer included, and those that need none.
-_PERFORMED: tuple[Kind, ...] = ("agent", "llm", "tool", "wait", "orchestration")
-KINDS: frozenset[Kind] = CONTROL_KINDS.union(_PERFORMED)
+# Those that workers of every server have a performer for, a wait's timer included, and those that need none.
+KINDS: frozenset[Kind] = CONTROL_KINDS | plugins.OWN_KINDS
 
 
 async def current() -> Catalog:
@@ -19,7 +18,7 @@ async def current() -> Catalog:
         roles=await roles.ids_by_name(),
         tools=frozenset(registry.for_steps()),
         tagged=registry.by_tag(),
-        kinds=KINDS,
+        kinds=KINDS | plugins.performers().keys(),
         orchestrations=await _callees(),
     )
 

@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 
 from db.connection import Database
-from services import connections
+from services import connections, plugins
 from services.engine.outages import TRANSIENT
 from services.engine.worker import Worker
 from services.errors import Unavailable
@@ -101,6 +101,7 @@ async def check(models: Models, worker: Worker | None) -> Health:
     problems = _problems(health, seen.agents_problem)
     if state is not None and state["not_anchored"] is not None:
         problems += (_NOT_ANCHORED.format(state["not_anchored"]),)
+    problems += plugins.problems()
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 
 

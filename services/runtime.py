@@ -18,8 +18,10 @@ from services import (
     credentials,
     executions,
     expiry,
+    mcp,
     orchestrations,
     plans,
+    plugins,
     retention,
     roles,
     row_requests,
@@ -80,6 +82,7 @@ class Runtime:
     def _performers(self) -> Mapping[str, Performer]:
         # A transform needs nobody: the core gives its resolved input back.
         return {
+            **plugins.performers(),
             "agent": partial(agent.perform, self.models),
             "llm": partial(llm.perform, self.models),
             "tool": tool.perform,
@@ -105,6 +108,7 @@ async def opened(
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
     programs = Workers(at_most=settings.programs)
     registry.register(*program_tool.tools(programs))
+    registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
         _check_roles(database, is_required=settings.require_database_roles)
@@ -121,9 +125,11 @@ async def opened(
         configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
         await paid.look()
+        sources = mcp.Sources(settings.mcp_commands, outbound.guard)
+        mcp.use(sources)
 
         def look() -> None:
-            for waiting in (requests, configured, paid):
+            for waiting in (requests, configured, paid, sources):
                 waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
@@ -132,15 +138,19 @@ async def opened(
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
         paying = asyncio.create_task(paid.run(), name="budgets")
-        tasks = [hints, upkeep, answers, configuring, paying]
+        asking = asyncio.create_task(sources.run(), name="tool sources")
+        tasks = [hints, upkeep, answers, configuring, paying, asking]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             await configured.refresh()
+            await sources.refresh()
             yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             watch.use(None)
+            mcp.use(None)
+            await sources.close()
             connections.use(None, None)
             await models.close()
             await programs.close()

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.errors import Invalid
+from services.mcp.commands import McpCommands
 from services.outbound import allowed as outbound_places
 from services.principal import Scope
 
@@ -29,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     answers, such as `https://app.example`; `*` is any, without the browser's credentials. With `require_database_roles`
     nothing starts where what agents ask could not be asked with the rights of agents. `outbound_allow` are hosts,
     networks and ports that tools may reach although they are not public; `outbound_hosts`, if any, the only names.
+    `mcp_commands` are the programs that may be started as MCP servers, by the names that rows give them: a JSON object
+    such as `{"weather": {"run": ["weather-mcp", "--metric"], "environment": ["WEATHER_KEY"]}}`.
     """
 
     database_url: str | None = None
@@ -66,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_anchor_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
     outbound_allow: tuple[str, ...] = ()
     outbound_hosts: tuple[str, ...] = ()
+    mcp_commands: McpCommands = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -113,6 +117,8 @@ def _read(text: str, type_: Any) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if type_ == (Grants | None):
         return msgspec.json.decode(text, type=Grants)
+    if type_ == McpCommands:
+        return msgspec.json.decode(text, type=McpCommands)
     return msgspec.convert(text, type_, strict=False)
 
 

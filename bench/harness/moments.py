@@ -31,7 +31,7 @@ async def start_latencies(product: Product, *, starts: int, every: float) -> tup
 
 async def commit_latencies(product: Product, *, commits: int) -> list[float]:
     """Seconds for each of so many transactions that insert one row: what the disk alone takes of every start."""
-    await product.watching.execute("CREATE TABLE bench_commit (number integer)")
+    await product.watching.execute("CREATE TABLE IF NOT EXISTS bench_commit (number integer)")
     seconds: list[float] = []
     for number in range(commits):
         began = time.perf_counter()

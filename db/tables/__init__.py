@@ -14,6 +14,7 @@ from db.tables.secret import Secret
 from db.tables.session import Session
 from db.tables.signal_key import SignalKey
 from db.tables.token import Token
+from db.tables.tool_source import McpSource, McpTool
 from db.tables.worker import Worker
 
 TABLES = (
@@ -39,6 +40,8 @@ TABLES = (
     Model,
     ModelPrice,
     DefaultModel,
+    McpSource,
+    McpTool,
     Audit,
     AuditPending,
     AuditAnchor,
@@ -58,6 +61,8 @@ __all__ = [
     "IdempotencyKey",
     "Inbox",
     "Journal",
+    "McpSource",
+    "McpTool",
     "Model",
     "ModelPrice",
     "Orchestration",

@@ -61,13 +61,16 @@ class Endpoint:
         self._detail_of = detail_of
         self._timeout_seconds = timeout_seconds
         self._idle_seconds = idle_seconds
+        self._sdk: Any = None
         self._guard = guard
         self._client: Any = None
 
     async def sdk(self) -> Any:
         """The SDK's module."""
-        # Off the event loop: the first import takes up to a second.
-        return await asyncio.to_thread(importlib.import_module, self._package)
+        if self._sdk is None:
+            # Off the event loop: the first import takes up to a second.
+            self._sdk = await asyncio.to_thread(importlib.import_module, self._package)
+        return self._sdk
 
     async def call(
         self, model: str, timeout_seconds: float, opening: Opening, take: Take | None = None

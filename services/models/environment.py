@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from services import plugins
 from services.failure import failed
 from services.models import ollama
 from services.models.capabilities import Capabilities
@@ -25,7 +26,7 @@ def found(environ: Mapping[str, str]) -> tuple[dict[str, Provider], list[Offer]]
     Raises:
         Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured, or an address is none.
     """
-    configured = [*_by_key(environ), *_compatible(environ), *_ollama(environ)]
+    configured = [*_by_key(environ), *_compatible(environ), *_ollama(environ), *plugins.providers(environ)]
     providers: dict[str, Provider] = {provider.name: provider for provider, _ in configured}
     providers["offline"] = OfflineProvider()
     offers = [offer for _, offers in configured for offer in offers]

@@ -18,6 +18,7 @@ from services.engine.outages import is_away
 from services.errors import Invalid
 from services.failure import Failed
 from services.json import Json, JsonObject
+from services.problem import Problem
 from services.schema import problems_of_schema
 from services.tools import arguments as reading
 from services.tools.inner import InnerCalls
@@ -107,7 +108,7 @@ class Tool:
                 f" them are, up to {MAX_TOOL_NAME} characters, such as 'shop.find_order'"
             )
         # A schema that was made of a signature is one.
-        if self.arguments is None and (problems := problems_of_schema(self.input_schema, "/inputSchema")):
+        if self.arguments is None and (problems := _problems_of_schema(self.input_schema)):
             raise Invalid(f"the tool {self.name} cannot be called", problems)
 
     @property
@@ -151,6 +152,23 @@ class Tool:
         return msgspec.json.decode(msgspec.json.encode(await self.call(context, read)))
 
 
+def _problems_of_schema(schema: JsonObject) -> list[Problem]:
+    path = "/inputSchema"
+    if schema.get("type") != "object":
+        message = "arguments have names, so the schema is that of an object"
+        return [Problem(code="SCHEMA_INVALID", path=path + "/type", message=message, allowed=("object",))]
+    return problems_of_schema(schema, path)
+
+
+def security_of(effect: ToolEffect) -> Security:
+    """The security level of a tool with that effect, where nobody says more.
+
+    >>> security_of("read"), security_of("external")
+    ('low', 'high')
+    """
+    return _SECURITY[effect]
+
+
 def tool(
     name: str,
     *,
@@ -180,7 +198,7 @@ def tool(
             call=call,
             arguments=arguments,
             effect=effect,
-            security=security or _SECURITY[effect],
+            security=security or security_of(effect),
             tags=frozenset(tags),
             honours_key=honours_key,
         )

@@ -15,7 +15,7 @@ EVERYTHING_BUT_SECRETS = {
     **dict.fromkeys((*BUDGETS, "budget_overview"), READ),
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
     **dict.fromkeys(("step_log", "model_call_log", "failure_overview", "cost_by_role"), READ),
-    **dict.fromkeys(("provider", "model", "model_price", "default_model"), READ),
+    **dict.fromkeys(("provider", "model", "model_price", "default_model", "mcp_source", "mcp_tool"), READ),
     "token": "SELECT(-hash)",
     "session": "SELECT(-hash)",
     "secret": "SELECT(-value)",
@@ -34,7 +34,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         "token": "SELECT INSERT UPDATE(revoked_at,last_used_at)",
         **dict.fromkeys(("audit", "journal_event", "execution_priority", "row_request", "migration"), READ),
         "execution_request": "SELECT UPDATE DELETE",
-        **dict.fromkeys(("secret", "provider", "model", "default_model"), WRITE),
+        **dict.fromkeys(("secret", "provider", "model", "default_model", "mcp_source", "mcp_tool"), WRITE),
         "model_price": "SELECT INSERT",
     },
     "rolecall_agent": {
@@ -49,10 +49,24 @@ RIGHTS: dict[str, dict[str, str]] = {
         "rejection,problems)",
         "execution": "SELECT INSERT UPDATE(id)",
         **dict.fromkeys(("journal", "inbox", "signal_key", "idempotency_key"), "SELECT INSERT"),
+        **dict.fromkeys(("mcp_source", "mcp_tool"), READ),
     },
     "rolecall_admin": {
         **EVERYTHING_BUT_SECRETS,
-        **dict.fromkeys(("role", "orchestration", "worker", "provider", "model", "default_model", "budget"), WRITE),
+        **dict.fromkeys(
+            (
+                "role",
+                "orchestration",
+                "worker",
+                "provider",
+                "model",
+                "default_model",
+                "mcp_source",
+                "mcp_tool",
+                "budget",
+            ),
+            WRITE,
+        ),
         "secret": "SELECT(-value) INSERT UPDATE(name,description,value) DELETE",
         "execution_request": "SELECT INSERT DELETE",
         **dict.fromkeys(

@@ -1,6 +1,7 @@
 """Executions, started and watched by agents."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -88,8 +89,8 @@ async def test_the_status_is_what_the_service_tells_and_the_steps(designer: Agen
 
     status = await designer.call("get_execution_status", executionId=str(id))
 
-    detail = msgspec.to_builtins(await executions.get(OPERATOR, execution=id))
-    steps = msgspec.to_builtins(await executions.steps(OPERATOR, execution=id))
+    detail = as_json(await executions.get(OPERATOR, execution=id))
+    steps = as_json(await executions.steps(OPERATOR, execution=id))
     assert status == {**detail, "steps": steps}
     assert (status["status"], status["input"], [step["name"] for step in steps]) == ("queued", HI, ["Echo"])
 
@@ -117,3 +118,8 @@ async def test_executions_are_listed_newest_first_by_orchestration_and_status(de
     assert ids(await designer.call("list_executions", before=second)) == [first]
     assert ids(await designer.call("list_executions", orchestration="echo")) == [second, first]
     assert ids(await designer.call("list_executions", status="completed")) == []
+
+
+def as_json(value: object) -> Any:
+    """The value as it is on the wire, where a tuple is a list."""
+    return msgspec.json.decode(msgspec.json.encode(value))

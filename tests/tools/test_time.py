@@ -99,7 +99,7 @@ async def test_a_zone_that_there_is_not_is_an_error(zone: str) -> None:
 @pytest.mark.parametrize(
     "given",
     [{"years": 10_000}, {"years": -10_000}, {"days": 10**10}, {"seconds": 10**11, "weeks": -(10**10)},
-     {"months": 10**11},     {"hours": 10**12}, {"days": 1.5},
+     {"months": 10**11}, {"hours": 10**12}, {"days": 1.5},
      {"instant": "2026-01-01T00:00:00"}, {"instant": "tomorrow"},
      {"instant": "0001-01-01T00:00:00Z", "zone": "America/New_York"},
      {"instant": "9999-12-31T23:59:59Z", "zone": "Asia/Tokyo"}],

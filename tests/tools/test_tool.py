@@ -119,7 +119,7 @@ async def test_a_tool_of_others_that_breaks_down_is_an_error_that_shows_nothing(
     async def broken(context: ToolContext, arguments: JsonObject) -> Json:
         raise raised
 
-    result = await ran(other(broken, {}, source="plugin shop"), {})
+    result = await ran(other(broken, {"type": "object"}, source="plugin shop"), {})
 
     assert result.is_final
     assert result.error is not None and "secret" not in result.error and type(raised).__name__ in result.error
@@ -130,21 +130,21 @@ async def test_our_own_tools_tell_the_engine_that_the_database_is_away() -> None
         raise ConnectionRefusedError
 
     with pytest.raises(ConnectionRefusedError):
-        await other(away, {}).run(CONTEXT, {})
+        await other(away, {"type": "object"}).run(CONTEXT, {})
 
 
 async def test_what_takes_too_long_may_work_later() -> None:
     async def slow(context: ToolContext, arguments: JsonObject) -> Json:
         raise TimeoutError
 
-    assert await ran(other(slow, {}), {}) == ToolResult(error="other.add took too long")
+    assert await ran(other(slow, {"type": "object"}), {}) == ToolResult(error="other.add took too long")
 
 
 async def test_a_result_that_is_no_json_is_an_error() -> None:
     async def strange(context: ToolContext, arguments: JsonObject) -> Any:
         return object()
 
-    result = await ran(other(strange, {}), {})
+    result = await ran(other(strange, {"type": "object"}), {})
 
     assert result.error is not None and result.is_final
 
@@ -152,9 +152,13 @@ async def test_a_result_that_is_no_json_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["", "a b", "files.*", "a..b", ".a", "a.", "x" * 101, "a\n", "ä"])
 def test_a_name_that_could_be_a_pattern_or_no_name_is_refused(name: str) -> None:
     with pytest.raises(Invalid, match="is no name of a tool"):
-        Tool(name=name, description="", input_schema={}, call=echo)
+        Tool(name=name, description="", input_schema={"type": "object"}, call=echo)
 
 
-def test_a_tool_with_a_schema_that_is_none_is_refused() -> None:
-    with pytest.raises(Invalid, match=r"cannot be called.*/inputSchema/type"):
-        other(schema={"type": "objekt"})
+@pytest.mark.parametrize(
+    "schema",
+    [{}, {"type": "string"}, {"type": "object", "properties": {"a": {"type": "objekt"}}}, {"$ref": "#/$defs/A"}],
+)
+def test_a_tool_with_a_schema_that_is_none_of_arguments_is_refused(schema: JsonObject) -> None:
+    with pytest.raises(Invalid, match=r"cannot be called.*/inputSchema/"):
+        other(schema=schema)
