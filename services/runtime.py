@@ -19,6 +19,7 @@ from services import (
     executions,
     expiry,
     mcp,
+    metrics,
     orchestrations,
     plans,
     plugins,
@@ -139,7 +140,8 @@ async def opened(
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
         paying = asyncio.create_task(paid.run(), name="budgets")
         asking = asyncio.create_task(sources.run(), name="tool sources")
-        tasks = [hints, upkeep, answers, configuring, paying, asking]
+        counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
+        tasks = [hints, upkeep, answers, configuring, paying, asking, counting]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
