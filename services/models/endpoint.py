@@ -13,7 +13,7 @@ from services.failure import Failed
 from services.models import provider as failures
 from services.models.sse import Event, Events, TooLong
 from services.models.wire import ErrorInAnswer, is_loopback
-from services.outbound import Guard, Refused, Unanswered
+from services.outbound import Guard, OutboundError, Refused, Unanswered
 
 IDLE_SECONDS = 120.0
 MAX_ANSWER_BYTES = 16 * 2**20
@@ -94,7 +94,7 @@ class Endpoint:
                 async with aclosing(response.iter_bytes()) as chunks:
                     with self.reading(model):
                         return await (_events(chunks, take, pulse) if is_streamed and take else _body(chunks))
-        except (TimeoutError, httpx2.HTTPError, sdk.APIError) as error:
+        except (TimeoutError, httpx2.HTTPError, sdk.APIError, OutboundError) as error:
             self._fail(sdk, error, model, pulse)
 
     @contextmanager

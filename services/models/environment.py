@@ -55,13 +55,9 @@ def _by_key(environ: Mapping[str, str]) -> Iterator[tuple[Provider, list[Offer]]
             url = environ.get(known.variables.url) or known.base_url
             # Whoever else is there may not know what OpenAI's own endpoint does.
             spoken = preset_at(url).name if name == "openai" else name
+            sees = {"vision": known.capabilities.vision}
             provider = provider_of(
-                spoken,
-                name=name,
-                api_key=key,
-                base_url=url,
-                variables=known.variables,
-                capabilities={"vision": known.capabilities.vision},
+                spoken, name=name, api_key=key, base_url=url, variables=known.variables, capabilities=sees
             )
             yield provider, [_offer(known, model)]
 
