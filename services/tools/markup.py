@@ -1,10 +1,19 @@
-"""HTML as people read it: its title, its main text and where it leads."""
+"""HTML as people read it: its title, its main text and where it leads.
 
+Parsers take time and memory that grow with the square of what a page nests, so pages of strangers are read in a process
+of their own (`python -m services.tools.markup`), which ends where it takes too much.
+"""
+
+import asyncio
+import os
 import re
+import resource
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
 from urllib.parse import urljoin, urlsplit
 
+import msgspec
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 MAX_LINK_TEXT = 200
@@ -27,8 +36,24 @@ _BLANKS = re.compile(r"[ \t\r\f\v\u00a0]+")
 _LINES = re.compile(r"\s*\n\s*")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Markup:
+_CPU_SECONDS = 5
+_SECONDS = 20.0
+_MEMORY_BYTES = 1024 * 1024 * 1024
+
+
+class Unreadable(Exception):
+    """The page takes more time or memory to read than it is given."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """The arguments of `read`, for another process."""
+
+    html: str
+    url: str
+    max_links: int
+
+
+class Markup(msgspec.Struct, frozen=True, kw_only=True):
     """What a page says; `links` are where it leads, each once, and what it calls that."""
 
     title: str
@@ -50,6 +75,36 @@ def read(html: str, url: str, max_links: int) -> Markup:
     for node in page.css(_ASIDE):
         node.decompose()
     return Markup(title=title, description=description, language=language, text=_main(page), links=links)
+
+
+async def read_apart(html: str, url: str, max_links: int) -> Markup:
+    """As `read`, in a process of its own.
+
+    Raises:
+        Unreadable: it took more than five seconds, or more than a gibibyte.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        # Nothing that the server's own environment tells, such as its keys.
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    try:
+        async with asyncio.timeout(_SECONDS):
+            answer, _ = await process.communicate(msgspec.msgpack.encode(Asked(html, url, max_links)))
+    except TimeoutError:
+        raise Unreadable from None
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    if process.returncode != 0:
+        raise Unreadable
+    return msgspec.msgpack.decode(answer, type=Markup)
 
 
 def _main(page: LexborHTMLParser) -> str:
@@ -121,3 +176,15 @@ def _joined(base: str, reference: str | None) -> str | None:
 
 def _line(text: str) -> str:
     return " ".join(text.split())[:_MAX_LINE]
+
+
+def _answer() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    asked = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Asked)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(read(asked.html, asked.url, asked.max_links)))
+
+
+if __name__ == "__main__":
+    _answer()

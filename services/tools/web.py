@@ -4,7 +4,6 @@ The page is somebody else's and may say anything, also to the model that reads i
 tools and from the rights of whoever started it, never from what it reads.
 """
 
-import asyncio
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -85,10 +84,14 @@ async def _page(response: Response, max_characters: int, max_links: int) -> Page
         raise ToolError(f"{response.url} is {kind or 'something'}, which is no text", is_final=True)
     if not is_markup:
         return Page(url=response.url, text=text[:max_characters], is_cut=len(text) > max_characters)
-    # Imported where it is wanted: most processes read no page. In a thread: a large one takes a while.
+    # Imported where it is wanted: most processes read no page.
     from services.tools import markup
 
-    read = await asyncio.to_thread(markup.read, text, response.url, max_links)
+    try:
+        read = await markup.read_apart(text, response.url, max_links)
+    except markup.Unreadable:
+        said = f"{response.url} is nested in a way that takes too much time or memory to read"
+        raise ToolError(said, is_final=True) from None
     return Page(
         url=response.url,
         title=read.title,

@@ -1,6 +1,9 @@
 """`web.read`: a page as people read it."""
 
+import asyncio
+import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from services.outbound import Guard, Outbound
 from services.outbound.allowed import allowed
 from services.tools import markup, web
 from services.tools.tool import ToolContext, ToolResult
+from tests.cli.processes import until
 from tests.outbound.site import answered, site
 
 CONTEXT = ToolContext(caller=OPERATOR, role_id=None, idempotency_key="execution/Read")
@@ -103,10 +107,34 @@ async def test_a_page_that_is_not_there_is_an_error() -> None:
     assert (gone.is_final, busy.is_final) == (True, False)
 
 
+async def test_a_page_that_takes_too_much_to_read_is_given_up() -> None:
+    page = "<div>" * (web.MAX_PAGE_BYTES // 5)
+    result = await read(answered(200, page.encode(), content_type="text/html"))
+
+    assert result.error is not None and "takes too much time or memory to read" in result.error
+    assert result.is_final
+
+
+async def test_a_cancelled_reading_leaves_no_process_behind() -> None:
+    before = children()
+    reading = asyncio.create_task(markup.read_apart("<div>" * 800_000, "http://tea.test/", 1))
+    begun = await asyncio.to_thread(until, lambda: children() - before, bool)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+    assert not begun & children()
+
+
+def children() -> set[str]:
+    """The processes that this one has started, those that have ended and were not waited for among them."""
+    return set(Path(f"/proc/self/task/{os.getpid()}/children").read_text().split())
+
+
 @pytest.mark.parametrize(
     "page",
     [
-        "", "<", "<>", "<main>", "<main></main><p>tea", "</p>" * 1000, "<div>" * 50_000 + "tea",
+        "", "<", "<>", "<main>", "<main></main><p>tea", "</p>" * 1000, "<div>" * 3_000 + "tea",
         "<b><i>" * 5_000 + "tea", "<table>" * 2_000 + "tea", "<a href='http://[::1'>x</a>", "<a href='http://a b/'>x",
         "<base href='//'><a href=x>y", "<base href='javascript:'><a href=x>y", "<title><b>x</title>",
         "&#0;&#55296;&#1114112;", "<!--" * 10_000, "<![CDATA[x]]>", "<svg><title>x</title></svg>tea",
