@@ -44,6 +44,8 @@ ABOUT = About(
         "role": "Who the models play: a prompt, tools, and what is asked of a model.",
         "orchestration": "Workflows by name, each with its versions.",
         "execution": "Runs of orchestrations: start, watch, steer, restart.",
+        "budget": "What the model calls of a day may take.",
+        "metrics": "What steps and models have taken.",
         "tool": "What roles and steps can call, and how far it reaches.",
         "system": "Is it up, and who am I?",
     },

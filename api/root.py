@@ -5,6 +5,7 @@ from api.procedures import (
     budgets,
     bundles,
     executions,
+    metrics,
     models,
     orchestrations,
     providers,
@@ -116,6 +117,9 @@ router = Router(
     tool=Router(
         list=tools.list_,
         get=tools.get,
+    ),
+    metrics=Router(
+        summary=metrics.summary,
     ),
     token=Router(
         list=tokens.list_,

@@ -58,6 +58,12 @@ export type AttemptStarted = {
   at: string;
 };
 
+/** What the model calls of one instance of a step may take, in all its attempts; null where nothing limits it. */
+export type Budget = {
+  maxCostUsd: string | null;
+  maxTokens: number | null;
+};
+
 /** That the models' answers are kept for a time, and given again where the same is asked. */
 export type Cache = {
   ttlMs: number;
@@ -138,6 +144,18 @@ export type CostCeiling = {
   output?: string | null | undefined;
 };
 
+/** What the model calls of a day (UTC) may take, and what those of today have taken. */
+export type DailyBudget = {
+  kind: "installation" | "orchestration" | "role";
+  name: string | null;
+  usdPerDay: string | null;
+  tokensPerDay: number | null;
+  reservedUsd: string;
+  settledUsd: string;
+  reservedTokens: number;
+  settledTokens: number;
+};
+
 /** What the steps that make attempts have where they do not say it themselves. */
 export type Defaults = {
   maxRetries: number | null;
@@ -171,18 +189,14 @@ export type Document = {
   outputSchema: Json;
 };
 
-/** What the model calls of one instance of a step may take, in all its attempts; null where nothing limits it. */
-export type DocumentBudget = {
-  maxCostUsd: string | null;
-  maxTokens: number | null;
-};
-
 /** One thing outside that executions can reach, and the steps that do, by name. */
 export type Effect = {
   kind: "code" | "domain" | "event" | "model" | "orchestration" | "tool";
   name: string;
   steps: string[];
   tags?: string[] | undefined;
+  effect?: "external" | "none" | "read" | "write" | null | undefined;
+  security?: "critical" | "high" | "low" | "medium" | null | undefined;
 };
 
 /** A change of one row. */
@@ -403,6 +417,28 @@ export type LoggedCall = {
   durationMs: number;
   isCached: boolean;
   attempt: number;
+};
+
+/** What the attempts at steps of one kind or role have taken, or the calls of one model. */
+export type MetricRow = {
+  name: string | null;
+  count: number;
+  succeeded: number;
+  successRate: number;
+  p50Ms: number;
+  p95Ms: number;
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: string;
+  unpriced: number;
+  cached: number;
+};
+
+/** What the executions that finished from `since` on and before `until`, both full hours, have taken. */
+export type Metrics = {
+  since: string;
+  until: string;
+  rows: MetricRow[];
 };
 
 /** A model that can be called, by its `name` in full. `price` is null where it is not known, and so are `contextTokens` and `maxOutputTokens`. With `servesOthers` its provider runs other models too, for roles that name them; with `onlyByName` it is for roles that name it. `health` is how its calls went in the process that answers. */
@@ -665,18 +701,6 @@ export type Recorded = {
   event: Json;
 };
 
-/** What the model calls of a day (UTC) may take, and what those of today have taken. */
-export type RecordsBudget = {
-  kind: "installation" | "orchestration" | "role";
-  name: string | null;
-  usdPerDay: string | null;
-  tokensPerDay: number | null;
-  reservedUsd: string;
-  settledUsd: string;
-  reservedTokens: number;
-  settledTokens: number;
-};
-
 /** Take away what stands at `path`. */
 export type Remove = {
   op: "remove";
@@ -860,7 +884,7 @@ export type Step = {
   maxToolCalls: number | null;
   contextPolicy: "fail" | "summarise" | "trim" | null;
   cache: Cache | null;
-  budget: DocumentBudget | null;
+  budget: Budget | null;
   tool: string | null;
   language: "python" | null;
   source: string | null;
@@ -1260,17 +1284,21 @@ export type AppRouter = TRPCBuiltRouter<
     };
     budget: {
       /** Every budget of a day with what is reserved and spent of it today: that of the whole installation first, then those of orchestrations and of roles. Needs executions.read. */
-      list: Query<void, RecordsBudget[]>;
-      /** The budget of the role or of the orchestration; with neither, that of the whole installation. NOT_FOUND when there is no such thing or it has no budget; BAD_REQUEST with `problems` when both are named. Needs executions.read. */
-      get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, RecordsBudget>;
+      list: Query<void, DailyBudget[]>;
+      /** The budget of the role or of the orchestration; with neither, that of the whole installation; null where there is none. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs executions.read. */
+      get: Query<{ role?: string | null | undefined; orchestration?: string | null | undefined } | undefined, DailyBudget | null>;
       /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
-      set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, RecordsBudget | null>;
+      set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, DailyBudget | null>;
     };
     tool: {
       /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
       list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
       /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
       get: Query<{ tool: string }, ToolDetail>;
+    };
+    metrics: {
+      /** What executions that finished in these hours have taken, by kind of steps, by role or by model: how many attempts or calls, how many worked, how long half of them and 95 of a hundred took at most, tokens, cost, answers from the cache. BAD_REQUEST with `problems` when the time is longer than a year or ends before it begins. Needs executions.read. */
+      summary: Query<{ by?: "kind" | "model" | "role" | undefined; since?: string | null | undefined; until?: string | null | undefined } | undefined, Metrics>;
     };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */

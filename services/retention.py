@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import asyncpg
 
-from services import connections, sessions
+from services import answers, budgets, connections, sessions
 
 _log = logging.getLogger(__name__)
 _DAY_SECONDS = 86_400.0
@@ -36,14 +36,17 @@ async def prune(*, older_than: timedelta, batch: int = 1000) -> int:
     """Delete the executions that finished longer ago than `older_than`, with their history; how many they were.
 
     Each `batch` of them is a transaction of its own, so nothing is locked for long, and what was done is done when this
-    is stopped in the middle. Months of the journal in which nothing is left are dropped whole. Sessions that have ended
-    go too, and idempotency keys and answered requests of more than a day ago, whatever `older_than` says.
+    is stopped in the middle. Months of the journal in which nothing is left are dropped whole. What was spent on days
+    so long ago goes too; sessions that have ended, models' answers that are over, and idempotency keys and answered
+    requests of more than a day ago go whatever `older_than` says.
     """
     pruned = 0
     while gone := await connections.pool().fetchval("SELECT execution_prune($1, $2)", older_than, batch):
         pruned += gone
     await connections.pool().execute("SELECT journal_drop_partitions()")
     await sessions.delete_ended()
+    await answers.forget()
+    await budgets.forget_days(older_than)
     await forget_keys()
     return pruned
 
@@ -67,6 +70,7 @@ async def tidy_daily() -> None:
         try:
             await connections.pool().execute("SELECT journal_add_partitions()")
             await forget_keys()
+            await answers.forget()
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
             _log.warning("partitions are made and keys forgotten tomorrow: %r", error)
         await asyncio.sleep(_DAY_SECONDS)

@@ -19,6 +19,7 @@ from services import (
     executions,
     expiry,
     mcp,
+    metrics,
     orchestrations,
     plans,
     plugins,
@@ -38,6 +39,8 @@ from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
 from services.outbound import Guard, Outbound
 from services.outbound.allowed import allowed, patterns
+from services.programs import tool as program_tool
+from services.programs.workers import Workers
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
@@ -104,6 +107,8 @@ async def opened(
     outbound = _outbound(settings)
     registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
+    programs = Workers(at_most=settings.programs)
+    registry.register(*program_tool.tools(programs))
     registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
@@ -135,7 +140,8 @@ async def opened(
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
         paying = asyncio.create_task(paid.run(), name="budgets")
         asking = asyncio.create_task(sources.run(), name="tool sources")
-        tasks = [hints, upkeep, answers, configuring, paying, asking]
+        counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
+        tasks = [hints, upkeep, answers, configuring, paying, asking, counting]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
@@ -149,6 +155,7 @@ async def opened(
             await sources.close()
             connections.use(None, None)
             await models.close()
+            await programs.close()
             await outbound.close()
             await configured.close()
 

@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     executions: AtLeastOne = 200
     attempts: AtLeastOne = 100
+    programs: AtLeastOne = 8
     retention_days: AtLeastOne = 30
     agent_made_expire_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
     run_wait_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0

@@ -8,7 +8,7 @@ from api.context import Context
 from api.policy import Needs
 from api.rpc import Example, mutation, query
 from services import budgets
-from services.budgets import Budget, DailyTokens
+from services.budgets import DailyBudget, DailyTokens
 from services.definitions.document import Dollars
 from services.listing import OrchestrationReference, RoleReference
 
@@ -17,7 +17,7 @@ TokensPerDay = Annotated[DailyTokens, Meta(description="Tokens read and written 
 
 
 @query(meta=Needs("executions.read"))
-async def list_(ctx: Context) -> list[Budget]:
+async def list_(ctx: Context) -> list[DailyBudget]:
     """Every budget of a day with what is reserved and spent of it today: that of the whole installation first, then
     those of orchestrations and of roles. Needs executions.read.
     """
@@ -27,9 +27,10 @@ async def list_(ctx: Context) -> list[Budget]:
 @query(meta=Needs("executions.read"), examples=[Example(summary="Of a role.", input={"role": "Critic"})])
 async def get(
     ctx: Context, *, role: RoleReference | None = None, orchestration: OrchestrationReference | None = None
-) -> Budget:
-    """The budget of the role or of the orchestration; with neither, that of the whole installation. NOT_FOUND when
-    there is no such thing or it has no budget; BAD_REQUEST with `problems` when both are named. Needs executions.read.
+) -> DailyBudget | None:
+    """The budget of the role or of the orchestration; with neither, that of the whole installation; null where there
+    is none. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named.
+    Needs executions.read.
     """
     return await budgets.get(ctx.caller, role=role, orchestration=orchestration)
 
@@ -48,7 +49,7 @@ async def set_(
     orchestration: OrchestrationReference | None = None,
     usd_per_day: UsdPerDay | None = None,
     tokens_per_day: TokensPerDay | None = None,
-) -> Budget | None:
+) -> DailyBudget | None:
     """The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent
     of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is
     left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems`

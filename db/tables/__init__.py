@@ -1,5 +1,6 @@
 """Every table that Rolecall has, one module per noun."""
 
+from db.tables.answer import Answer
 from db.tables.audit import Audit, AuditAnchor, AuditPending
 from db.tables.budget import Budget, BudgetAccount, BudgetReservation
 from db.tables.execution import Execution
@@ -13,6 +14,7 @@ from db.tables.role import Role, RoleVersion
 from db.tables.secret import Secret
 from db.tables.session import Session
 from db.tables.signal_key import SignalKey
+from db.tables.step_metric import StepMetric, StepMetricHour
 from db.tables.token import Token
 from db.tables.tool_source import McpSource, McpTool
 from db.tables.worker import Worker
@@ -29,6 +31,9 @@ TABLES = (
     Journal,
     Inbox,
     SignalKey,
+    Answer,
+    StepMetric,
+    StepMetricHour,
     Budget,
     BudgetAccount,
     BudgetReservation,
@@ -49,6 +54,7 @@ TABLES = (
 
 __all__ = [
     "TABLES",
+    "Answer",
     "Audit",
     "AuditAnchor",
     "AuditPending",
@@ -74,6 +80,8 @@ __all__ = [
     "Secret",
     "Session",
     "SignalKey",
+    "StepMetric",
+    "StepMetricHour",
     "Token",
     "Worker",
 ]

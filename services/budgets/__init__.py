@@ -9,17 +9,18 @@ The rules stand in the database (`budget_reserve`, `budget_settle`), so that no 
 """
 
 from services.budgets.purse import purse_of
-from services.budgets.records import Budget, DailyTokens, ExecutionBudget
-from services.budgets.setting import get, list_, set_
+from services.budgets.records import DailyBudget, DailyTokens, ExecutionBudget
+from services.budgets.setting import forget_days, get, list_, set_
 from services.budgets.standing import of_execution
 from services.budgets.watch import BudgetWatch, close_abandoned
 
 __all__ = [
-    "Budget",
     "BudgetWatch",
+    "DailyBudget",
     "DailyTokens",
     "ExecutionBudget",
     "close_abandoned",
+    "forget_days",
     "get",
     "list_",
     "of_execution",

@@ -9,7 +9,7 @@ MAX_TOKENS = 1_000_000_000_000
 DailyTokens = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOKENS)]
 
 
-class Budget(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class DailyBudget(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What the model calls of a day (UTC) may take, and what those of today have taken.
 
     `name` is that of the role or the orchestration; of the whole installation it is null. A limit that is null limits

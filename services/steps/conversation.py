@@ -11,9 +11,10 @@ from services.failure import failed
 from services.json import JsonObject
 from services.models.catalog import Models, went_on
 from services.models.messages import Answer, Message, Request, ToolSpec, UserMessage
-from services.models.provider import Emit, unheard
+from services.models.provider import unheard
 from services.models.selection import ModelConstraints
 from services.roles import RoleContent
+from services.steps.asking import complete
 
 
 async def role_of(attempt: Attempt) -> RoleContent:
@@ -65,7 +66,7 @@ async def ask(
     Raises:
         Failed: the provider failed, or the answer was cut off at its length limit.
     """
-    answer = await _complete(models, attempt, role, request, attempt.emit, anew)
+    answer = await complete(models, attempt, constraints_of(role, request), request, attempt.emit, anew)
     if answer.stop == "length":
         message = f"{answer.model} ran into its output limit; raise the role's parameters.maxOutputTokens"
         raise failed("OUTPUT_INVALID", message, retryable=False)
@@ -78,13 +79,7 @@ async def ask_aside(models: Models, attempt: Attempt, role: RoleContent, request
     Raises:
         Failed: the provider failed.
     """
-    return await _complete(models, attempt, role, request, unheard, went_on)
-
-
-async def _complete(
-    models: Models, attempt: Attempt, role: RoleContent, request: Request, emit: Emit, anew: Callable[[], None]
-) -> Answer:
-    return await models.complete(constraints_of(role, request), request, emit, on_call=attempt.record, anew=anew)
+    return await complete(models, attempt, constraints_of(role, request), request, unheard, went_on)
 
 
 def constraints_of(role: RoleContent, request: Request) -> ModelConstraints:

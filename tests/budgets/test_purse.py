@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -267,6 +268,22 @@ async def test_a_budget_that_goes_takes_its_days_along(watch: BudgetWatch) -> No
 
     assert await budgets.list_(OPERATOR) == []
     assert await connections.pool().fetchval("SELECT count(*) FROM budget_account") == 0
+
+
+async def test_what_was_spent_long_ago_is_forgotten(watch: BudgetWatch) -> None:
+    await budgets.set_(OPERATOR, usd_per_day="1.00")
+    await watch.look()
+    execution = await start(usd="1.00")
+    await (await reserved(execution)).settle(Usage(1, 1, Decimal("0.01")))
+    await connections.pool().execute(
+        "INSERT INTO budget_account (budget_id, day) SELECT id, current_date - days"
+        " FROM budget, unnest(ARRAY[29, 30, 31]) AS days"
+    )
+
+    await budgets.forget_days(timedelta(days=30))
+
+    kept = await connections.pool().fetch("SELECT current_date - day AS days FROM budget_account ORDER BY day")
+    assert [row["days"] for row in kept] == [30, 29, 0, None]
 
 
 async def standing(execution: object) -> ExecutionBudget:

@@ -127,6 +127,7 @@ def _held(levels: int) -> str:
     return "; ".join(steps)
 
 
+DIGEST = "'sha256:' || repeat('0', 64)"
 NEW_BUDGET = "INSERT INTO budget ({}) VALUES ({}); "
 FOR_CODER = NEW_BUDGET.format("role_id, usd_per_day", ROLE.format("Coder") + ", 5")
 FOR_BRIEF = NEW_BUDGET.format("orchestration_id, usd_per_day", f"{BRIEF}, 5")
@@ -885,6 +886,23 @@ ATTACKS = (
             ("budget__tokens_per_day", "tokens_per_day", "-1"),
             ("budget__tokens_per_day", "tokens_per_day", "1000000000001"),
         )
+    ],
+    *[
+        (rule, f"INSERT INTO answer (key, model, content, {column}) VALUES ({key}, 'a/b', {content}, {value})")
+        for rule, key, content, column, value in (
+            ("answer__key_is_a_digest", "'sha256:00'", "''", "expires_at", "now()"),
+            ("answer__content_has_a_length", DIGEST, "repeat('x', 1048577)", "expires_at", "now()"),
+            ("answer__times_are_dates", DIGEST, "''", "expires_at", "'infinity'"),
+            ("answer__times_are_dates", DIGEST, "''", "expires_at, kept_at", "now(), 'infinity'"),
+        )
+    ],
+    *[
+        (rule, f"INSERT INTO {table} SELECT {hour}{rest}")
+        for rule, table, rest in (
+            ("step_metric__is_of_an_hour", "step_metric", ", 'llm', '', '', 0, 1, 1, 0, 0, 0, 0, 0"),
+            ("step_metric_hour__is_an_hour", "step_metric_hour", ""),
+        )
+        for hour in ("timestamptz '2026-01-01 00:00:01Z'", "timestamptz 'infinity'")
     ],
     ("budget_account__of_execution", OF_EXECUTION + OF_EXECUTION),
     ("budget_account__of_day", FOR_ALL + 2 * NEW_DAY.format("id")),

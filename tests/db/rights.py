@@ -12,7 +12,7 @@ EVERYTHING_BUT_SECRETS = {
     ),
     **dict.fromkeys(("audit", "audit_anchor", "journal_event", "execution_priority", "row_request", "migration"), READ),
     "execution_request": READ,
-    **dict.fromkeys((*BUDGETS, "budget_overview"), READ),
+    **dict.fromkeys((*BUDGETS, "budget_overview", "answer", "step_metric", "step_metric_hour"), READ),
     **dict.fromkeys(("workflow_overview", "version_history", "role_usage", "execution_overview", "waiting_for"), READ),
     **dict.fromkeys(("step_log", "model_call_log", "failure_overview", "cost_by_role"), READ),
     **dict.fromkeys(("provider", "model", "model_price", "default_model", "mcp_source", "mcp_tool"), READ),
@@ -26,8 +26,9 @@ TRUNCATE = " TRUNCATE"
 RIGHTS: dict[str, dict[str, str]] = {
     "rolecall_app": {
         **dict.fromkeys((*DEFINITIONS, "role_version", "worker", "inbox", "session", "idempotency_key"), WRITE),
-        **dict.fromkeys(BUDGETS, WRITE),
+        **dict.fromkeys((*BUDGETS, "answer"), WRITE),
         "budget_overview": READ,
+        **dict.fromkeys(("step_metric", "step_metric_hour"), "SELECT INSERT"),
         **dict.fromkeys(("execution", "audit_anchor"), "SELECT INSERT UPDATE"),
         "journal": "SELECT INSERT",
         "signal_key": "SELECT INSERT",
@@ -69,6 +70,7 @@ RIGHTS: dict[str, dict[str, str]] = {
         ),
         "secret": "SELECT(-value) INSERT UPDATE(name,description,value) DELETE",
         "execution_request": "SELECT INSERT DELETE",
+        "answer": "SELECT DELETE",
         **dict.fromkeys(
             (
                 "role_version",

@@ -6,6 +6,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import pytest
 
 from api.context import Context
 from api.root import router
@@ -17,15 +18,16 @@ from services.models.catalog import Models
 from tests.docs.markdown import blocks
 
 PAGE = "budgets.md"
-((STORY,), (DOCUMENT,), (SQL,)) = (list(blocks(PAGE, language)) for language in ("json", "yaml", "sql"))
+(STORIES, (DOCUMENT,), (SQL,)) = (list(blocks(PAGE, language)) for language in ("json", "yaml", "sql"))
 
 
-async def test_the_story_goes_as_it_is_told(database: Database) -> None:
+@pytest.mark.parametrize("story", [pytest.param(block.value, id=f"{PAGE}:{block.line}") for block in STORIES])
+async def test_a_story_goes_as_it_is_told(database: Database, story: list[dict[str, Any]]) -> None:
     connections.use(database, None)
     await roles.create(OPERATOR, name="Writer", base_prompt="You write.")
     await orchestrations.create(OPERATOR, document=DOCUMENT.value)
 
-    for act in STORY.value:
+    for act in story:
         try:
             told = await _call(act["call"], act["with"])
         except (ServiceError, msgspec.ValidationError) as error:

@@ -111,9 +111,9 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
       'idempotency_key, secret, provider, model, default_model, mcp_source, mcp_tool'),
-    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation'),
+    ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation, answer'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
-    ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key, model_price'),
+    ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key, model_price, step_metric, step_metric_hour'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE (revoked_at, last_used_at)', 'TABLE', 'token'),
     ('rolecall_app', 'SELECT, UPDATE, DELETE', 'TABLE', 'execution_request'),
     ('rolecall_app', 'SELECT', 'TABLE', 'audit, execution_priority, journal_event, row_request, budget_overview, migration'),
@@ -147,6 +147,8 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_admin', 'TRUNCATE', 'TABLE',
       'role_version, orchestration_version, orchestration_step, execution, journal, inbox, signal_key, audit, model_price'),
     ('rolecall_admin', 'SELECT, INSERT, DELETE', 'TABLE', 'execution_request'),
+    ('rolecall_admin', 'SELECT, DELETE', 'TABLE', 'answer'),
+    ('rolecall_admin', 'SELECT', 'TABLE', 'step_metric, step_metric_hour'),
     ('rolecall_admin', 'SELECT', 'TABLE',
       'journal_event, execution_priority, row_request, idempotency_key, audit_anchor, budget_account, '
       'budget_reservation, budget_overview, migration'),
@@ -161,7 +163,8 @@ LANGUAGE sql IMMUTABLE AS $$
       'default_model, mcp_source, mcp_tool'),
     ('rolecall_readonly', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at)',
       'TABLE', 'secret'),
-    ('rolecall_readonly', 'SELECT', 'TABLE', 'budget, budget_account, budget_reservation, budget_overview'),
+    ('rolecall_readonly', 'SELECT', 'TABLE', 'budget, budget_account, budget_reservation, budget_overview, '
+      'answer, step_metric, step_metric_hour'),
     ('rolecall_readonly', 'SELECT (id, prefix, name, kind, scopes, created_at, expires_at, revoked_at, last_used_at)',
       'TABLE', 'token'),
     ('rolecall_readonly', 'SELECT (id, token_id, name, scopes, created_at, last_used_at, expires_at, revoked_at)',

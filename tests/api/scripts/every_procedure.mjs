@@ -167,6 +167,7 @@ const input = { topic: 'Tea is a drink. Tea is made from leaves. Water is boiled
 const { id: execution } = await tell('execution.start', client.execution.start.mutate({ orchestration, input, idempotencyKey: link }));
 await untilFinished(execution);
 await tell('execution.get', client.execution.get.query({ execution }));
+await tell('metrics.summary', client.metrics.summary.query({ by: 'role' }));
 await tell('execution.steps', client.execution.steps.query({ execution }));
 await tell('execution.follow', followed({ execution }));
 await tell('followed on', followed({ execution, after: 3 }));
