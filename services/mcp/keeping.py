@@ -88,6 +88,7 @@ async def refresh(caller: Caller, *, source: str) -> ToolSource:
         raise Unavailable("no tool sources are asked here")
     if not found.is_active:
         raise Conflict("tool source", found.name, state="is switched off", allowed="it to be active")
+    await _refresh_registry()
     # What a server says is put down to the server and not to who asks it.
     await asyncio.create_task(asked.list_tools(found), context=Context())
     await _refresh_registry()

@@ -7,11 +7,13 @@ from typing import Any
 
 import msgspec
 
-from services.json import JsonObject
+from services.json import JsonObject, holds_nul
+from services.schema import problems_of_schema
 
 MAX_TOOLS = 500
 MAX_DESCRIPTION = 20_000
 MAX_SCHEMA_BYTES = 64 * 1024
+MAX_DEPTH = 40
 MAX_NAME = 59  # with the source's name and a dot, as long as a tool's name can be
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -30,7 +32,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
         """`sha256:` and the hash of the name, the description, the schema and the annotations.
 
         >>> Said(name="now", description="", input_schema={}, annotations={}).digest[:19]
-        'sha256:5b45a41c3df5'
+        'sha256:21c611f58140'
         """
         parts = (self.name, self.description, self.input_schema, self.annotations)
         return "sha256:" + hashlib.sha256(msgspec.json.encode(parts, order="sorted")).hexdigest()
@@ -65,7 +67,25 @@ def _problem_of(said: Said, others: dict[str, Said]) -> str | None:
         return f"a source has up to {MAX_TOOLS} tools"
     if len(said.description) > MAX_DESCRIPTION or "\0" in said.description:
         return f"a description has up to {MAX_DESCRIPTION:,} characters, and no NUL"
-    size = len(msgspec.json.encode((said.input_schema, said.annotations)))
-    if size > MAX_SCHEMA_BYTES:
-        return f"its schema has {size:,} bytes; up to {MAX_SCHEMA_BYTES:,} are read"
-    return None
+    return _problem_of_schema(said)
+
+
+def _problem_of_schema(said: Said) -> str | None:
+    if _is_deeper((said.input_schema, said.annotations), MAX_DEPTH):
+        return f"its schema is nested up to {MAX_DEPTH} levels"
+    encoded = msgspec.json.encode((said.input_schema, said.annotations))
+    if len(encoded) > MAX_SCHEMA_BYTES:
+        return f"its schema has {len(encoded):,} bytes; up to {MAX_SCHEMA_BYTES:,} are read"
+    if holds_nul(encoded):
+        return "its schema holds a NUL"
+    if said.input_schema.get("type") != "object":
+        return "arguments have names, so its schema is that of an object"
+    problems = problems_of_schema(said.input_schema, "/inputSchema")
+    return str(problems[0]) if problems else None
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    if isinstance(value, dict | list | tuple):
+        inner = value.values() if isinstance(value, dict) else value
+        return levels == 0 or any(_is_deeper(part, levels - 1) for part in inner)
+    return False

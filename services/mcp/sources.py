@@ -55,6 +55,7 @@ class Sources:
         self._guard = guard
         self._poll_seconds = poll_seconds
         self._opening_seconds = opening_seconds
+        self._found: list[ToolSource] = []
         self._connections: dict[UUID, tuple[object, Connection]] = {}
         self._listings: dict[UUID, asyncio.Task[None]] = {}
         self._told: set[str] = set()
@@ -69,8 +70,10 @@ class Sources:
         """Look now; afterwards the registry has the tools that rows say are approved."""
         async with self._looking:
             found = [source for source in await rows.sources() if source.is_active]
-            await self._close_but({source.id: source.address for source in found})
-            self._offer([tool for source in found for tool in self._tools(source)])
+            if found != self._found:
+                self._found = found
+                await self._close_but({source.id: source.address for source in found})
+                self._offer([tool for source in found for tool in self._tools(source)])
             for source in found:
                 if source.listed_at is None and source.id not in self._listings:
                     listing = asyncio.create_task(self.list_tools(source), name=f"MCP tools of {source.name}")
@@ -108,6 +111,7 @@ class Sources:
     async def close(self) -> None:
         """End the connections, and the programs at their other ends; the registry has none of their tools any more."""
         registry.use_sourced()
+        self._found = []
         await background.end(*self._listings.values())
         await self._close_but({})
 
@@ -147,8 +151,8 @@ class Sources:
         changed = f"TOOL_CHANGED: what the server of {source.name} says of {tool.name} is not what was approved"
         if tool.status != "approved":
             raise ToolError(f"{changed}; somebody has to look at it and approve it", is_final=True)
-        connection = self._connection(source)
         try:
+            connection = self._connection(source)
             listed, problems = await connection.listed()
             present = listed.get(tool.name)
             if present is None or present.digest != tool.approved_digest:
@@ -172,8 +176,11 @@ class Sources:
         self.wake()
 
     def _connection(self, source: ToolSource) -> Connection:
-        address, connection = self._connections.get(source.id, (None, None))
-        if connection is None or address != source.address:
+        """The connection to a source that is, by its row, still the one it was when this call began."""
+        if (source.id, source.address) not in ((found.id, found.address) for found in self._found):
+            raise Unreachable("its row is another one by now, or gone")
+        _, connection = self._connections.get(source.id, (None, None))
+        if connection is None:
             connection = Connection(
                 source.name,
                 lambda: self._transport(source),

@@ -47,7 +47,8 @@ def test_the_commands_work_and_a_change_stops_them(new_directory: NewDirectory, 
     assert made["result"]["data"]["tools"] == []
     assert [tool["status"] for tool in refreshed["result"]["data"]["tools"]] == ["new"]
     assert [tool["status"] for tool in approved["result"]["data"]["tools"]] == ["approved"]
-    assert orchestration["result"]["data"]["effects"] == [{"kind": "tool", "name": "weather.now", "steps": ["Look"]}]
+    (effect,) = orchestration["result"]["data"]["effects"]
+    assert (effect["name"], effect["steps"], effect["effect"]) == ("weather.now", ["Look"], "read")
     assert said["result"]["data"] == {"said": "Sunny in Oslo."}
     assert secret["result"]["data"]["name"] == "Tickets key"
     assert elsewhere["result"]["data"]["headers"] == {"Authorization": "Tickets key"}

@@ -109,7 +109,9 @@ async def sources_of(
 async def serving(folder: Path) -> AsyncIterator[str]:
     """The server over HTTP, at this URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(server_of(folder).streamable_http_app(), log_level="error", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            _noting(folder, server_of(folder).streamable_http_app()), log_level="error", timeout_graceful_shutdown=1
+        )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -117,6 +119,18 @@ async def serving(folder: Path) -> AsyncIterator[str]:
         finally:
             server.should_exit = True
             await task
+
+
+def _noting(folder: Path, app: Any) -> Any:
+    """The app, which writes down what each request shows to be let in."""
+
+    async def noting(scope: Any, receive: Any, send: Any) -> None:
+        shown = dict(scope.get("headers", ())).get(b"authorization")
+        if shown is not None:
+            (folder / "shown.txt").write_bytes(shown)
+        await app(scope, receive, send)
+
+    return noting
 
 
 @pytest.fixture

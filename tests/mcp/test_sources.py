@@ -12,12 +12,14 @@ import pytest
 
 from db.acting import act_as
 from db.connection import Database
-from services import mcp
+from services import mcp, secrets
 from services.caller import OPERATOR, Caller
 from services.errors import Conflict, Forbidden, Invalid, NotFound
 from services.mcp import Approval, McpCommand
 from services.mcp.said import Said, usable
 from services.principal import SCOPES, Principal
+from services.secrets.keyring import Keyring
+from services.secrets.secret import Secret
 from services.tools import registry
 from services.tools.tool import Tool
 from tests.mcp.conftest import Weather, sources_of
@@ -337,8 +339,47 @@ async def test_a_row_leads_to_no_address_of_our_own(weather: Weather, url: str) 
 
 
 @OVER_HTTP
+async def test_a_secret_is_sent_as_a_header_to_its_own_host_alone(
+    weather: Weather, database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    secrets.use(Keyring([b"k" * 32]))
+    host = weather.address["url"].split("/")[2]
+    await secrets.set_(OPERATOR, name="Weather key", value=Secret("Bearer planted"), hosts=[host])
+    await secrets.set_(OPERATOR, name="Other key", value=Secret("Bearer other"), hosts=["other.example.com"])
+    weather.address["headers"] = {"Authorization": "Weather key"}
+    await weather.approved("now")
+    said = await called(tool("now"), city="Oslo")
+
+    problems = {}
+    for name in ("Other key", "No key"):
+        await database.pool.execute("UPDATE mcp_source SET headers = $1", json.dumps({"Authorization": name}))
+        problems[name] = (await mcp.refresh(OPERATOR, source="weather")).problem
+
+    assert (said, (weather.folder / "shown.txt").read_text()) == ("Sunny in Oslo.", "Bearer planted")
+    assert problems == {
+        "Other key": f"the secret 'Other key' cannot be sent: it may be sent to other.example.com, and not to "
+        f"{weather.address['url']}",
+        "No key": "there is no secret 'No key', which the header Authorization is to have",
+    }
+    entries = await database.pool.fetch("SELECT before::text, after::text FROM audit")
+    assert "planted" not in caplog.text + str(entries) + str(await mcp.list_(OPERATOR))
+
+
+@OVER_HTTP
+async def test_a_call_that_began_before_its_source_was_deleted_reaches_nobody(weather: Weather) -> None:
+    await weather.approved("now")
+    begun = tool("now")
+    await mcp.delete(OPERATOR, source="weather")
+
+    said = await refused(begun, city="Oslo")
+
+    assert said == "the MCP server weather cannot be used: its row is another one by now, or gone"
+    assert weather.calls == []
+
+
+@OVER_HTTP
 async def test_what_makes_no_source_is_refused(weather: Weather) -> None:
-    registry.register(Tool(name="files.read", description="", input_schema={}, call=called))
+    registry.register(Tool(name="files.read", description="", input_schema={"type": "object"}, call=called))
 
     for wrong in ({}, {"command": "weather", "url": "https://a"}, {"command": "weather", "headers": {"a": "Key"}}):
         with pytest.raises(Invalid, match="give either `command`"):
@@ -353,7 +394,7 @@ async def test_what_makes_no_source_is_refused(weather: Weather) -> None:
 @OVER_HTTP
 async def test_a_tool_of_ours_keeps_its_name(weather: Weather) -> None:
     await weather.approved("now")
-    ours = Tool(name="weather.now", description="Ours.", input_schema={}, call=called)
+    ours = Tool(name="weather.now", description="Ours.", input_schema={"type": "object"}, call=called)
 
     registry.use_sourced()
     registry.register(ours)
@@ -367,11 +408,17 @@ def test_tools_that_cannot_be_offered_are_left_out_and_named() -> None:
         annotations = None
 
         def __init__(self, name: str, description: str = "", input_schema: Any = None) -> None:
-            self.name, self.description, self.input_schema = name, description, input_schema or {}
+            self.name, self.description = name, description
+            self.input_schema = {"type": "object", **(input_schema or {})}
 
+    deep: dict[str, Any] = {}
+    for _ in range(10_000):
+        deep = {"not": deep}
     listed = [
         *(Listed("good"), Listed("good"), Listed("a b"), Listed("a" * 60), Listed("../up"), Listed("")),
-        *(Listed("long", "x" * 20_001), Listed("nul", "\0"), Listed("deep", input_schema={"a": "x" * 65_536})),
+        *(Listed("long", "x" * 20_001), Listed("nul", "\0"), Listed("large", input_schema={"title": "x" * 65_536})),
+        *(Listed("list", input_schema={"type": "array"}), Listed("none", input_schema={"type": "objekt"})),
+        *(Listed("deep", input_schema=deep), Listed("zero", input_schema={"title": "\0"})),
     ]
 
     found, problems = usable(listed)
