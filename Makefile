@@ -7,7 +7,7 @@ export ROLECALL_FILES_DIR ?= examples/documents
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run serve work migrate test check format bench fuzz hostile mutations laws round-trips budgets survive chaos crowd crash-matrix generate ci clean
+.PHONY: help run serve work migrate test check format bench fuzz hostile mutations laws round-trips budgets survive chaos crowd crash-matrix generate live ci clean
 
 help: ## list the verbs
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 14
@@ -61,6 +61,9 @@ round-trips: $(VENV)/dev.stamp ## export, import and export again 1,000 random d
 
 budgets: $(VENV)/dev.stamp ## 1,000 random trees of executions that spend at once: nothing is spent that was not granted
 	@$(BIN)/python -m tests.budgets
+
+live: $(VENV)/dev.stamp ## ask the real services whose keys are in the environment; says so when there are none
+	@$(BIN)/python -m tests.live
 
 chaos: $(VENV)/dev.stamp ## kill workers, connections and the database under 10,000 executions; cancels, timers, outages
 	@$(BIN)/python -m tests.chaos storm cancels timers outages $(CHAOS)

@@ -4,15 +4,18 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from api.limits import Attempts, Clock
 from api.origins import is_on_loopback, source_of
 from api.rpc import RequestInfo
-from services import oidc, sessions, tokens
+from services import sessions, tokens
 from services.caller import Caller
 from services.errors import Forbidden, Unauthenticated
 from services.settings import Settings
+
+if TYPE_CHECKING:
+    from services.oidc import Issuer
 
 # The prefix has browsers take the cookie over TLS only, for this host only, and from nobody else.
 COOKIE: Final = "__Host-rolecall"
@@ -27,7 +30,7 @@ class Authentication:
 
     def __init__(self, settings: Settings, *, clock: Clock = time.monotonic) -> None:
         self.settings = settings
-        self._issuer = oidc.issuer_of(settings)
+        self._issuer = _issuer_of(settings)
         self._attempts = Attempts(settings, clock=clock)
 
     async def caller_of(self, request: RequestInfo) -> Caller:
@@ -71,7 +74,7 @@ class Authentication:
         return found
 
     async def _found(self, token: str) -> Caller:
-        if self._issuer is not None and oidc.looks_signed(token):
+        if self._issuer is not None and self._issuer.may_have_signed(token):
             return await self._issuer.authenticate(token)
         return await tokens.authenticate(token)
 
@@ -115,3 +118,12 @@ def _only_reads(request: RequestInfo) -> bool:
     # A subscription is no query: it stays open, and a socket, whose calls come later, may do anything.
     kinds = {call.procedure.kind for call in request.calls if call.procedure is not None}
     return request.method == "GET" and bool(request.calls) and kinds <= {"query"}
+
+
+def _issuer_of(settings: Settings) -> "Issuer | None":
+    if settings.oidc_issuer is None:
+        return None
+    # Imported where there is one: what checks signatures is large.
+    from services import oidc
+
+    return oidc.issuer_of(settings)

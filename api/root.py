@@ -15,6 +15,7 @@ from api.procedures import (
     secrets,
     system,
     tokens,
+    tool_sources,
     tools,
     versions,
 )
@@ -113,12 +114,12 @@ router = Router(
         get=budgets.get,
         set=budgets.set_,
     ),
-    metrics=Router(
-        summary=metrics.summary,
-    ),
     tool=Router(
         list=tools.list_,
         get=tools.get,
+    ),
+    metrics=Router(
+        summary=metrics.summary,
     ),
     token=Router(
         list=tokens.list_,
@@ -129,6 +130,14 @@ router = Router(
         list=audit.list_,
         head=audit.head,
         verify=audit.verify,
+    ),
+    tool_source=Router(
+        list=tool_sources.list_,
+        get=tool_sources.get,
+        create=tool_sources.create,
+        refresh=tool_sources.refresh,
+        approve=tool_sources.approve,
+        delete=tool_sources.delete,
     ),
     system=Router(
         health=system.health,

@@ -22,6 +22,8 @@ AUDITED: Mapping[str, tuple[str, ...]] = {
     "model": (),
     "model_price": (),
     "default_model": (),
+    "mcp_source": ("listed_at", "problem"),
+    "mcp_tool": (),
 }
 
 _SCRIPTS = Path(__file__).parent / "migrations" / "sql"
@@ -55,7 +57,17 @@ def triggers() -> Iterator[Trigger]:
     for table in ("audit", "audit_pending"):
         name = f"{table}__is_written_by_the_database"
         yield Trigger(table=table, name=name, type=_BY_ROW | _BEFORE | _INSERT, function="audit_guard")
-    for table in ("token", "session", "budget", "secret", "provider", "model", "default_model"):
+    for table in (
+        "token",
+        "session",
+        "budget",
+        "secret",
+        "provider",
+        "model",
+        "default_model",
+        "mcp_source",
+        "mcp_tool",
+    ):
         yield Trigger(table=table, name=f"{table}__no_truncate", type=_BEFORE | _TRUNCATE, function="refuse")
 
 

@@ -35,6 +35,14 @@ export type Anchored = {
   hash: string;
 };
 
+/** That a tool may be called as long as it is what this digest is of; `effect` and `security` stay when left out. */
+export type Approval = {
+  name: string;
+  digest: string;
+  effect?: "external" | "none" | "read" | "write" | undefined;
+  security?: "critical" | "high" | "low" | "medium" | undefined;
+};
+
 /** Who may decide an approval. */
 export type Assignees = {
   roles: string[];
@@ -187,6 +195,8 @@ export type Effect = {
   name: string;
   steps: string[];
   tags?: string[] | undefined;
+  effect?: "external" | "none" | "read" | "write" | null | undefined;
+  security?: "critical" | "high" | "low" | "medium" | null | undefined;
 };
 
 /** A change of one row. */
@@ -530,7 +540,7 @@ export type NewToken = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -630,7 +640,7 @@ export type Price = {
 export type Principal = {
   kind: "agent" | "human" | "service";
   name: string;
-  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
 };
 
 /** What is wrong, where, and what would have been right. */
@@ -824,6 +834,21 @@ export type SecretEntry = {
   problem: string | null;
 };
 
+/** What an MCP server says of a tool: all of it the server's own words. `digest` is that of these words, and null when the server lists the tool no more. Only what is `approved` is called, and its description shown to models. */
+export type SourceTool = {
+  name: string;
+  status: "approved" | "changed" | "gone" | "new";
+  description: string;
+  inputSchema: { [key: string]: Json };
+  annotations: { [key: string]: Json };
+  digest: string | null;
+  approvedDigest: string | null;
+  approvedBy: string | null;
+  approvedAt: string | null;
+  effect: "external" | "none" | "read" | "write";
+  security: "critical" | "high" | "low" | "medium";
+};
+
 /** What became of a call that means many executions. */
 export type Steered = {
   dryRun: boolean;
@@ -932,7 +957,7 @@ export type Token = {
   prefix: string;
   name: string;
   kind: "agent" | "human" | "service";
-  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[];
+  scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[];
   createdAt: string;
   expiresAt: string | null;
   revokedAt: string | null;
@@ -979,6 +1004,24 @@ export type ToolDetail = {
 /** Tools, by name. */
 export type ToolPage = {
   items: ToolSummary[];
+};
+
+/** An MCP server that tools come from: a `command` over `stdio`, or a `url` over `http` with secrets as `headers`. */
+export type ToolSource = {
+  id: string;
+  name: string;
+  description: string;
+  transport: "http" | "stdio";
+  command: string | null;
+  url: string | null;
+  headers: { [key: string]: string };
+  timeoutMs: number;
+  isActive: boolean;
+  listedAt: string | null;
+  problem: string | null;
+  createdBy: string;
+  createdAt: string;
+  tools: SourceTool[];
 };
 
 /** A tool. `effect` is how far its calls reach, `security` how much harm they can do; with `mayBeRepeated` a call whose result was lost is safely made again. `tags` are the names by which alone a role gets it; without any it is its own, or a pattern. `source` is where it is from: built-in, or a plugin and its version. */
@@ -1247,21 +1290,21 @@ export type AppRouter = TRPCBuiltRouter<
       /** The budget of the role, of the orchestration or of the whole installation, as it is from now on; what was spent of today counts. Without a limit it is taken away, and the answer is null. A call that does not fit into what is left fails with BUDGET_EXCEEDED. NOT_FOUND when there is no such role or orchestration; BAD_REQUEST with `problems` when both are named. Needs budgets.write. */
       set: Mutation<{ role?: string | null | undefined; orchestration?: string | null | undefined; usdPerDay?: string | null | undefined; tokensPerDay?: number | null | undefined } | undefined, DailyBudget | null>;
     };
-    metrics: {
-      /** What executions that finished in these hours have taken, by kind of steps, by role or by model: how many attempts or calls, how many worked, how long half of them and 95 of a hundred took at most, tokens, cost, answers from the cache. BAD_REQUEST with `problems` when the time is longer than a year or ends before it begins. Needs executions.read. */
-      summary: Query<{ by?: "kind" | "model" | "role" | undefined; since?: string | null | undefined; until?: string | null | undefined } | undefined, Metrics>;
-    };
     tool: {
       /** The tools of this server by name: all of them, those that a role with such names, patterns and tags may call, or those of an `effect`. Needs roles.read. */
       list: Query<{ grantedBy?: string[] | null | undefined; effect?: "external" | "none" | "read" | "write" | null | undefined } | undefined, ToolPage>;
       /** The tool of that name with the JSON Schema of its arguments. NOT_FOUND when there is none. Needs roles.read. */
       get: Query<{ tool: string }, ToolDetail>;
     };
+    metrics: {
+      /** What executions that finished in these hours have taken, by kind of steps, by role or by model: how many attempts or calls, how many worked, how long half of them and 95 of a hundred took at most, tokens, cost, answers from the cache. BAD_REQUEST with `problems` when the time is longer than a year or ends before it begins. Needs executions.read. */
+      summary: Query<{ by?: "kind" | "model" | "role" | undefined; since?: string | null | undefined; until?: string | null | undefined } | undefined, Metrics>;
+    };
     token: {
       /** Tokens by name, never their texts: those that hold no scope that the caller lacks, revoked and expired ones too. `after` goes on behind a name. Needs tokens.manage. */
       list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, Token[]>;
       /** A new token, whose text `token` is shown this once; without `expiresInDays` it holds until it is revoked. CONFLICT when the name is taken; FORBIDDEN when the caller lacks one of the scopes, or is no person and wants a token for one; BAD_REQUEST with `problems` when an agent would hold tokens.manage. Needs tokens.manage. */
-      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
+      create: Mutation<{ name: string; scopes: ("admin" | "audit.read" | "budgets.write" | "executions.read" | "executions.run" | "models.read" | "models.write" | "orchestrations.propose" | "orchestrations.read" | "orchestrations.write" | "roles.propose" | "roles.read" | "roles.write" | "secrets.write" | "tokens.manage" | "tools.read" | "tools.write")[]; kind?: "agent" | "human" | "service" | undefined; expiresInDays?: number | null | undefined }, NewToken>;
       /** The token of that name or id, of no use from the next call on; the sessions that it began end with it. Revoking it again changes nothing. NOT_FOUND when there is none; FORBIDDEN when it holds a scope that the caller lacks. Needs tokens.manage. */
       revoke: Mutation<{ token: string }, Token>;
     };
@@ -1272,6 +1315,20 @@ export type AppRouter = TRPCBuiltRouter<
       head: Query<void, Head | null>;
       /** What was tampered with: entries that are missing or changed, rows that changed past the audit, triggers that are off, `anchors` that do not hold; no `findings` when all is as it was written. Nobody waits meanwhile. With a `nextAfter` there are more entries, and the call with that as `after` goes on; the last one compares the rows. Needs audit.read. */
       verify: Query<{ after?: number | undefined; limit?: number | undefined; anchors?: Anchored[] | undefined } | undefined, Verification>;
+    };
+    toolSource: {
+      /** MCP servers by name, each with what it says of its tools and which of them are approved. `after` goes on behind a name. Needs tools.read. */
+      list: Query<{ limit?: number | undefined; after?: string | null | undefined } | undefined, ToolSource[]>;
+      /** The MCP server of that name or id, with what it says of its tools and which of them are approved. NOT_FOUND when there is none. Needs tools.read. */
+      get: Query<{ source: string }, ToolSource>;
+      /** A new source of tools: an MCP server at `url`, to which `headers` are sent that have the values of secrets, or the program that the operator calls `command`. Its tools are listed soon, and called once they are approved. CONFLICT when the name is taken or begins the names of other tools; BAD_REQUEST with `problems` when it is neither or both. Needs tools.write. */
+      create: Mutation<{ name: string; command?: string | null | undefined; url?: string | null | undefined; headers?: { [key: string]: string } | undefined; description?: string | undefined; timeoutMs?: number | undefined }, ToolSource>;
+      /** The source with the tools that its server lists now; `problem` says why it lists none, or not all. What is not as it was approved is not called any more. NOT_FOUND when there is none; CONFLICT when it is switched off. Needs tools.write. */
+      refresh: Mutation<{ source: string }, ToolSource>;
+      /** The source, these of its tools approved: each may be called, and its description shown to models, as long as its server says of it what the `digest` is of. For people, who have read that. NOT_FOUND when there is no such source or tool; CONFLICT when the server says something else of a tool by now. Needs tools.write. */
+      approve: Mutation<{ source: string; tools: Approval[] }, ToolSource>;
+      /** The source, which is gone now with its tools; roles that list them have a problem each. NOT_FOUND when there is none. Needs tools.write. */
+      delete: Mutation<{ source: string }, ToolSource>;
     };
     system: {
       /** Whether the installation works: `ok`, or `degraded` with its `problems`, each with what to do; the state of the database, of this process's connections, of the hints and of the workers, requests that nobody answers, the version and the default model. Needs no token, never fails, and answers within two seconds. */

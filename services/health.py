@@ -40,6 +40,8 @@ _NOT_ANCHORED = (
     " ROLECALL_AUDIT_ANCHOR_URL name."
 )
 
+_OF_NO_USE = "A row of models is of no use, {}: {}. `provider.list` and `model.list` show it."
+
 
 class Health(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Whether calls are answered and executions run.
@@ -101,6 +103,7 @@ async def check(models: Models, worker: Worker | None) -> Health:
     problems = _problems(health, seen.agents_problem)
     if state is not None and state["not_anchored"] is not None:
         problems += (_NOT_ANCHORED.format(state["not_anchored"]),)
+    problems += tuple(_OF_NO_USE.format(problem.path, problem.message) for problem in models.configuration.problems)
     problems += plugins.problems()
     return msgspec.structs.replace(health, status="degraded" if problems else "ok", problems=problems)
 

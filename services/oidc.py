@@ -39,6 +39,15 @@ class Issuer:
         self._grants = grants
         self._keys = keys
 
+    @staticmethod
+    def may_have_signed(token: str) -> bool:
+        """Whether the text is made like a token of an issuer: three parts, the first of which says how it is signed.
+
+        >>> [Issuer.may_have_signed(text) for text in ("eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl", "rc_abcdefgh_secret")]
+        [True, False]
+        """
+        return _FORMAT.fullmatch(token[: _MAX_CHARACTERS + 1]) is not None
+
     async def authenticate(self, token: str) -> Caller:
         """The person for whom the issuer made this token, named `oidc:` and the token's subject.
 
@@ -93,15 +102,6 @@ def issuer_of(settings: Settings) -> Issuer | None:
         grants=settings.oidc_grants,
         keys=IssuerKeys(settings.oidc_issuer),
     )
-
-
-def looks_signed(token: str) -> bool:
-    """Whether the text is made like a token of an issuer: three parts, the first of which says how it is signed.
-
-    >>> looks_signed("eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl"), looks_signed("rc_abcdefgh_secret")
-    (True, False)
-    """
-    return _FORMAT.fullmatch(token[: _MAX_CHARACTERS + 1]) is not None
 
 
 def _key_id(token: str) -> str:

@@ -8,7 +8,7 @@ One that is broken is left out and named, in the log and by `system.health`; eve
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -71,8 +71,10 @@ def performers() -> Mapping[Kind, Performer]:
     return found
 
 
-def providers(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
-    """The providers of all plugins that have settings in the environment, and what they offer."""
+def providers(environ: Mapping[str, str], *, taken: Container[str] = ()) -> list[tuple[Provider, list[Offer]]]:
+    """The providers of all plugins that have settings in the environment, and what they offer; none is called as those
+    that are `taken`.
+    """
     found: list[tuple[Provider, list[Offer]]] = []
 
     def add(point: EntryPoint, value: Callable[[Mapping[str, str]], Any]) -> None:
@@ -80,7 +82,7 @@ def providers(environ: Mapping[str, str]) -> list[tuple[Provider, list[Offer]]]:
         if made is None:
             return
         provider, offers = made
-        if any(provider.name == other.name for other, _ in found):
+        if provider.name in taken or any(provider.name == other.name for other, _ in found):
             raise _Unusable(f"there is another provider that is called {provider.name!r}")
         if strange := [offer for offer in offers if not isinstance(offer, Offer) or offer.provider != provider.name]:
             raise _Unusable(f"{strange[0]!r} is no offer of the provider {provider.name!r}")

@@ -16,6 +16,8 @@ Scope = Literal[
     "executions.run",
     "models.read",
     "models.write",
+    "tools.read",
+    "tools.write",
     "secrets.write",
     "budgets.write",
     "tokens.manage",
@@ -26,9 +28,10 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 Kind = Literal["human", "agent", "service"]
 
 # What an agent writes may come from whoever talks to it, so it never hands out rights or money, nor says where prompts
-# and keys are sent; and what it reads may go there, so it does not see what people have changed.
+# and keys are sent or which tools are trusted; and what it reads may go there, so it does not see what people have
+# changed.
 NOT_FOR_AGENTS: frozenset[Scope] = frozenset(
-    {"models.write", "secrets.write", "budgets.write", "tokens.manage", "audit.read", "admin"}
+    {"models.write", "tools.write", "secrets.write", "budgets.write", "tokens.manage", "audit.read", "admin"}
 )
 
 

@@ -18,6 +18,7 @@ from services import (
     credentials,
     executions,
     expiry,
+    mcp,
     metrics,
     orchestrations,
     plans,
@@ -38,6 +39,8 @@ from services.models.configuration import watch
 from services.models.configuration.watch import ConfigurationWatch
 from services.outbound import Guard, Outbound
 from services.outbound.allowed import allowed, patterns
+from services.programs import tool as program_tool
+from services.programs.workers import Workers
 from services.row_requests import RowRequests
 from services.secrets.keyring import Keyring
 from services.settings import Settings
@@ -104,6 +107,8 @@ async def opened(
     outbound = _outbound(settings)
     registry.register(*await opened_folder.tools(settings.files_dir, writable=settings.files_writable))
     registry.register(*data.TOOLS, *time.TOOLS, *http.tools(outbound), *web.tools(outbound))
+    programs = Workers(at_most=settings.programs)
+    registry.register(*program_tool.tools(programs))
     registry.register(*plugins.tools())
     expiry.use(settings.agent_made_expire_days)
     async with await Database.open(url) as database:
@@ -121,9 +126,11 @@ async def opened(
         configured, paid = ConfigurationWatch(models, environ, outbound.guard), budgets.BudgetWatch()
         watch.use(configured)
         await paid.look()
+        sources = mcp.Sources(settings.mcp_commands, outbound.guard)
+        mcp.use(sources)
 
         def look() -> None:
-            for waiting in (requests, configured, paid):
+            for waiting in (requests, configured, paid, sources):
                 waiting.wake()
 
         notifier.hear(row_requests.CHANNEL, lambda _: look(), greet=look)
@@ -132,18 +139,23 @@ async def opened(
         upkeep = asyncio.create_task(retention.tidy_daily(), name="upkeep")
         configuring = asyncio.create_task(configured.run(), name="configuration watch")
         paying = asyncio.create_task(paid.run(), name="budgets")
+        asking = asyncio.create_task(sources.run(), name="tool sources")
         counting = asyncio.create_task(metrics.keep_hourly(), name="metrics")
-        tasks = [hints, upkeep, answers, configuring, paying, counting]
+        tasks = [hints, upkeep, answers, configuring, paying, asking, counting]
         if anchoring is not None:
             tasks.append(asyncio.create_task(anchoring(), name="anchoring"))
         try:
             await configured.refresh()
+            await sources.refresh()
             yield Runtime(settings, database, notifier, exchange, models, outbound)
         finally:
             await background.end(*tasks)
             watch.use(None)
+            mcp.use(None)
+            await sources.close()
             connections.use(None, None)
             await models.close()
+            await programs.close()
             await outbound.close()
             await configured.close()
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from services.errors import Invalid
+from services.mcp.commands import McpCommands
 from services.outbound import allowed as outbound_places
 from services.principal import Scope
 
@@ -29,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     answers, such as `https://app.example`; `*` is any, without the browser's credentials. With `require_database_roles`
     nothing starts where what agents ask could not be asked with the rights of agents. `outbound_allow` are hosts,
     networks and ports that tools may reach although they are not public; `outbound_hosts`, if any, the only names.
+    `mcp_commands` are the programs that may be started as MCP servers, by the names that rows give them: a JSON object
+    such as `{"weather": {"run": ["weather-mcp", "--metric"], "environment": ["WEATHER_KEY"]}}`.
     """
 
     database_url: str | None = None
@@ -42,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_seconds: Annotated[float, msgspec.Meta(gt=0)] = 5.0
     executions: AtLeastOne = 200
     attempts: AtLeastOne = 100
+    programs: AtLeastOne = 8
     retention_days: AtLeastOne = 30
     agent_made_expire_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] | None = None
     run_wait_seconds: Annotated[float, msgspec.Meta(gt=0, le=86_400)] = 60.0
@@ -65,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     audit_anchor_seconds: Annotated[int, msgspec.Meta(ge=1, le=3_600)] = 60
     outbound_allow: tuple[str, ...] = ()
     outbound_hosts: tuple[str, ...] = ()
+    mcp_commands: McpCommands = {}
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -112,6 +117,8 @@ def _read(text: str, type_: Any) -> Any:
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if type_ == (Grants | None):
         return msgspec.json.decode(text, type=Grants)
+    if type_ == McpCommands:
+        return msgspec.json.decode(text, type=McpCommands)
     return msgspec.convert(text, type_, strict=False)
 
 

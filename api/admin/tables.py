@@ -132,6 +132,61 @@ _ORCHESTRATIONS = (
     ),
 )
 
+_Provider, _Model, _Price, _Default = tables.Provider, tables.Model, tables.ModelPrice, tables.DefaultModel
+# Secrets have no page: `secret.set` encrypts them.
+_MODELS = (
+    Page(
+        table=_Provider,
+        group="Models",
+        reads=("models.write",),
+        writes="models.write",
+        edited=(
+            _Provider.name,
+            _Provider.preset,
+            _Provider.base_url,
+            _Provider.api,
+            _Provider.secret,
+            _Provider.key_variable,
+            _Provider.timeout_ms,
+            _Provider.max_concurrent,
+            _Provider.requests_per_minute,
+            _Provider.tokens_per_minute,
+            _Provider.capabilities,
+            _Provider.is_active,
+        ),
+        shown=(_Provider.name, _Provider.preset, _Provider.base_url, _Provider.is_active, _Provider.updated_at),
+        link=_Provider.name,
+        rising=(_Provider.name,),
+    ),
+    Page(
+        table=_Model,
+        group="Models",
+        reads=("models.write",),
+        writes="models.write",
+        edited=(
+            _Model.provider_id,
+            _Model.name,
+            _Model.capabilities,
+            _Model.context_tokens,
+            _Model.max_output_tokens,
+            _Model.only_by_name,
+            _Model.is_active,
+        ),
+        shown=(_Model.name, _Model.provider_id, _Model.context_tokens, _Model.only_by_name, _Model.is_active),
+        link=_Model.name,
+        rising=(_Model.name,),
+    ),
+    Page(table=_Price, group="Models", reads=("models.read",), link=_Price.model, falling=(_Price.number,)),
+    Page(
+        table=_Default,
+        group="Models",
+        reads=("models.read",),
+        made_by="model.switch asks the model before it makes it the default",
+        link=_Default.model,
+        rising=(_Default.model,),
+    ),
+)
+
 _EXECUTIONS = (
     Page(
         table=_Execution,
@@ -166,4 +221,4 @@ _ACCESS = (
     Page(table=tables.Audit, group="Access", reads=("audit.read",), falling=(tables.Audit.seq,)),
 )
 
-PAGES = (*_ROLES, *_ORCHESTRATIONS, *_EXECUTIONS, *_ACCESS)
+PAGES = (*_ROLES, *_ORCHESTRATIONS, *_MODELS, *_EXECUTIONS, *_ACCESS)

@@ -253,6 +253,55 @@ def prune(older_than: str | None, batch: int) -> None:
     sys.exit(retention.prune(older_than, batch))
 
 
+@root.group("secrets")
+def secret() -> None:
+    """Secrets, such as the keys of providers: kept encrypted, and never shown."""
+
+
+@secret.command("key")
+def secrets_key() -> None:
+    """Make a key for ROLECALL_SECRETS_KEY and print it. To rotate, put it before the one that is there."""
+    from api.cli import secrets
+
+    sys.exit(secrets.key())
+
+
+@secret.command("set")
+@click.argument("name")
+@click.option("--host", "hosts", multiple=True, help="Where it may be sent, such as api.openai.com; may be repeated.")
+@click.option("--description", help="What it opens, for people.")
+def set_secret(name: str, hosts: tuple[str, ...], description: str | None) -> None:
+    """Set a secret to what is typed, or comes through a pipe: never as an argument, which others can see."""
+    from api.cli import secrets
+
+    sys.exit(secrets.set_(name, hosts, description))
+
+
+@secret.command("list")
+def list_secrets() -> None:
+    """List every secret without its value."""
+    from api.cli import secrets
+
+    sys.exit(secrets.list_())
+
+
+@secret.command("delete")
+@click.argument("name")
+def delete_secret(name: str) -> None:
+    """Delete a secret that nothing uses."""
+    from api.cli import secrets
+
+    sys.exit(secrets.delete(name))
+
+
+@secret.command("rotate")
+def rotate_secrets() -> None:
+    """Encrypt anew, with the first of the keys, what others have encrypted; these are then of no more use."""
+    from api.cli import secrets
+
+    sys.exit(secrets.rotate())
+
+
 @root.group()
 def token() -> None:
     """Tokens: who may call the API."""

@@ -14,7 +14,7 @@ DESCRIPTION = "initial schema"
 # The schema, then what makes it comfortable for people with a SQL client.
 NAMES = (
     "common", "roles", "orchestrations", "executions", "history", "budgets", "answers", "metrics", "access", "models",
-    "audit", "hints", "rights", "views", "functions", "comments",
+    "tools", "audit", "hints", "rights", "views", "functions", "comments",
 )
 SCRIPTS = [Path(__file__).parent / "sql" / f"0001_{name}.sql" for name in NAMES]
 

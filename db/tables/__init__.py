@@ -16,6 +16,7 @@ from db.tables.session import Session
 from db.tables.signal_key import SignalKey
 from db.tables.step_metric import StepMetric, StepMetricHour
 from db.tables.token import Token
+from db.tables.tool_source import McpSource, McpTool
 from db.tables.worker import Worker
 
 TABLES = (
@@ -44,6 +45,8 @@ TABLES = (
     Model,
     ModelPrice,
     DefaultModel,
+    McpSource,
+    McpTool,
     Audit,
     AuditPending,
     AuditAnchor,
@@ -64,6 +67,8 @@ __all__ = [
     "IdempotencyKey",
     "Inbox",
     "Journal",
+    "McpSource",
+    "McpTool",
     "Model",
     "ModelPrice",
     "Orchestration",

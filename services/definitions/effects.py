@@ -34,13 +34,16 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     `name` is, by `kind`: a tool that a step or its agent may call; the "provider/model" or "provider" that a role
     prefers; an orchestration as steps call it (`Brief`, `Brief@3`); an event that is waited for; a host, with its port
     where it names one; the language of code. It is `*` where it is decided only when it runs, as the model of a role
-    without preferences. `tags` are those of a tool.
+    without preferences. `tags`, `effect` and `security` are those of a tool that is known here: what grants it, how far
+    its calls reach, and how much harm they can do.
     """
 
     kind: EffectKind
     name: str
     steps: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    effect: ToolEffect | None = None
+    security: Security | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,18 @@ class Wishes:
     models: tuple[str, ...] = ()
 
 
-Tools: TypeAlias = Mapping[str, frozenset[str]]
-"""The tags of each tool, by its name."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolTraits:
+    """What is known of a tool: the tags that alone grant it, how far its calls reach, and how much harm they can do."""
+
+    tags: frozenset[str] = frozenset()
+    effect: ToolEffect | None = None
+    security: Security | None = None
+
+
+Tools: TypeAlias = Mapping[str, ToolTraits]
+"""What is known of each tool, by its name."""
+_NOTHING_KNOWN = ToolTraits()
 _Reached: TypeAlias = Iterator[tuple[EffectKind, str]]
 
 
@@ -60,15 +73,16 @@ def effects_of(document: Document, roles: Mapping[str, Wishes], tools: Tools) ->
     """The effects of a document whose steps have these roles, where there are these tools; by kind and name.
 
     >>> document = Document(name="a", steps=(Step(name="Read", kind="tool", tool="files.read"),))
-    >>> effects_of(document, {}, {"files.read": frozenset()})
-    (Effect(kind='tool', name='files.read', steps=('Read',), tags=()),)
+    >>> (found,) = effects_of(document, {}, {"files.read": ToolTraits(effect="read", security="low")})
+    >>> found.name, found.steps, found.effect
+    ('files.read', ('Read',), 'read')
     """
     found: dict[tuple[EffectKind, str], list[str]] = defaultdict(list)
     for step in all_steps(document):
         for effect in dict.fromkeys(_reached(step, roles, tools)):
             found[effect].append(step.name)
     return tuple(
-        Effect(kind=kind, name=name, steps=tuple(steps), tags=_tags(kind, name, tools))
+        _effect(kind, name, steps, tools.get(name, _NOTHING_KNOWN) if kind == "tool" else _NOTHING_KNOWN)
         for (kind, name), steps in sorted(found.items())
     )
 
@@ -102,11 +116,13 @@ def _granted(step: Step, wishes: Wishes, tools: Tools) -> list[str]:
     """The tools that an agent may call: those of its role; the step may narrow them."""
     if step.kind != "agent":
         return []
-    granted = [name for name, tags in tools.items() if any(_grants(wish, name, tags) for wish in wishes.tools)]
+    granted = [name for name, tool in tools.items() if any(_grants(wish, name, tool.tags) for wish in wishes.tools)]
     narrowed = step.tools
     if narrowed is None:
         return granted
-    return [name for name in granted if name in narrowed or any(_grants(wish, name, tools[name]) for wish in narrowed)]
+    return [
+        name for name in granted if name in narrowed or any(_grants(wish, name, tools[name].tags) for wish in narrowed)
+    ]
 
 
 def _grants(wish: str, name: str, tags: frozenset[str]) -> bool:
@@ -130,5 +146,12 @@ def _domains(value: Json) -> _Reached:
             pass
 
 
-def _tags(kind: EffectKind, name: str, tools: Tools) -> tuple[str, ...]:
-    return tuple(sorted(tools.get(name, ()))) if kind == "tool" else ()
+def _effect(kind: EffectKind, name: str, steps: list[str], known: ToolTraits) -> Effect:
+    return Effect(
+        kind=kind,
+        name=name,
+        steps=tuple(steps),
+        tags=tuple(sorted(known.tags)),
+        effect=known.effect,
+        security=known.security,
+    )

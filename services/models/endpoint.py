@@ -13,7 +13,7 @@ from services.failure import Failed
 from services.models import provider as failures
 from services.models.sse import Event, Events, TooLong
 from services.models.wire import ErrorInAnswer, is_loopback
-from services.outbound import Guard, Refused, Unanswered
+from services.outbound import Guard, OutboundError, Refused, Unanswered
 
 IDLE_SECONDS = 120.0
 MAX_ANSWER_BYTES = 16 * 2**20
@@ -94,7 +94,7 @@ class Endpoint:
                 async with aclosing(response.iter_bytes()) as chunks:
                     with self.reading(model):
                         return await (_events(chunks, take, pulse) if is_streamed and take else _body(chunks))
-        except (TimeoutError, httpx2.HTTPError, sdk.APIError) as error:
+        except (TimeoutError, httpx2.HTTPError, sdk.APIError, OutboundError) as error:
             self._fail(sdk, error, model, pulse)
 
     @contextmanager
@@ -125,7 +125,7 @@ class Endpoint:
             http_client = sdk.DefaultAsyncHttpxClient(
                 # What runs on this machine is not reached through a proxy, and what is guarded is reached by address.
                 trust_env=self._guard is None and not is_loopback(self._base_url),
-                transport=self._transport(),
+                **({} if self._guard is None else {"transport": GuardedTransport(self._guard)}),
                 # Where a redirect leads nobody has allowed, and a key would go along.
                 follow_redirects=False,
                 event_hooks={"response": [_shorten_errors]},
@@ -134,13 +134,6 @@ class Endpoint:
                 api_key=self._api_key, base_url=self._base_url, max_retries=0, http_client=http_client
             )
         return self._client
-
-    def _transport(self) -> httpx2.AsyncBaseTransport | None:
-        if self._guard is None:
-            return None
-        from services.outbound.transport import GuardedTransport
-
-        return GuardedTransport(self._guard)
 
     def _fail(self, sdk: Any, error: Any, model: str, pulse: "_Pulse") -> NoReturn:
         """Raise what `error` means, not chained to it: what a provider says may repeat the key."""

@@ -26,7 +26,8 @@ def found(environ: Mapping[str, str]) -> tuple[dict[str, Provider], list[Offer]]
     Raises:
         Failed: NO_MODEL when ROLECALL_MODEL names a model that is not configured, or an address is none.
     """
-    configured = [*_by_key(environ), *_compatible(environ), *_ollama(environ), *plugins.providers(environ)]
+    configured = [*_by_key(environ), *_compatible(environ), *_ollama(environ)]
+    configured += plugins.providers(environ, taken={*PRESETS, OfflineProvider.name})
     providers: dict[str, Provider] = {provider.name: provider for provider, _ in configured}
     providers["offline"] = OfflineProvider()
     offers = [offer for _, offers in configured for offer in offers]
@@ -54,13 +55,9 @@ def _by_key(environ: Mapping[str, str]) -> Iterator[tuple[Provider, list[Offer]]
             url = environ.get(known.variables.url) or known.base_url
             # Whoever else is there may not know what OpenAI's own endpoint does.
             spoken = preset_at(url).name if name == "openai" else name
+            sees = {"vision": known.capabilities.vision}
             provider = provider_of(
-                spoken,
-                name=name,
-                api_key=key,
-                base_url=url,
-                variables=known.variables,
-                capabilities={"vision": known.capabilities.vision},
+                spoken, name=name, api_key=key, base_url=url, variables=known.variables, capabilities=sees
             )
             yield provider, [_offer(known, model)]
 

@@ -19,7 +19,10 @@ _RETRYABLE_STATUSES = frozenset({408, 409, 425})
 # The key, the quota, the address or the moment is wrong, whatever was asked.
 _NOT_OURS = frozenset({401, 402, 403, 404, 405, 429}) | _RETRYABLE_STATUSES
 _TOO_BUSY = frozenset({503, 529})
-# What OpenAI, Anthropic and those who speak as they do call errors that come inside an answer.
+# How OpenAI, Anthropic and those who speak as they do say, with status 400, that a conversation is too large.
+_SAYS_TOO_LARGE = ("context_length_exceeded", "maximum context length", "prompt is too long")
+_TOO_LARGE = "the conversation is too large for this model"
+# What they call errors that come inside an answer.
 STATUS_OF_ERROR = {
     "authentication_error": 401,
     "context_length_exceeded": 400,
@@ -49,7 +52,7 @@ class Unreached(Failed):
 
 
 class Refused(Failed):
-    """The provider answered that it would not: it did no work, and nothing is owed.
+    """The provider would not, or is known not to be able to: it did no work, and nothing is owed.
 
     With `is_ours` the fault lies in what was asked, so that others would hardly take it either.
     """
@@ -60,9 +63,10 @@ class Refused(Failed):
 
 
 class Provider(Protocol):
-    """Somebody who runs models."""
+    """Somebody who runs models, and what they can do."""
 
     name: str
+    capabilities: Capabilities
 
     async def complete(self, request: Request, emit: Emit = unheard) -> Answer:
         """The model's answer; its price is left open. `emit` gets its text, in one piece or in many.
@@ -157,25 +161,22 @@ def fell_silent(model: str, idle_seconds: float) -> Failed:
     return failed("TIMEOUT", f"{model} began to answer and was then silent for {idle_seconds:g} s")
 
 
-def no_embeddings(model: str) -> Failed:
+def no_embeddings(model: str) -> Refused:
     """The failure of asking a model for embeddings that has none."""
-    message = f"{model} has no embeddings; use a model of a provider that has: openai, gemini, mistral or ollama"
-    return failed("MODEL_ERROR", message, retryable=False)
+    return _beyond(f"{model} has no embeddings; use a model of a provider that has: openai, gemini, mistral or ollama")
 
 
 def check_request(request: Request, capabilities: Capabilities, model: str) -> None:
     """Send nothing that the model cannot do; `model` is "provider/name".
 
     Raises:
-        Failed: MODEL_ERROR, saying what would be right.
+        Refused: MODEL_ERROR, saying what would be right; another model may be able to.
     """
     if request.tools and not capabilities.tools:
-        message = f"{model} calls no tools; choose a model with the capability 'tools'"
-        raise failed("MODEL_ERROR", message, retryable=False)
+        raise _beyond(f"{model} calls no tools; choose a model with the capability 'tools'")
     images = any(isinstance(said, UserMessage) and said.images for said in request.messages)
     if images and not capabilities.vision:
-        message = f"{model} sees no images; choose a model with the capability 'vision', or leave them out"
-        raise failed("MODEL_ERROR", message, retryable=False)
+        raise _beyond(f"{model} sees no images; choose a model with the capability 'vision', or leave them out")
 
 
 def not_understood(model: str, variables: Variables, cause: object) -> Failed:
@@ -253,16 +254,27 @@ def _meant_by(
         return failed("MODEL_ERROR", said, retryable=True, retry_after_seconds=wait)
     if status < 400:
         return failed("MODEL_ERROR", f"{said}; look at {variables.url}, which is to answer itself", retryable=False)
-    hint = {
-        401: f"look at {variables.key}",
-        402: f"look at the billing of the account behind {variables.key}",
-        403: f"look at {variables.key} and what it is allowed",
-        404: f"look at {variables.model} and {variables.url}",
-        405: f"look at {variables.url}",
-        413: "the conversation is too large for this model",
-        429: f"look at the quota of the account behind {variables.key}",
-    }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
+    hint = (
+        _TOO_LARGE
+        if _is_too_large(status, detail)
+        else {
+            401: f"look at {variables.key}",
+            402: f"look at the billing of the account behind {variables.key}",
+            403: f"look at {variables.key} and what it is allowed",
+            404: f"look at {variables.model} and {variables.url}",
+            405: f"look at {variables.url}",
+            429: f"look at the quota of the account behind {variables.key}",
+        }.get(status, "the request itself is not accepted by this model; look at the role's parameters and schemas")
+    )
     return failed("MODEL_ERROR", f"{said}; {hint}", retryable=False)
+
+
+def _beyond(message: str) -> Refused:
+    return Refused(failed("MODEL_ERROR", message, retryable=False).failure, is_ours=False)
+
+
+def _is_too_large(status: int, detail: str) -> bool:
+    return status == 413 or (status == 400 and any(words in detail for words in _SAYS_TOO_LARGE))
 
 
 def _bounded(seconds: float) -> float:

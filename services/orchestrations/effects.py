@@ -5,8 +5,9 @@ import msgspec
 from services import connections
 from services.definitions.catalog import Catalog
 from services.definitions.document import Document, all_steps
-from services.definitions.effects import Effect, Tools, Wishes, effects_of
+from services.definitions.effects import Effect, Tools, ToolTraits, Wishes, effects_of
 from services.models.selection import ModelConstraints
+from services.tools import registry
 
 _WISHES = "SELECT name, tools, model FROM role WHERE name = ANY ($1)"
 
@@ -32,4 +33,11 @@ def _tools(known: Catalog) -> Tools:
     for tag, names in known.tagged.items():
         for name in names:
             tags[name] = tags.get(name, frozenset()) | {tag}
-    return tags
+    return {name: _traits(name, of_tool) for name, of_tool in tags.items()}
+
+
+def _traits(name: str, tags: frozenset[str]) -> ToolTraits:
+    tool = registry.find(name)
+    if tool is None:
+        return ToolTraits(tags=tags)
+    return ToolTraits(tags=tags, effect=tool.effect, security=tool.security)

@@ -19,12 +19,12 @@ from services.programs.running import Running
 from services.programs.surroundings import Surroundings
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a program came to: the value of its last line, what it printed, and how many calls it made."""
 
     value: Json
-    printed: str
-    calls: int
+    printed: str = ""
+    calls: int = 0
 
 
 async def run(code: str, surroundings: Surroundings, recorded: Sequence[Recorded] = (), input: Json = None) -> Outcome:

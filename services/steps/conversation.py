@@ -14,7 +14,7 @@ from services.models.messages import Answer, Message, Request, ToolSpec, UserMes
 from services.models.provider import unheard
 from services.models.selection import ModelConstraints
 from services.roles import RoleContent
-from services.steps.calling import complete
+from services.steps.asking import complete
 
 
 async def role_of(attempt: Attempt) -> RoleContent:

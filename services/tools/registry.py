@@ -9,11 +9,32 @@ from services.problem import Problem
 from services.tools.tool import Tool
 
 _tools: dict[str, Tool] = {}
+# Those of them that come from sources, which come and go while the process runs.
+_sourced: set[str] = set()
 
 
 def register(*tools: Tool) -> None:
     """Make tools known to this process, before it serves or works. A later one takes the place of its namesake."""
     _tools.update({tool.name: tool for tool in tools})
+
+
+def use_sourced(*tools: Tool) -> list[str]:
+    """Let these be the tools from sources, in the place of those until now; the names that others have already, which
+    stay theirs.
+    """
+    for name in _sourced:
+        _tools.pop(name, None)
+    taken = sorted(tool.name for tool in tools if tool.name in _tools)
+    found = {tool.name: tool for tool in tools if tool.name not in _tools}
+    _tools.update(found)
+    _sourced.clear()
+    _sourced.update(found)
+    return taken
+
+
+def not_sourced() -> frozenset[str]:
+    """The names of the tools that do not come from sources."""
+    return frozenset(_tools).difference(_sourced)
 
 
 def granted(names: Iterable[str]) -> dict[str, Tool]:

@@ -16,10 +16,12 @@ from services.definitions.catalog import MAX_TOOL_NAME
 from services.definitions.effects import Security, ToolEffect
 from services.engine.outages import is_away
 from services.errors import Invalid
+from services.failure import Failed
 from services.json import Json, JsonObject
 from services.problem import Problem
 from services.schema import problems_of_schema
 from services.tools import arguments as reading
+from services.tools.inner import InnerCalls
 
 BUILT_IN = "built-in"
 
@@ -44,6 +46,7 @@ class ToolContext:
     idempotency_key: str
     execution: UUID | None = None
     path: str = ""
+    inner: InnerCalls | None = None
 
 
 class ToolError(Exception):
@@ -117,12 +120,17 @@ class Tool:
         """What comes of a call, also when the arguments do not fit or the tool breaks down.
 
         Our own tools raise what says that the database is away: the attempt is to go on when it is back.
+
+        Raises:
+            Failed: what ends the step, and not only the call.
         """
         began = time.monotonic()
         try:
             result = ToolResult(value=await self._value(context, given))
         except ToolError as error:
             result = ToolResult(error=str(error), is_final=error.is_final)
+        except Failed:
+            raise
         except TimeoutError:
             result = ToolResult(error=f"{self.name} took too long")
         except Exception as error:

@@ -22,7 +22,7 @@ ENTRIES = "SELECT DISTINCT actor, channel FROM audit WHERE seq > $1"
 EXPIRE = "UPDATE orchestration_version SET expires_at = now() + interval '1 day' WHERE status = 'published'"
 # Executions have a history of their own; to ask a model changes nothing, and what has the newest key keeps it.
 LEAVES_NO_ENTRY = {name for name in MUTATIONS if name.startswith("execution.")}
-LEAVES_NO_ENTRY |= {"model.check", "provider.test", "secret.rotate"}
+LEAVES_NO_ENTRY |= {"model.check", "provider.test", "secret.rotate", "toolSource.refresh"}
 
 
 async def entries(api: Api, last: int) -> set[tuple[str, str]]:

@@ -33,6 +33,7 @@ async def test_the_client_calls_every_procedure(api: Api, link: str, requests: i
     await check_executions(told, f"Reading {link}", link)
     check_tools(told)
     check_tokens(told, f"visitor {link}")
+    check_tool_sources(told, f"weather-{link.lower()}")
     check_audit(told, f"visitor {link}")
     check_models(told, f"gateway-{link.lower()}", f"Gateway key {link}")
     assert refused == {
@@ -324,6 +325,16 @@ def check_tokens(told: dict[str, Any], name: str) -> None:
     assert shown in told["token.list"]
     assert told["token.revoke"] == {**shown, "revokedAt": told["token.revoke"]["revokedAt"]}
     assert told["token.revoke"]["revokedAt"] is not None
+
+
+def check_tool_sources(told: dict[str, Any], name: str) -> None:
+    made, listed = told["toolSource.create"], told["toolSource.refresh"]
+    assert (made["name"], made["transport"], made["command"], made["tools"]) == (name, "stdio", "weather", [])
+    assert listed["problem"] == "ROLECALL_MCP_COMMANDS of this server has no 'weather'; it has none"
+    assert listed["listedAt"] is not None
+    for call in ("toolSource.get", "toolSource.approve", "toolSource.delete"):
+        assert {**told[call], "listedAt": None} == {**listed, "listedAt": None}
+    assert [source["name"] for source in told["toolSource.list"]] == [name]
 
 
 def check_models(told: dict[str, Any], gateway: str, key: str) -> None:

@@ -8,11 +8,32 @@ from tests.api.client import Api
 
 # An execution has the id that it is given, so a real one takes the place of the one that examples name.
 STAND_IN = "01938e5c-7a1f-7c3b-9d2e-4f5a6b7c8d9e"
-NAMES = ("Critic", "Haiku Poet", "review", "echo", "tea-1", "deploy", "gateway", "Gateway key")
+NAMES = (
+    "Critic",
+    "Haiku Poet",
+    "review",
+    "echo",
+    "tea-1",
+    "deploy",
+    "gateway",
+    "Gateway key",
+    "weather",
+    "weather-here",
+    "tickets",
+)
 
 _SETTLED = {"name": "Draft", "kind": "transform", "inputMapping": {"text": "<<input.topic | default('tea')>>"}}
 _EXPECTING = {"name": "Draft", "kind": "wait", "event": "paid"}
 _OPEN = {"name": "Draft", "kind": "wait", "forMs": 86_400_000}
+
+# Listed by a server that is no longer there.
+_WEATHER = """
+WITH source AS (
+  INSERT INTO mcp_source (name, transport, command, listed_at, created_by)
+    VALUES ($1, 'stdio', 'weather', now(), 'anna') RETURNING id
+) INSERT INTO mcp_tool (source_id, name, description, input_schema, digest)
+  SELECT id, 'now', 'Says the weather.', '{"type": "object"}', 'sha256:' || repeat('a', 64) FROM source
+"""
 
 _OF_FINISHED = {"execution.restart", "execution.run", "execution.follow"}
 _OF_EXPECTING = {"execution.signal"}
@@ -21,6 +42,7 @@ _OF_TOKENS = {"token.revoke"}
 _OF_PROVIDERS = {"provider.get", "provider.update", "provider.delete", "model.create", "model.update", "model.delete"}
 _OF_MODELS = {"model.update", "model.delete"}
 _OF_SECRETS = {"secret.delete", "secret.rotate"}
+_OF_TOOL_SOURCES = {"toolSource.get", "toolSource.refresh", "toolSource.approve", "toolSource.delete"}
 _OF_NEVER_RUN = {"orchestration.delete"}
 _OF_DRAFTED = {"orchestration.discard", "orchestration.publish"}
 _OF_PROPOSED = {"orchestration.reject"}
@@ -49,6 +71,8 @@ async def world_of(api: Api, procedure: str) -> Callable[[str], str]:
         await _done(api, "model.create", {"model": f"gateway-{number}/large"})
     if procedure in _OF_SECRETS:
         await _done(api, "secret.set", {"name": f"Gateway key-{number}", "value": "sk", "hosts": []})
+    if procedure in _OF_TOOL_SOURCES:
+        await api.runtime.database.pool.execute(_WEATHER, f"weather-{number}")
     step = _SETTLED if procedure in _OF_FINISHED else _EXPECTING if procedure in _OF_EXPECTING else _OPEN
     await _done(api, "orchestration.create", {"document": {"name": orchestration, "steps": [step]}})
     other = {"orchestration": orchestration, "document": {"name": orchestration, "steps": [_SETTLED]}}

@@ -9,6 +9,7 @@ import asyncpg
 
 from db.refusal import refusal_of
 from tests.db.model_attacks import MODEL_ATTACKS
+from tests.db.tool_attacks import TOOL_ATTACKS
 
 MONTH = f"{datetime.now(UTC):%Y_%m}"
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
@@ -1083,6 +1084,7 @@ ATTACKS = (
     ("token__agents_set_no_budgets", "UPDATE token SET kind = 'agent', scopes = '{roles.read,budgets.write}'"),
     ("token__agents_are_no_admins", "UPDATE token SET kind = 'agent', scopes = '{roles.read,admin}'"),
     *MODEL_ATTACKS,
+    *TOOL_ATTACKS,
     ("session_token_id_fkey", NEW_SESSION.format("token_id", "11", 32, "gen_random_uuid()")),
     ("session__hash", NEW_SESSION.format("token_id", "00", 32, "id")),
     ("session__hash_has_32_bytes", NEW_SESSION.format("token_id", "11", 31, "id")),

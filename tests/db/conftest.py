@@ -84,6 +84,11 @@ INSERT INTO provider (name, preset, base_url, secret, created_by)
 INSERT INTO model (provider_id, name, created_by) SELECT id, 'large', 'anna' FROM provider;
 INSERT INTO model_price (model, input, output, created_by) VALUES ('gateway/large', 1, 2, 'anna');
 INSERT INTO default_model (model) VALUES ('gateway/large');
+INSERT INTO mcp_source (name, transport, command, created_by) VALUES ('weather', 'stdio', 'weather', 'anna');
+INSERT INTO mcp_tool (source_id, name, description, input_schema, digest, approved_digest)
+  SELECT id, listed.name, 'Says the weather.', '{"type": "object"}', 'sha256:' || repeat('a', 64),
+    CASE listed.name WHEN 'now' THEN 'sha256:' || repeat('a', 64) END
+  FROM mcp_source, unnest('{now,tomorrow}'::text[]) AS listed (name);
 """
 
 

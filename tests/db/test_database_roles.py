@@ -85,6 +85,6 @@ async def test_every_constraint_of_what_people_edit_says_what_to_do(world: async
 
     assert set(hinted) == {
         *("role", "role_version", "orchestration", "orchestration_version", "orchestration_step"),
-        *("secret", "provider", "model", "model_price", "default_model", "budget"),
+        *("secret", "provider", "model", "model_price", "default_model", "mcp_source", "mcp_tool", "budget"),
     }
     assert [name for (name,) in await world.fetch(SILENT, hinted)] == []

@@ -9,6 +9,7 @@ import pytest
 
 from tests.db.attacks import CANARY, EDIT_BRIEF, EDIT_ROLE_DRAFT, MARK, MONTH, ROLE_DRAFT, ROLE_PROPOSAL
 from tests.db.model_attacks import MODEL_EDITS
+from tests.db.tool_attacks import TOOL_EDITS
 
 FIRST, SECOND = "00000000-0000-7000-8000-000000000001", "00000000-0000-7000-8000-000000000002"
 BRIEF = "(SELECT id FROM orchestration WHERE name = 'Brief')"
@@ -889,6 +890,7 @@ EDITS = (
         ["update", "session"],
     ),
     *MODEL_EDITS,
+    *TOOL_EDITS,
 )  # fmt: skip
 
 

@@ -26,6 +26,8 @@ EDITS = {
     "model": "UPDATE model SET context_tokens = 5",
     "model_price": "INSERT INTO model_price (model, input, output, created_by) VALUES ('gateway/large', 1, 2, 'eve')",
     "default_model": "UPDATE default_model SET model = 'gateway/large'",
+    "mcp_source": "UPDATE mcp_source SET is_active = true",
+    "mcp_tool": "UPDATE mcp_tool SET security = 'low'",
     "execution_request": "INSERT INTO execution_request (orchestration) VALUES ('Brief')",
 }
 HEARD_OF = """

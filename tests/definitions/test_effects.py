@@ -1,13 +1,13 @@
 """What executions can do to the world outside, told from the document, its roles and the tools there are."""
 
 from services.definitions.document import Case, Catch, Document, Fallback, Step
-from services.definitions.effects import Effect, Wishes, effects_of
+from services.definitions.effects import Effect, ToolTraits, Wishes, effects_of
 
 TOOLS = {
-    "files.read": frozenset[str](),
-    "files.write": frozenset[str](),
-    "shop.pay": frozenset[str](),
-    "system.create_role": frozenset({"meta"}),
+    "files.read": ToolTraits(effect="read", security="low"),
+    "files.write": ToolTraits(effect="write", security="medium"),
+    "shop.pay": ToolTraits(),
+    "system.create_role": ToolTraits(tags=frozenset({"meta"}), effect="write", security="medium"),
 }
 
 
@@ -105,9 +105,11 @@ def test_steps_that_only_may_run_count_as_well() -> None:
     assert effects_of(document, {}, TOOLS)[-1] == Effect(kind="tool", name="shop.pay", steps=("A", "B", "C", "D", "E"))
 
 
-def test_a_tool_that_carries_tags_shows_them() -> None:
+def test_a_tool_shows_its_tags_and_how_far_it_reaches() -> None:
     document = Document(name="flow", steps=(Step(name="Work", kind="agent", role_name="Lead"),))
 
     found = effects_of(document, {"Lead": Wishes(tools=("meta",), models=("offline",))}, TOOLS)
 
-    assert found[1] == Effect(kind="tool", name="system.create_role", steps=("Work",), tags=("meta",))
+    assert found[1] == Effect(
+        kind="tool", name="system.create_role", steps=("Work",), tags=("meta",), effect="write", security="medium"
+    )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.models.messages import AssistantMessage, Request, ToolCall, ToolMessage, ToolSpec, UserMessage
+from services.models.messages import AssistantMessage, Image, Request, ToolCall, ToolMessage, ToolSpec, UserMessage
 
 CREATE_ROLE = ToolSpec(
     name="system.create_role",
@@ -17,9 +17,16 @@ VERDICT = {
 }
 
 
-def asking(text: str = "Hello", *, model: str = "small", system: str = "Be brief.", **rest: Any) -> Request:
+def asking(
+    text: str = "Hello",
+    *,
+    model: str = "small",
+    system: str = "Be brief.",
+    images: tuple[Image, ...] = (),
+    **rest: Any,
+) -> Request:
     """A request with one question."""
-    return Request(model=model, system=system, messages=(UserMessage(text),), **rest)
+    return Request(model=model, system=system, messages=(UserMessage(text, images),), **rest)
 
 
 def after_tool(text: str = "done", *, is_error: bool = False, **rest: Any) -> Request:

@@ -44,7 +44,10 @@ async def test_effects_are_put_down_when_it_is_published() -> None:
 
     then = (
         Effect(kind="model", name="openai", steps=("Work",)),
-        *(Effect(kind="tool", name=name, steps=("Work",)) for name in registry.granted(["files.*"])),
+        *(
+            Effect(kind="tool", name=name, steps=("Work",), effect=tool.effect, security=tool.security)
+            for name, tool in registry.granted(["files.*"]).items()
+        ),
     )
     assert created.effects == then
     assert (await orchestrations.get(OPERATOR, orchestration="top")).effects == then
@@ -72,7 +75,11 @@ async def test_a_diff_says_first_what_comes_to_be_reached_and_what_no_more() -> 
 
     assert found[:3] == (
         Change(what="added", field="effects", after={"kind": "model", "name": "*", "steps": ["Work"]}),
-        Change(what="added", field="effects", after={"kind": "tool", "name": "files.read", "steps": ["Work"]}),
+        Change(
+            what="added",
+            field="effects",
+            after={"kind": "tool", "name": "files.read", "steps": ["Work"], "effect": "read", "security": "low"},
+        ),
         Change(what="removed", field="effects", before={"kind": "orchestration", "name": "leaf", "steps": ["Call"]}),
     )
     assert [change.what for change in found[3:]] == ["removed", "added"]

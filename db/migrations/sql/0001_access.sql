@@ -18,6 +18,7 @@ CREATE TABLE token (
   CONSTRAINT token__agents_read_no_audit CHECK (kind <> 'agent' OR 'audit.read' <> ALL (scopes)),
   CONSTRAINT token__agents_set_no_budgets CHECK (kind <> 'agent' OR 'budgets.write' <> ALL (scopes)),
   CONSTRAINT token__agents_are_no_admins CHECK (kind <> 'agent' OR 'admin' <> ALL (scopes)),
+  CONSTRAINT token__agents_manage_no_tools CHECK (kind <> 'agent' OR 'tools.write' <> ALL (scopes)),
   CONSTRAINT token__agents_set_no_models CHECK (kind <> 'agent' OR NOT scopes && '{models.write,secrets.write}'::varchar[]),
   CONSTRAINT token__name_has_a_length CHECK (length(name) BETWEEN 1 AND 2000),
   CONSTRAINT token__times_are_dates CHECK (

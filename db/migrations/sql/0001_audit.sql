@@ -144,6 +144,10 @@ CREATE CONSTRAINT TRIGGER model_price__is_audited AFTER INSERT OR UPDATE OR DELE
 CREATE CONSTRAINT TRIGGER default_model__is_audited AFTER INSERT OR UPDATE OR DELETE ON default_model
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 
+CREATE CONSTRAINT TRIGGER mcp_source__is_audited AFTER INSERT OR UPDATE OR DELETE ON mcp_source
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change('listed_at', 'problem');
+CREATE CONSTRAINT TRIGGER mcp_tool__is_audited AFTER INSERT OR UPDATE OR DELETE ON mcp_tool
+  DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 CREATE CONSTRAINT TRIGGER budget__is_audited AFTER INSERT OR UPDATE OR DELETE ON budget
   DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION audit_change();
 
@@ -160,6 +164,11 @@ CREATE TRIGGER provider__no_truncate BEFORE TRUNCATE ON provider EXECUTE FUNCTIO
 CREATE TRIGGER model__no_truncate BEFORE TRUNCATE ON model EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 CREATE TRIGGER default_model__no_truncate BEFORE TRUNCATE ON default_model EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+
+CREATE TRIGGER mcp_source__no_truncate BEFORE TRUNCATE ON mcp_source EXECUTE FUNCTION
+  refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
+CREATE TRIGGER mcp_tool__no_truncate BEFORE TRUNCATE ON mcp_tool EXECUTE FUNCTION
   refuse('audit__changes_are_by_row', 'the audit keeps each row that goes', 'Delete the rows.');
 
 CREATE TABLE audit_anchor (

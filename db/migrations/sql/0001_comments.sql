@@ -464,3 +464,42 @@ COMMENT ON FUNCTION provider__with_hints() IS 'Refuses with a hint what the cons
 COMMENT ON FUNCTION model__with_hints() IS 'Refuses with a hint what the constraints of a model do not allow.';
 COMMENT ON FUNCTION model_price__with_hints() IS 'Refuses with a hint what the constraints of a price of a model do not allow.';
 COMMENT ON FUNCTION default_model__with_hints() IS 'Refuses with a hint what the constraints of the default model do not allow.';
+
+COMMENT ON COLUMN mcp_source.id IS 'The key of this row; it stays when the name changes.';
+COMMENT ON COLUMN mcp_source.name IS 'The first part of the names of its tools, as in weather.now.';
+COMMENT ON COLUMN mcp_source.description IS 'What it is for, for people.';
+COMMENT ON COLUMN mcp_source.transport IS
+  'How it is spoken to: stdio for a program that servers start, http for one that is there.';
+COMMENT ON COLUMN mcp_source.command IS 'Which of the commands in ROLECALL_MCP_COMMANDS starts it.';
+COMMENT ON COLUMN mcp_source.url IS 'Where it answers, for http.';
+COMMENT ON COLUMN mcp_source.headers IS 'Sent with each request: names of secrets, by header.';
+COMMENT ON COLUMN mcp_source.timeout_ms IS 'How long it may take to answer; a call that takes longer has failed.';
+COMMENT ON COLUMN mcp_source.is_active IS 'Whether its tools can be called.';
+COMMENT ON COLUMN mcp_source.listed_at IS 'When a server last asked for its tools; null asks for that.';
+COMMENT ON COLUMN mcp_source.problem IS
+  'Why its tools could not be listed, or which were left out; null when all is well.';
+COMMENT ON COLUMN mcp_source.created_by IS 'The principal that made it.';
+COMMENT ON COLUMN mcp_source.created_at IS 'When it was made.';
+
+COMMENT ON COLUMN mcp_tool.id IS 'The key of this row; steps and roles name a tool as source.tool.';
+COMMENT ON COLUMN mcp_tool.source_id IS 'The MCP server that it is of.';
+COMMENT ON COLUMN mcp_tool.name IS 'What its server calls it; roles call it source.name.';
+COMMENT ON COLUMN mcp_tool.description IS 'What its server says it does; models read that once it is approved.';
+COMMENT ON COLUMN mcp_tool.input_schema IS 'The JSON Schema of its arguments, as its server says.';
+COMMENT ON COLUMN mcp_tool.annotations IS 'What its server says of its effects: a hint, and no promise.';
+COMMENT ON COLUMN mcp_tool.digest IS
+  'Of the name, description, schema and annotations that its server says now; null when it lists the tool no more.';
+COMMENT ON COLUMN mcp_tool.approved_digest IS 'What was approved. The tool is called as long as this is the digest.';
+COMMENT ON COLUMN mcp_tool.approved_by IS 'Who has approved it; the database writes it.';
+COMMENT ON COLUMN mcp_tool.approved_at IS 'When that was; the database writes it.';
+COMMENT ON COLUMN mcp_tool.effect IS
+  'How far its calls reach: none, read, write or external, until an admin says less.';
+COMMENT ON COLUMN mcp_tool.security IS
+  'How much harm a call can do: low, medium, high or critical, until an admin says less.';
+COMMENT ON COLUMN mcp_tool.created_at IS 'When its server first listed it.';
+
+COMMENT ON FUNCTION mcp_tool_approval() IS 'Puts an approval down to who gives it, and refuses one of something else.';
+COMMENT ON FUNCTION mcp_source_moved() IS 'Withdraws the approvals of a source that is another server from now on.';
+COMMENT ON FUNCTION mcp_tool_finding_guard() IS 'Refuses what people write of a tool that only its server can say.';
+COMMENT ON FUNCTION mcp_source__with_hints() IS 'Refuses with a hint what the constraints of a source do not allow.';
+COMMENT ON FUNCTION mcp_tool__with_hints() IS 'Refuses with a hint what the constraints of a tool do not allow.';

@@ -277,6 +277,45 @@ COMMENT ON CONSTRAINT default_model__model_is_a_name ON default_model IS
 COMMENT ON CONSTRAINT default_model__updated_at_is_a_date ON default_model IS
   'Take dates from the years 1 to 9999, and not infinity.';
 
+COMMENT ON CONSTRAINT mcp_source__name ON mcp_source IS
+  'Take another name, or edit the source that has this one: SELECT * FROM mcp_source WHERE name = ….';
+COMMENT ON CONSTRAINT mcp_source__name_is_a_name ON mcp_source IS
+  'A name begins with a small letter and has up to 40 small letters, digits, underscores and hyphens.';
+COMMENT ON CONSTRAINT mcp_source__transport ON mcp_source IS
+  'A transport is stdio or http.';
+COMMENT ON CONSTRAINT mcp_source__reached_in_one_way ON mcp_source IS
+  'With stdio set command and nothing else, with http set url and maybe headers.';
+COMMENT ON CONSTRAINT mcp_source__command_is_a_name ON mcp_source IS
+  'Name a command of ROLECALL_MCP_COMMANDS; its program and arguments stand there, in the servers'' environment.';
+COMMENT ON CONSTRAINT mcp_source__url_is_a_url ON mcp_source IS
+  'Begin with https://, or http:// in your own network; no user, no password and no #.';
+COMMENT ON CONSTRAINT mcp_source__headers_name_secrets ON mcp_source IS
+  'The headers are an object such as {"Authorization": "Weather key"}: the names of secrets, by header.';
+COMMENT ON CONSTRAINT mcp_source__timeout_ms ON mcp_source IS
+  'Allow 100 to 600,000 ms, which are ten minutes.';
+COMMENT ON CONSTRAINT mcp_source__texts_have_a_length ON mcp_source IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT mcp_source__times_are_dates ON mcp_source IS
+  'Take dates from the years 1 to 9999, and not infinity; null has the source listed.';
+COMMENT ON CONSTRAINT mcp_tool_source_id_fkey ON mcp_tool IS
+  'Make the source first, or take the id of one there is, from mcp_source.';
+COMMENT ON CONSTRAINT mcp_tool__source_name ON mcp_tool IS
+  'Each tool of a source stands there once; edit that row.';
+COMMENT ON CONSTRAINT mcp_tool__name_is_a_name ON mcp_tool IS
+  'A name has letters, digits, _ and -, with single dots between; a server writes it.';
+COMMENT ON CONSTRAINT mcp_tool__digests_are_digests ON mcp_tool IS
+  'Leave digest to the servers, and set approved_digest to digest or to null.';
+COMMENT ON CONSTRAINT mcp_tool__effect ON mcp_tool IS
+  'An effect is none, read, write or external.';
+COMMENT ON CONSTRAINT mcp_tool__security ON mcp_tool IS
+  'A security level is low, medium, high or critical.';
+COMMENT ON CONSTRAINT mcp_tool__said_is_readable ON mcp_tool IS
+  'Nest it up to 64 levels, with numbers up to 1.7e308, and write it with up to 1 MiB, as an object.';
+COMMENT ON CONSTRAINT mcp_tool__texts_have_a_length ON mcp_tool IS
+  'Take up to 100,000 characters, and of names of people up to 2,000.';
+COMMENT ON CONSTRAINT mcp_tool__times_are_dates ON mcp_tool IS
+  'Take dates from the years 1 to 9999, and not infinity.';
+
 -- A statement of a trigger that refuses a row for which a condition holds, in the name of a constraint.
 CREATE FUNCTION hint_refusal(condition text, message text, code text, broken pg_constraint) RETURNS text
 LANGUAGE sql STABLE AS $$
@@ -374,6 +413,6 @@ END $$;
 
 SELECT hint_triggers(edited)
 FROM unnest('{role, orchestration, orchestration_version, orchestration_step, budget, secret, provider, model, model_price,
-  default_model}'::regclass[]) AS edited;
+  default_model, mcp_source, mcp_tool}'::regclass[]) AS edited;
 -- A key takes a lock until the end of the transaction, and each edit of many roles writes versions as well.
 SELECT hint_triggers('role_version', with_keys => false);

@@ -42,6 +42,22 @@ END $$;
 CREATE TRIGGER orchestration_version__is_written_by_a_server BEFORE INSERT OR UPDATE ON orchestration_version
   FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION orchestration_version_finding_guard();
 
+-- What a server has heard of a tool is for nobody else to say: it is what people approve.
+CREATE FUNCTION mcp_tool_finding_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'INSERT' OR (NEW.source_id, NEW.name, NEW.description, NEW.input_schema, NEW.annotations, NEW.digest)
+    IS DISTINCT FROM (OLD.source_id, OLD.name, OLD.description, OLD.input_schema, OLD.annotations, OLD.digest)
+  THEN
+    RAISE EXCEPTION 'what is said of tool "%" is not written by hand', NEW.name
+      USING ERRCODE = '42501', TABLE = 'mcp_tool', CONSTRAINT = 'mcp_tool__is_written_by_a_server',
+        HINT = 'Change approved_digest, effect and security only. To have a source listed anew: UPDATE mcp_source SET '
+          'listed_at = NULL.';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER mcp_tool__is_written_by_a_server BEFORE INSERT OR UPDATE ON mcp_tool
+  FOR EACH ROW WHEN (is_by_hand()) EXECUTE FUNCTION mcp_tool_finding_guard();
+
 -- What is done because of an edit is done with the owner's rights: whoever may make the edit needs none for that.
 ALTER FUNCTION role_keep_version SECURITY DEFINER;
 ALTER FUNCTION role_version_publish SECURITY DEFINER;
@@ -94,7 +110,7 @@ LANGUAGE sql IMMUTABLE AS $$
 
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
       'role, role_version, orchestration, orchestration_version, orchestration_step, worker, inbox, session, '
-      'idempotency_key, secret, provider, model, default_model'),
+      'idempotency_key, secret, provider, model, default_model, mcp_source, mcp_tool'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE', 'budget, budget_account, budget_reservation, answer'),
     ('rolecall_app', 'SELECT, INSERT, UPDATE', 'TABLE', 'execution, audit_anchor'),
     ('rolecall_app', 'SELECT, INSERT', 'TABLE', 'journal, signal_key, model_price, step_metric, step_metric_hour'),
@@ -117,9 +133,11 @@ LANGUAGE sql IMMUTABLE AS $$
     -- To lock a row takes the right to update something of it: the id never changes.
     ('rolecall_agent', 'SELECT, INSERT, UPDATE (id)', 'TABLE', 'execution'),
     ('rolecall_agent', 'SELECT, INSERT', 'TABLE', 'journal, inbox, signal_key, idempotency_key'),
+    ('rolecall_agent', 'SELECT', 'TABLE', 'mcp_source, mcp_tool'),
 
     ('rolecall_admin', 'SELECT, INSERT, UPDATE, DELETE', 'TABLE',
-      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model, budget'),
+      'role, orchestration, orchestration_version, orchestration_step, provider, model, default_model, mcp_source, '
+      'mcp_tool, budget'),
     -- Whoever may not read a secret may not say either where it is sent.
     ('rolecall_admin', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at), INSERT, '
       'UPDATE (name, description, value), DELETE', 'TABLE', 'secret'),
@@ -142,7 +160,7 @@ LANGUAGE sql IMMUTABLE AS $$
     ('rolecall_readonly', 'SELECT', 'TABLE', 'role, role_version, orchestration, orchestration_version, '
       'orchestration_step, execution, journal, inbox, worker, signal_key, audit, journal_event, execution_priority, '
       'row_request, execution_request, idempotency_key, audit_anchor, migration, provider, model, model_price, '
-      'default_model'),
+      'default_model, mcp_source, mcp_tool'),
     ('rolecall_readonly', 'SELECT (id, name, description, hosts, key_id, created_by, created_at, updated_at)',
       'TABLE', 'secret'),
     ('rolecall_readonly', 'SELECT', 'TABLE', 'budget, budget_account, budget_reservation, budget_overview, '

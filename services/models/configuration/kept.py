@@ -13,6 +13,7 @@ class KeptProvider:
 
     def __init__(self, provider: Provider) -> None:
         self.name = provider.name
+        self.capabilities = provider.capabilities
         self._provider = provider
         self._calls = 0
         self._is_given_up = False

@@ -6,6 +6,7 @@ worker dies in it, nobody knows whether it has worked: then it is not called aga
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -15,6 +16,7 @@ from services.json import Json, without_nul
 from services.models.messages import ToolCall
 from services.roles import RoleContent
 from services.steps.agents.granting import context_of, refusal
+from services.steps.agents.inner import InnerToolCalls
 from services.steps.agents.notes import AnyNote, CallBegan, CallEnded
 from services.steps.agents.transcript import Transcript
 from services.tools.tool import Tool, ToolResult
@@ -42,6 +44,7 @@ class ToolCalls:
         self._tools = tools
         self._transcript = transcript
         self._keep = keep
+        self._limit = attempt.step.max_tool_calls or DEFAULT_MAX_TOOL_CALLS
 
     async def answer(self) -> None:
         """Let every call of the last answer have its result.
@@ -52,31 +55,21 @@ class ToolCalls:
         for batch in _batches(missing, self._tools):
             await _side_by_side([self._answer(place, call) for place, call in batch])
 
-    async def result(self, place: str, name: str, arguments: Json) -> ToolResult:
-        """What the call at `place` gives: what was kept of it, else what comes of making it now."""
-        if (kept := self._transcript.results.get(place)) is not None:
-            return kept
-        self._show(ToolCalled(path=self._attempt.path, attempt=self._attempt.number, call=place, tool=name))
+    async def make(self, place: str, name: str, arguments: Json) -> ToolResult:
+        """What comes of the call at `place`, as the journal can keep it."""
+        attempt = self._attempt
+        attempt.show(ToolCalled(path=attempt.path, attempt=attempt.number, call=place, tool=name))
         result = _fitted(await self._made(place, name, arguments))
-        await self._keep(CallEnded(call=place, result=result))
-        self._show(
-            ToolAnswered(
-                path=self._attempt.path,
-                attempt=self._attempt.number,
-                call=place,
-                tool=name,
-                is_error=result.error is not None,
-            )
-        )
+        is_error = result.error is not None
+        attempt.show(ToolAnswered(path=attempt.path, attempt=attempt.number, call=place, tool=name, is_error=is_error))
         return result
 
     async def _answer(self, place: str, call: ToolCall) -> None:
-        number = self._transcript.calls_before + int(place.rpartition(".")[2])
-        limit = self._attempt.step.max_tool_calls or DEFAULT_MAX_TOOL_CALLS
-        if number < limit:
-            await self.result(place, call.name, call.arguments)
+        if self._transcript.calls_made_before(place) <= self._limit:
+            result = await self.make(place, call.name, call.arguments)
+            await self._keep(CallEnded(call=place, result=result))
         else:
-            said = f"STEP_LIMIT: {limit} tool calls are allowed, and they are made; answer with what you have."
+            said = f"STEP_LIMIT: {self._limit} tool calls are allowed, and they are made; answer with what you have."
             await self._keep(CallEnded(call=place, result=ToolResult(error=said, is_final=True)))
 
     async def _made(self, place: str, name: str, arguments: Json) -> ToolResult:
@@ -88,10 +81,15 @@ class ToolCalls:
             return ToolResult(error=refusal(name, self._role, self._tools), is_final=True)
         if not tool.may_be_repeated:
             await self._keep(CallBegan(call=place))
-        return await tool.run(context_of(self._role, self._attempt, place), arguments)
+        context = context_of(self._role, self._attempt, place)
+        return await tool.run(replace(context, inner=self._inner(place)), arguments)
 
-    def _show(self, progress: ToolCalled | ToolAnswered) -> None:
-        self._attempt.show(progress)
+    def _inner(self, place: str) -> InnerToolCalls | None:
+        """What the call at `place` may call; one that was made for another call calls nobody."""
+        if place.count(".") > 1:
+            return None
+        left = self._limit - self._transcript.calls_made_before(place)
+        return InnerToolCalls(place, self._tools, self._transcript, self.make, self._keep, left)
 
 
 def _batches(

@@ -3,6 +3,7 @@
 from services.caller import Caller
 from services.engine.performer import Attempt
 from services.principal import Principal, may_hold
+from services.programs import tool as program_tool
 from services.roles import RoleContent
 from services.tools import registry
 from services.tools.tool import Tool, ToolContext
@@ -13,10 +14,10 @@ _SHOWN_NAME = 100
 def tools_of(role: RoleContent, attempt: Attempt) -> dict[str, Tool]:
     """The role's tools by name; a step may narrow them but adds none."""
     granted = registry.granted(role.tools)
-    if attempt.step.tools is None:
-        return granted
-    narrowed = registry.granted(attempt.step.tools)
-    return {name: tool for name, tool in granted.items() if name in narrowed or name in attempt.step.tools}
+    if attempt.step.tools is not None:
+        narrowed = registry.granted(attempt.step.tools)
+        granted = {name: tool for name, tool in granted.items() if name in narrowed or name in attempt.step.tools}
+    return program_tool.described(granted)
 
 
 def context_of(role: RoleContent, attempt: Attempt, place: str) -> ToolContext:

@@ -3,12 +3,13 @@
 A note is committed before anything follows from it. Those that come from a model carry what its calls took.
 """
 
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
 
 from services.engine.core.events import ModelCall
-from services.json import Json
+from services.json import Json, JsonObject
 from services.models.messages import ToolCall
 from services.tools.tool import ToolResult
 
@@ -35,16 +36,19 @@ class Rejected(Note, frozen=True, kw_only=True, tag="rejected"):
 
 
 class CallBegan(Note, frozen=True, kw_only=True, tag="call_began"):
-    """A tool that changes something is about to be called."""
+    """A tool that changes something is about to be called, or one that calls others, for the first time, `at` then."""
 
     call: str
+    at: datetime | None = None
 
 
 class CallEnded(Note, frozen=True, kw_only=True, tag="call_ended"):
-    """What a tool call gave."""
+    """What a tool call gave. Of one that another call has made, also what it was: `tool` and `arguments`."""
 
     call: str
     result: ToolResult
+    tool: str | None = None
+    arguments: JsonObject | None = None
 
 
 class Narrowed(Note, frozen=True, kw_only=True, tag="narrowed"):

@@ -1,6 +1,7 @@
 """A conversation as its notes have left it: what was said, which calls are open, what was narrowed."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TypeAlias
 
 import msgspec
@@ -28,6 +29,10 @@ class Transcript:
         self.results: dict[str, ToolResult] = {}
         """What calls have given, by place."""
         self._answers: list[Answered | Rejected] = []
+        self.inner: dict[str, list[CallEnded]] = {}
+        """What calls within another call have given, by the place of that one, in the order in which they ended."""
+        self.began_at: dict[str, datetime] = {}
+        """When calls that call others first began, by place."""
         self._begun: set[str] = set()
         for note in notes:
             self.add(note)
@@ -40,10 +45,14 @@ class Transcript:
                 self.measured = note if note.calls and note.calls[-1].input_tokens else self.measured
             case Rejected():
                 self._answers.append(note)
-            case CallBegan(call=place):
+            case CallBegan(call=place, at=None):
                 self._begun.add(place)
-            case CallEnded(call=place, result=result):
+            case CallBegan(call=place, at=datetime() as at):
+                self.began_at[place] = at
+            case CallEnded(call=place, result=result, tool=None):
                 self.results[place] = result
+            case CallEnded(call=place):
+                self.inner.setdefault(place.rpartition(".")[0], []).append(note)
             case Narrowed():
                 self.narrowed = note
 
@@ -57,10 +66,11 @@ class Transcript:
         """The calls that the last answer asks for, each with its place."""
         return self._calls(len(self._answers)) if self._answers else []
 
-    @property
-    def calls_before(self) -> int:
-        """How many calls the answers before the last one have asked for."""
-        return sum(len(self._calls(number)) for number in range(1, len(self._answers)))
+    def calls_made_before(self, place: str) -> int:
+        """How many calls there are up to the one at `place`, that one and those that earlier ones made included."""
+        before = sum(len(self._calls(number)) for number in range(1, len(self._answers)))
+        index = int(place.rpartition(".")[2])
+        return before + index + 1 + sum(len(inner) for outer, inner in self.inner.items() if outer != place)
 
     @property
     def turns(self) -> list[Turn]:

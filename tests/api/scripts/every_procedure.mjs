@@ -245,6 +245,14 @@ await tell('model.delete', client.model.delete.mutate({ model: large }));
 await tell('provider.delete', client.provider.delete.mutate({ provider: gateway }));
 await tell('secret.delete', client.secret.delete.mutate({ secret: key }));
 
+const source = `weather-${link.toLowerCase()}`;
+await tell('toolSource.create', client.toolSource.create.mutate({ name: source, command: 'weather' }));
+await tell('toolSource.refresh', client.toolSource.refresh.mutate({ source }));
+await tell('toolSource.get', client.toolSource.get.query({ source }));
+await tell('toolSource.list', client.toolSource.list.query({ after: 'weather' }));
+await tell('toolSource.approve', client.toolSource.approve.mutate({ source, tools: [] }));
+await tell('toolSource.delete', client.toolSource.delete.mutate({ source }));
+
 const visitor = `visitor ${link}`;
 await tell('tool.list', client.tool.list.query({ grantedBy: ['files.r*', 'system.*'], effect: 'read' }));
 await tell('tool.get', client.tool.get.query({ tool: 'files.read' }));

@@ -8,6 +8,12 @@ from services.models.selection import Offer
 from services.tools.tool import Tool, ToolContext, tool
 
 
+class Strange(OfflineProvider):
+    """Another provider."""
+
+    name = "strange"
+
+
 async def nothing(context: ToolContext) -> None:
     """Do nothing."""
 
@@ -35,4 +41,9 @@ def raises_too(environ: Mapping[str, str]) -> None:
 
 def mistaken(environ: Mapping[str, str]) -> tuple[OfflineProvider, list[Offer]]:
     """Offer what another provider has."""
-    return OfflineProvider(), [Offer("openai", "gpt")]
+    return Strange(), [Offer("openai", "gpt")]
+
+
+def offline(environ: Mapping[str, str]) -> tuple[OfflineProvider, list[Offer]]:
+    """Take the name of ours."""
+    return OfflineProvider(), [Offer("offline", "extractive")]
