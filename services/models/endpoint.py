@@ -125,7 +125,7 @@ class Endpoint:
             http_client = sdk.DefaultAsyncHttpxClient(
                 # What runs on this machine is not reached through a proxy, and what is guarded is reached by address.
                 trust_env=self._guard is None and not is_loopback(self._base_url),
-                **({} if self._guard is None else {"transport": GuardedTransport(self._guard)}),
+                transport=self._transport(),
                 # Where a redirect leads nobody has allowed, and a key would go along.
                 follow_redirects=False,
                 event_hooks={"response": [_shorten_errors]},
@@ -134,6 +134,13 @@ class Endpoint:
                 api_key=self._api_key, base_url=self._base_url, max_retries=0, http_client=http_client
             )
         return self._client
+
+    def _transport(self) -> httpx2.AsyncBaseTransport | None:
+        if self._guard is None:
+            return None
+        from services.outbound.transport import GuardedTransport
+
+        return GuardedTransport(self._guard)
 
     def _fail(self, sdk: Any, error: Any, model: str, pulse: "_Pulse") -> NoReturn:
         """Raise what `error` means, not chained to it: what a provider says may repeat the key."""
