@@ -89,7 +89,7 @@ NEW_SESSION = (
     "INSERT INTO session (hash, expires_at, {}) SELECT decode(repeat('{}', {}), 'hex'), now(), {} FROM token LIMIT 1"
 )
 # What else would be emptied with the executions refuses to be.
-UNGUARDED = "ALTER TABLE inbox DISABLE TRIGGER USER; ALTER TABLE signal_key DISABLE TRIGGER USER;"
+UNGUARDED = "".join(f"ALTER TABLE {table} DISABLE TRIGGER USER; " for table in ("inbox", "signal_key", "budget"))
 UNGUARDED_STEPS = "ALTER TABLE orchestration_version DISABLE TRIGGER USER; "
 SEND = "INSERT INTO signal_key (execution_id, key, request_digest) SELECT {}, 'paid', 'another'"
 # A request to start, and what becomes of it.
