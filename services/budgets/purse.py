@@ -88,8 +88,8 @@ class _Reservation:
                 return
 
 
-def _tokens(estimate: Estimate) -> int | None:
-    return None if estimate.max_output_tokens is None else estimate.input_tokens + estimate.max_output_tokens
+def _tokens(estimate: Estimate) -> int:
+    return estimate.input_tokens + estimate.max_output_tokens
 
 
 def _refusal(row: asyncpg.Record, estimate: Estimate, attempt: Attempt) -> Failed:
@@ -97,7 +97,8 @@ def _refusal(row: asyncpg.Record, estimate: Estimate, attempt: Attempt) -> Faile
         return failed("WORKER_LOST", "the execution was taken over by another worker; what this one asks is not paid")
     whose = _whose(row["kind"], row["name"], attempt)
     if row["refusal"] == "unknown":
-        return failed("BUDGET_UNKNOWN_PRICE", f"{_unknown(estimate)}, and the budget of {whose} pays for nothing else")
+        unknown = f"the price of {estimate.model} is not known, so set one, or take a model that has one"
+        return failed("BUDGET_UNKNOWN_PRICE", f"{unknown}, and the budget of {whose} pays for nothing else")
     tokens = _tokens(estimate)
     if row["allowed_usd"] is not None and (estimate.at_most_usd or Decimal(0)) > row["left_usd"]:
         left, wanted = f"{row['left_usd']:f} of {row['allowed_usd']:f} USD", f"{estimate.at_most_usd:f} USD"
@@ -117,12 +118,3 @@ def _whose(kind: str, name: str, attempt: Attempt) -> str:
             return "today for all"
         case _:
             return f"today for the {kind} {name!r}"
-
-
-def _unknown(estimate: Estimate) -> str:
-    """Why nobody knows what the call may take, and what would tell."""
-    if estimate.max_output_tokens is None:
-        return (
-            f"nobody knows how long an answer of {estimate.model} may be, so set the role's parameters.maxOutputTokens"
-        )
-    return f"the price of {estimate.model} is not known, so set one, or take a model that has one"

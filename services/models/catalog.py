@@ -26,6 +26,8 @@ from services.models.selection import (
     offered,
 )
 
+# What is paid from a budget has an end: so many tokens, where neither the role nor the model says how many.
+PAID_OUTPUT_TOKENS = 8_192
 # Roles may name any model of a provider; what is known of those that were called long ago is forgotten.
 _MAX_REMEMBERED = 1_000
 
@@ -126,12 +128,15 @@ class Models:
         def question_of(choice: Choice) -> Question[Answer]:
             heard = Heard(emit)
             asked = msgspec.structs.replace(request, model=choice.model)
+            most = self._most_output(choice, asked)
+            if purse is not UNLIMITED and most is None:
+                asked = msgspec.structs.replace(asked, max_output_tokens=PAID_OUTPUT_TOKENS)
             return Question(
                 ask=lambda provider, seconds: provider.complete(
                     msgspec.structs.replace(asked, timeout_seconds=seconds), heard
                 ),
                 tokens=lambda: about_request_tokens(asked) + (asked.max_output_tokens or 0),
-                estimate=lambda: self._estimate(choice, asked),
+                estimate=lambda: self._estimate(choice, most_input_tokens(asked), most or PAID_OUTPUT_TOKENS),
                 heard=heard,
                 purse=None if purse is UNLIMITED else purse,
                 on_call=on_call,
@@ -164,7 +169,7 @@ class Models:
         question = Question(
             ask=lambda provider, seconds: provider.embed(choice.model, texts, timeout_seconds=seconds),
             tokens=lambda: tokens,
-            estimate=lambda: self._bounded(choice, most, 0),
+            estimate=lambda: self._estimate(choice, most, 0),
             heard=Heard(unheard),
             purse=None if purse is UNLIMITED else purse,
             on_call=on_call,
@@ -206,15 +211,15 @@ class Models:
             self._breakers.popitem(last=False)
         return breaker
 
-    def _estimate(self, choice: Choice, request: Request) -> Estimate:
+    def _most_output(self, choice: Choice, request: Request) -> int | None:
+        """How long an answer may be, in tokens; None where nobody says."""
         offer = offered(choice.name, self.offers)
-        most = request.max_output_tokens or (offer.max_output_tokens if offer is not None else None)
-        return self._bounded(choice, most_input_tokens(request), most)
+        return request.max_output_tokens or (offer.max_output_tokens if offer is not None else None)
 
-    def _bounded(self, choice: Choice, input_tokens: int, max_output_tokens: int | None) -> Estimate:
+    def _estimate(self, choice: Choice, input_tokens: int, max_output_tokens: int) -> Estimate:
         price = self.configuration.prices.of(choice.name)
         most = None
-        if price is not None and max_output_tokens is not None:
+        if price is not None:
             most = price.cost_usd(input_tokens=input_tokens, output_tokens=max_output_tokens)
         return Estimate(
             model=choice.name, input_tokens=input_tokens, max_output_tokens=max_output_tokens, at_most_usd=most

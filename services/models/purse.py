@@ -18,13 +18,12 @@ _TOKENS_PER_PART = 16
 class Estimate(msgspec.Struct, frozen=True, kw_only=True):
     """What one call takes at most.
 
-    `model` is "provider/model". `max_output_tokens` is None where nothing limits the answer, `at_most_usd` where the
-    price, or that limit, is not known.
+    `model` is "provider/model". `at_most_usd` is None where the price is not known.
     """
 
     model: str
     input_tokens: int
-    max_output_tokens: int | None
+    max_output_tokens: int
     at_most_usd: Decimal | None
 
 

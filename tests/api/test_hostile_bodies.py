@@ -42,6 +42,10 @@ class Answer:
     body: bytes
 
 
+# What stands for no input at all.
+NO_INPUT = ("nothing", "blanks", "null")
+
+
 def attacks(good: Any) -> Iterator[tuple[str, Attack]]:
     """Each by its name; `good` is an input that the procedure takes."""
     text = msgspec.json.encode(good)
@@ -151,7 +155,11 @@ def _too_large(text: bytes) -> Iterator[tuple[str, Attack]]:
 async def test_it_is_refused_and_nothing_changes(api: Api, name: str) -> None:
     before = await api.rows()
 
-    for attack, sent in attacks(smallest_input(router.procedures[name])):
+    needed = smallest_input(router.procedures[name])
+    # Where nothing has to be given, a member that nobody knows is as good, and nothing is an input.
+    for attack, sent in attacks(needed or {"anything": 1}):
+        if attack in NO_INPUT and not needed:
+            continue
         answer = await answered(api, name, sent)
 
         assert answer is not None, attack

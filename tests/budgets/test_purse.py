@@ -13,7 +13,7 @@ from services.budgets import BudgetWatch, ExecutionBudget
 from services.caller import OPERATOR
 from services.failure import Failed
 from services.models.messages import Usage
-from services.models.purse import UNLIMITED, Estimate
+from services.models.purse import UNLIMITED
 from tests.budgets.household import (
     MODEL,
     attempt,
@@ -91,18 +91,6 @@ async def test_a_model_of_unknown_price_is_not_paid_from_dollars() -> None:
         f"the price of {MODEL} is not known, so set one, or take a model that has one, and the budget of the execution"
         " pays for nothing else",
     )
-
-
-async def test_an_answer_of_any_length_is_not_paid_from_tokens() -> None:
-    execution = await start("inner")
-
-    with pytest.raises(Failed) as refused:
-        endless = Estimate(model=MODEL, input_tokens=5, max_output_tokens=None, at_most_usd=None)
-        await (await purse(execution)).reserve(endless)
-
-    code, message = told(refused)
-    assert code == "BUDGET_UNKNOWN_PRICE"
-    assert "parameters.maxOutputTokens" in message
 
 
 async def test_a_child_spends_what_its_parent_has_left_and_no_more() -> None:

@@ -215,6 +215,7 @@ def test_an_orphan_that_nobody_told_to_end_is_ended(data_dir: Path, monkeypatch:
         assert query(next_server.url, "SELECT 1") == 1
 
     assert server._owned.postmaster.process.wait() == 0
+    server._owned.postmaster.stop()  # where a watchdog was to end it, that waits still
 
 
 def test_a_stale_pid_file_of_a_living_process_does_not_stop_a_start(data_dir: Path) -> None:
