@@ -4,13 +4,11 @@ While no day has a budget, calls of executions without one ask the database noth
 of by NOTIFY; where that does not arrive it is noticed within a minute.
 """
 
-import asyncio
 import logging
-from contextlib import suppress
 from dataclasses import dataclass
 
 from services import connections
-from services.engine.outages import TRANSIENT
+from services.row_watch import RowWatch
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 60.0
@@ -54,11 +52,11 @@ class BudgetWatch:
     """The task of a process that watches. Before it runs, `look` says how things stand."""
 
     def __init__(self) -> None:
-        self._wanted = asyncio.Event()
+        self._watch = RowWatch("budgets", self._tidied, poll_seconds=_POLL_SECONDS)
 
     def wake(self) -> None:
         """Look at once."""
-        self._wanted.set()
+        self._watch.wake()
 
     async def look(self) -> None:
         """Find out whether any day has a budget."""
@@ -66,15 +64,10 @@ class BudgetWatch:
         _known.is_any_day_limited = row["is_any"]
 
     async def run(self) -> None:
-        """Watch until cancelled. A database that is away is asked again."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_POLL_SECONDS):
-                    await self._wanted.wait()
-            self._wanted.clear()
-            try:
-                await self.look()
-                if closed := await close_abandoned():
-                    _log.warning("%d model calls were left open by their workers; they count as spent", closed)
-            except TRANSIENT as error:
-                _log.warning("budgets are looked at again in a minute: %r", error)
+        """Watch until cancelled."""
+        await self._watch.run()
+
+    async def _tidied(self) -> None:
+        await self.look()
+        if closed := await close_abandoned():
+            _log.warning("%d model calls were left open by their workers; they count as spent", closed)

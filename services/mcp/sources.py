@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,6 @@ from uuid import UUID
 import msgspec
 
 from services import background
-from services.engine.outages import is_away
 from services.errors import Invalid
 from services.json import Json, JsonObject
 from services.mcp import endpoints, programs, rows
@@ -21,6 +20,7 @@ from services.mcp.connection import Connection, Refused, Unreachable
 from services.mcp.records import SourceTool, ToolSource
 from services.mcp.said import Said
 from services.outbound import Guard
+from services.row_watch import RowWatch
 from services.secrets import opened
 from services.secrets.keyring import Unreadable
 from services.tools import registry
@@ -30,8 +30,6 @@ POLL_SECONDS = 5.0
 # A program is loaded first, and some fetch themselves from afar.
 OPENING_SECONDS = 20.0
 MAX_RESULT_BYTES = 256 * 1024
-_BACK_OFF_SECONDS = 1.0
-_PAUSE_SECONDS = 0.1
 _CHANGED = "Not to be called: what its server says of it is not what was approved."
 
 _log = logging.getLogger(__name__)
@@ -53,18 +51,17 @@ class Sources:
     ) -> None:
         self._commands = commands
         self._guard = guard
-        self._poll_seconds = poll_seconds
         self._opening_seconds = opening_seconds
         self._found: list[ToolSource] = []
         self._connections: dict[UUID, tuple[object, Connection]] = {}
         self._listings: dict[UUID, asyncio.Task[None]] = {}
         self._told: set[str] = set()
-        self._wanted = asyncio.Event()
+        self._watch = RowWatch("tool sources", self.refresh, poll_seconds=poll_seconds)
         self._looking = asyncio.Lock()
 
     def wake(self) -> None:
         """Look at once."""
-        self._wanted.set()
+        self._watch.wake()
 
     async def refresh(self) -> None:
         """Look now; afterwards the registry has the tools that rows say are approved."""
@@ -82,22 +79,7 @@ class Sources:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_seconds):
-                    await self._wanted.wait()
-            self._wanted.clear()
-            try:
-                await self.refresh()
-            except Exception as error:
-                # The tools of before stay.
-                if is_away(error):
-                    _log.warning("what rows say of tool sources waits for the database: %r", error)
-                else:
-                    _log.error("what rows say of tool sources could not be read and is looked at again", exc_info=error)
-                self._wanted.set()
-                await asyncio.sleep(_BACK_OFF_SECONDS)
-            await asyncio.sleep(_PAUSE_SECONDS)
+        await self._watch.run()
 
     async def list_tools(self, source: ToolSource) -> None:
         """Ask a source for its tools, and keep what it says of them in the rows; or why it says nothing."""

@@ -25,7 +25,6 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True, rename="camel", fo
     streaming: bool = True
     vision: bool = False
     embeddings: bool = False
-    images: bool = False
 
     stream_usage: bool = True
     """Takes `stream_options.include_usage`; otherwise it counts tokens without being asked, or not at all."""

@@ -7,11 +7,9 @@ heard, and a price begins to hold without anybody changing a row.
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from contextvars import Context
 from dataclasses import dataclass
 
-from services.engine.outages import is_away
 from services.models.catalog import Models
 from services.models.configuration.kept import KeptProvider
 from services.models.configuration.making import made
@@ -20,14 +18,12 @@ from services.models.configuration.recipes import Recipe
 from services.models.configuration.rows import read
 from services.models.provider import Provider
 from services.outbound import Guard
+from services.row_watch import RowWatch
 from services.secrets import opened
 
 _log = logging.getLogger(__name__)
 
 POLL_SECONDS = 15.0
-# Definitions of all kinds change on one channel; nobody minds a model that comes a moment later.
-_PAUSE_SECONDS = 0.25
-_BACK_OFF_SECONDS = 1.0
 
 
 class ConfigurationWatch:
@@ -44,15 +40,14 @@ class ConfigurationWatch:
         self._environ = environ
         self._guard = guard
         self._base = models.configuration
-        self._poll_seconds = poll_seconds
         self._kept: dict[str, tuple[Recipe, KeptProvider]] = {}
         self._told: set[str] = set()
-        self._wanted = asyncio.Event()
+        self._watch = RowWatch("what rows say of models", self.refresh, poll_seconds=poll_seconds)
         self._looking = asyncio.Lock()
 
     def wake(self) -> None:
         """Look at once."""
-        self._wanted.set()
+        self._watch.wake()
 
     async def refresh(self) -> None:
         """Look now; afterwards `models` is as the rows are, or were meanwhile."""
@@ -77,22 +72,7 @@ class ConfigurationWatch:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._poll_seconds):
-                    await self._wanted.wait()
-            self._wanted.clear()
-            try:
-                await self.refresh()
-            except Exception as error:
-                # What was configured before goes on.
-                if is_away(error):
-                    _log.warning("what rows say of models waits for the database: %r", error)
-                else:
-                    _log.error("what rows say of models could not be read and is looked at again", exc_info=error)
-                self._wanted.set()
-                await asyncio.sleep(_BACK_OFF_SECONDS)
-            await asyncio.sleep(_PAUSE_SECONDS)
+        await self._watch.run()
 
     async def close(self) -> None:
         """Close what the environment named and rows have taken the place of; `Models.close` closes all others."""
